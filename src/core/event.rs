@@ -1,0 +1,42 @@
+//! What happens in a run, told as it happens. Events are the only thing between running and showing.
+
+use super::names::ModelAlias;
+use super::verdict::{Outcome, Summary};
+
+/// Something that happened in a run.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// How many prompt × case × model there are to do.
+        planned: u64,
+        /// The mode and the tree in a few words: the run's first line.
+        heading: String,
+        /// How many calls will be needed, as far as is known.
+        calls: u64,
+    },
+    /// An answer arrived or could not be had; told at once, in no order.
+    Progressed {
+        /// The model that was asked.
+        model: ModelAlias,
+    },
+    /// A request is sent again after a fault.
+    Retried {
+        /// The model that is asked.
+        model: ModelAlias,
+        /// What went wrong, in a few words.
+        reason: String,
+    },
+    /// A case on a model is done; told in the order of the plan.
+    Finished(Box<Outcome>),
+    /// Something that a person should know, said once.
+    Noted(String),
+    /// The run is over.
+    Ended(Box<Summary>),
+}
+
+/// Something that is told what happens in a run.
+pub trait Listener {
+    /// Takes one event. An error (a full disk, a closed pipe) ends the run.
+    fn on(&mut self, event: &Event) -> std::io::Result<()>;
+}

@@ -1,0 +1,18 @@
+//! The vocabulary that every other module speaks: names, places in files, problems, digests, and the
+//! records that flow from a request to a report.
+//!
+//! Nothing here does input or output, reads a clock, or knows a file format other than YAML and JSON as text.
+
+pub mod decode;
+pub mod digest;
+pub mod escape;
+pub mod event;
+pub mod names;
+pub mod path;
+pub mod problem;
+pub mod record;
+pub mod redact;
+pub mod suggest;
+pub mod time;
+pub mod verdict;
+pub mod yaml;

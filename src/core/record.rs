@@ -1,0 +1,337 @@
+//! What was asked and what came back, free of any wire protocol.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::digest::{canonical_json, sha256_hex};
+use super::names::RequestKey;
+
+/// Who speaks in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// The person, or what stands for one.
+    User,
+    /// The model itself, earlier in the conversation.
+    Assistant,
+    /// Instructions, as newer models of OpenAI name them.
+    Developer,
+    /// A tool's result.
+    Tool,
+}
+
+impl Role {
+    /// Every role and its name.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("system", Self::System),
+        ("user", Self::User),
+        ("assistant", Self::Assistant),
+        ("developer", Self::Developer),
+        ("tool", Self::Tool),
+    ];
+
+    /// The role's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, role)| *role == self).map_or("", |(name, _)| name)
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
+    }
+}
+
+/// One message of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// A tool that the model may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// The function's name.
+    pub name: String,
+    /// What it is for, as the model reads it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// A JSON Schema of its arguments.
+    pub parameters: Value,
+}
+
+/// The form that an answer is asked to have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseFormat {
+    /// A name for the schema, as some protocols want one.
+    pub name: String,
+    /// A JSON Schema.
+    pub schema: Value,
+}
+
+/// Everything that a model is shown and told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The kind of provider (`openai`, `mock`, …).
+    pub provider: String,
+    /// The provider's own id of the model.
+    pub model: String,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// The tools on offer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Tool>,
+    /// The form asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_format: Option<ResponseFormat>,
+    /// Sampling and other parameters, by the provider's own names.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub params: Map<String, Value>,
+}
+
+impl Request {
+    /// The JSON that the key is the SHA-256 of: the request and the sample number, keys sorted, no white space.
+    #[must_use]
+    pub fn canonical(&self, sample: u32) -> String {
+        let format = self.response_format.as_ref().map(|f| json!({"name": f.name, "schema": f.schema}));
+        let messages: Vec<Value> =
+            self.messages.iter().map(|m| json!({"content": m.content, "role": m.role.name()})).collect();
+        let tools: Vec<Value> = self
+            .tools
+            .iter()
+            .map(|t| json!({"description": t.description, "name": t.name, "parameters": t.parameters}))
+            .collect();
+        canonical_json(&json!({
+            "messages": messages,
+            "model": self.model,
+            "params": self.params,
+            "provider": self.provider,
+            "response_format": format,
+            "sample": sample,
+            "tools": tools,
+        }))
+    }
+
+    /// The key under which an answer to this request is recorded.
+    #[must_use]
+    pub fn key(&self, sample: u32) -> RequestKey {
+        let digest = sha256_hex(self.canonical(sample).as_bytes());
+        RequestKey::parse(&digest).unwrap_or_else(|| unreachable!("a SHA-256 has 64 hexadecimal digits"))
+    }
+}
+
+/// Why an answer ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinishReason {
+    /// The model was done, or met a stop sequence.
+    Stop,
+    /// It ran into the limit on output tokens or into the end of its window.
+    Length,
+    /// It wants tools to be called.
+    ToolCalls,
+    /// A filter cut or replaced the answer.
+    ContentFilter,
+    /// The model declined, and the provider says so.
+    Refusal,
+    /// The provider gave none, or one that is not known here. Never taken for `Stop`.
+    #[default]
+    Unknown,
+}
+
+impl FinishReason {
+    /// Every reason and its name.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("stop", Self::Stop),
+        ("length", Self::Length),
+        ("tool-calls", Self::ToolCalls),
+        ("content-filter", Self::ContentFilter),
+        ("refusal", Self::Refusal),
+        ("unknown", Self::Unknown),
+    ];
+
+    /// The reason's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, reason)| *reason == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// A call of a tool that the model asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCall {
+    /// The provider's id of the call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments as parsed JSON; a string that holds the raw text where that is not JSON.
+    pub arguments: Value,
+}
+
+/// Tokens, as the provider counted them. `None` is "not told", which is not zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Everything that the model read, cached or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<u64>,
+    /// The part of `input` that came from a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<u64>,
+    /// Everything that the model wrote, reasoning included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+    /// The part of `output` that was reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// Whether nothing was told.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// The text of the answer, byte for byte; empty where there is none.
+    #[serde(default)]
+    pub text: String,
+    /// Tools that the model wants to be called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Why the answer ended.
+    #[serde(default)]
+    pub finish_reason: FinishReason,
+    /// Tokens.
+    #[serde(default, skip_serializing_if = "Usage::is_empty")]
+    pub usage: Usage,
+    /// From sending the request to the whole answer, retries not counted, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+    /// The model id that the server reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The server's fingerprint of its configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_fingerprint: Option<String>,
+    /// The words with which the model declined, where the provider keeps them apart from the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// The model's reasoning, where the provider shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// How many times the request was sent, where more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+}
+
+impl Response {
+    /// Whether there is no answer at all: no text but white space, and no call of a tool.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.trim().is_empty() && self.tool_calls.is_empty()
+    }
+}
+
+/// USD for a million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Price {
+    /// Input that came from no cache.
+    pub input: f64,
+    /// Input that came from a cache; left out: as `input`.
+    pub cached_input: Option<f64>,
+    /// Output.
+    pub output: f64,
+}
+
+impl Price {
+    /// What an answer cost, in USD; `None` where the provider did not count the tokens.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Option<f64> {
+        let (input, output) = (usage.input?, usage.output?);
+        let cached = usage.cached_input.unwrap_or(0).min(input);
+        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+        let tokens = |n: u64| n as f64 / 1e6;
+        Some(
+            tokens(input - cached) * self.input
+                + tokens(cached) * self.cached_input.unwrap_or(self.input)
+                + tokens(output) * self.output,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            provider: "openai".into(),
+            model: "m".into(),
+            messages: vec![Message { role: Role::User, content: "hi".into() }],
+            tools: vec![Tool { name: "t".into(), description: "d".into(), parameters: json!({"a": 1, "b": 2}) }],
+            response_format: Some(ResponseFormat { name: "s".into(), schema: json!({"type": "object"}) }),
+            params: json!({"temperature": 0, "seed": 1}).as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    #[test]
+    fn each_field_alone_changes_the_key() {
+        let base = request();
+        let mut keys = vec![base.key(0), base.key(1)];
+        let mut changed = |change: fn(&mut Request)| {
+            let mut request = request();
+            change(&mut request);
+            keys.push(request.key(0));
+        };
+        changed(|r| r.provider = "mock".into());
+        changed(|r| r.model = "n".into());
+        changed(|r| r.messages[0].content.push('!'));
+        changed(|r| r.messages[0].role = Role::System);
+        changed(|r| r.messages.push(Message { role: Role::User, content: String::new() }));
+        changed(|r| r.tools[0].name = "u".into());
+        changed(|r| r.tools[0].description = "e".into());
+        changed(|r| r.tools[0].parameters = json!({}));
+        changed(|r| r.tools.clear());
+        changed(|r| r.response_format = None);
+        changed(|r| {
+            r.params.insert("temperature".into(), json!(0.5));
+        });
+        let distinct: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_change_the_key() {
+        let mut other = request();
+        other.params = json!({"seed": 1, "temperature": 0}).as_object().cloned().unwrap_or_default();
+        other.tools[0].parameters = json!({"b": 2, "a": 1});
+        assert_eq!(other.key(0), request().key(0));
+    }
+
+    #[test]
+    fn a_price_needs_the_tokens() {
+        let price = Price { input: 1.0, cached_input: Some(0.1), output: 4.0 };
+        let usage =
+            Usage { input: Some(1_000_000), cached_input: Some(500_000), output: Some(250_000), reasoning: None };
+        assert!((price.cost(&usage).expect("told") - 1.55).abs() < 1e-9);
+        assert_eq!(price.cost(&Usage::default()), None);
+    }
+}

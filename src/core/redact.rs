@@ -1,0 +1,138 @@
+//! Secrets: the values that this process knows, and shapes that look like keys. Both are kept out of every sink.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// The values that must never be written or printed, each with the name that stands in for it.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets(Vec<(String, String)>);
+
+/// The shortest value that is taken for a secret: anything shorter would redact ordinary words.
+const SHORTEST: usize = 6;
+
+impl Secrets {
+    /// Adds a secret and the forms in which it may come back: JSON-escaped, URL-encoded and base64.
+    pub fn add(&mut self, name: &str, value: &str) {
+        if value.len() < SHORTEST {
+            return;
+        }
+        let placeholder = format!("[redacted:{name}]");
+        let json = serde_json::to_string(value).unwrap_or_default();
+        let forms = [value.to_owned(), json.trim_matches('"').to_owned(), url_encoded(value), base64(value.as_bytes())];
+        for form in forms {
+            if !self.0.iter().any(|(known, _)| *known == form) {
+                self.0.push((form, placeholder.clone()));
+            }
+        }
+        // The longest first, so that a secret which contains another is replaced whole.
+        self.0.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+    }
+
+    /// The text with every known secret replaced by `[redacted:NAME]`.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        for (form, placeholder) in &self.0 {
+            if text.contains(form.as_str()) {
+                text = Cow::Owned(text.replace(form.as_str(), placeholder));
+            }
+        }
+        text
+    }
+
+    /// Whether the text holds a known secret.
+    #[must_use]
+    pub fn found_in(&self, text: &str) -> bool {
+        self.0.iter().any(|(form, _)| text.contains(form.as_str()))
+    }
+}
+
+fn url_encoded(value: &str) -> String {
+    value
+        .bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    // Without the last, partial group: what stands there depends on what follows the secret.
+    bytes
+        .chunks_exact(3)
+        .flat_map(|c| {
+            let n = u32::from(c[0]) << 16 | u32::from(c[1]) << 8 | u32::from(c[2]);
+            [n >> 18, n >> 12, n >> 6, n].map(|i| char::from(ALPHABET[(i & 63) as usize]))
+        })
+        .collect()
+}
+
+/// Shapes that keys of well-known services have: what it is, and the expression.
+static SHAPES: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
+    [
+        ("an Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+        ("an OpenAI key", r"\bsk-(?:proj-|svcacct-|or-v1-)?[A-Za-z0-9_-]{20,}"),
+        ("a Google key", r"\bAIza[0-9A-Za-z_-]{35}"),
+        ("a Groq key", r"\bgsk_[A-Za-z0-9]{30,}"),
+        ("an xAI key", r"\bxai-[A-Za-z0-9]{30,}"),
+        ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
+        ("an AWS access key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+        ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+        ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+        ("an authorization header", r"(?i)\bauthorization\b\W{1,4}(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}"),
+        ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@]{4,}@[^\s/]+"),
+    ]
+    .into_iter()
+    // The expressions are constants, and a test compiles every one of them.
+    .filter_map(|(what, pattern)| Some((what, Regex::new(pattern).ok()?)))
+    .collect()
+});
+
+/// What kind of key the text seems to hold, and where (in bytes).
+#[must_use]
+pub fn key_shape(text: &str) -> Option<(&'static str, std::ops::Range<usize>)> {
+    SHAPES.iter().find_map(|(what, shape)| shape.find(text).map(|found| (*what, found.range())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_secret_is_replaced() {
+        let mut secrets = Secrets::default();
+        secrets.add("OPENAI_API_KEY", "sk-\"very/secret\"+key=1");
+        let encoded = base64(b"sk-\"very/secret\"+key=1");
+        for text in [
+            "key: sk-\"very/secret\"+key=1.".to_owned(),
+            r#"{"key": "sk-\"very/secret\"+key=1"}"#.to_owned(),
+            "?key=sk-%22very%2Fsecret%22%2Bkey%3D1&x".to_owned(),
+            format!("Basic {encoded}=="),
+        ] {
+            let redacted = secrets.redact(&text);
+            assert!(redacted.contains("[redacted:OPENAI_API_KEY]"), "{text} -> {redacted}");
+            assert!(!secrets.found_in(&redacted), "{redacted}");
+        }
+    }
+
+    #[test]
+    fn shapes_of_keys_are_known_and_words_are_not() {
+        assert_eq!(SHAPES.len(), 11, "every expression compiles");
+        // Put together here, so that no scanner takes this file for a leak.
+        let tail = "abcdefghijklmnopqrstuvwxyz0123456789ABCD";
+        for head in ["sk-", "sk-ant-", "sk-proj-", "gsk_", "xai-", "ghp_", "github_pat_"] {
+            assert!(key_shape(&format!("see {head}{tail} there")).is_some(), "{head}");
+        }
+        assert!(key_shape(&format!("AIza{}", &tail[..35])).is_some());
+        assert!(key_shape("https://user:hunter22@example.org/x").is_some());
+        for text in
+            ["the task-force met", "ask-me-anything-about-the-new-tool", "basic training", "https://example.org:80/"]
+        {
+            assert_eq!(key_shape(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What became of a case, how a run adds up, and the exit code that follows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::{CaseName, ModelAlias, PromptName, RequestKey};
+use super::record::{FinishReason, ToolCall, Usage};
+
+/// What became of a case on a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every expectation holds and the snapshot matches.
+    Passed,
+    /// An expectation does not hold, or the answer was cut off or filtered.
+    Failed,
+    /// The expectations hold, the snapshot differs.
+    Changed,
+    /// The expectations hold, there is no snapshot yet.
+    New,
+    /// No calls are allowed, and what is recorded answers another request.
+    Stale,
+    /// No calls are allowed, and nothing is recorded.
+    Unrecorded,
+    /// The provider could not answer.
+    Errored,
+    /// Left out for a stated reason.
+    Skipped,
+}
+
+impl Verdict {
+    /// All verdicts, in the order in which they are printed.
+    pub const ALL: [Self; 8] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Changed,
+        Self::New,
+        Self::Stale,
+        Self::Unrecorded,
+        Self::Errored,
+        Self::Skipped,
+    ];
+
+    /// The verdict's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Changed => "changed",
+            Self::New => "new",
+            Self::Stale => "stale",
+            Self::Unrecorded => "unrecorded",
+            Self::Errored => "errored",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerSource {
+    /// From a recording.
+    Recorded,
+    /// From a call made in this run.
+    Live,
+}
+
+/// How one expectation came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Its name, with `not-` in front where it was turned round.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it holds.
+    pub pass: bool,
+    /// From 0 to 1, finite.
+    pub score: f64,
+    /// Why, in a sentence that shows what was expected and what came.
+    pub reason: String,
+}
+
+/// How the answer compares with the accepted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotState {
+    /// It is the accepted answer.
+    Matches,
+    /// It differs.
+    Differs,
+    /// Nothing was accepted yet.
+    Missing,
+    /// The case keeps none.
+    None,
+}
+
+/// One answer of a case and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleOutcome {
+    /// The number of the sample, from 0.
+    pub sample: u32,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The request's key, once it was rendered.
+    pub key: Option<RequestKey>,
+    /// The answer's text; `None` where there is no answer.
+    pub output: Option<String>,
+    /// Tools that the model wants to be called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Why the answer ended.
+    pub finish_reason: Option<FinishReason>,
+    /// The model id that the server reported.
+    pub served_model: Option<String>,
+    /// What was checked.
+    pub expectations: Vec<Checked>,
+    /// The weighted score of the expectations, from 0 to 1.
+    pub score: Option<f64>,
+    /// How the answer compares with the accepted one.
+    pub snapshot: SnapshotState,
+    /// Tokens.
+    pub usage: Usage,
+    /// Milliseconds, as measured when the answer was made.
+    pub latency_ms: Option<u64>,
+    /// USD, where the model has a price and the provider counted the tokens.
+    pub cost_usd: Option<f64>,
+    /// Where the answer came from.
+    pub source: Option<AnswerSource>,
+    /// Why there is no answer, or why the sample failed beyond its expectations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What became of a case on a model, with all its samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// The case.
+    pub case: CaseName,
+    /// The model.
+    pub model: ModelAlias,
+    /// The case's tags.
+    pub tags: Vec<String>,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Whether some samples passed and some failed.
+    #[serde(default)]
+    pub flaky: bool,
+    /// Why, in a sentence; empty where the verdict says it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Every sample.
+    pub samples: Vec<SampleOutcome>,
+    /// What else a person should see; never part of what programs read.
+    #[serde(skip)]
+    pub detail: Detail,
+}
+
+/// What a person is shown of an outcome beyond what programs read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detail {
+    /// Where the case is written: path and line.
+    pub place: Option<(String, usize)>,
+    /// The accepted and the new answer, or the recorded and the present request, as texts to be compared.
+    pub difference: Option<Difference>,
+    /// The pending snapshot's path, where one was written.
+    pub pending: Option<String>,
+}
+
+/// Two texts to be shown as a diff.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// What the two are (`accepted answer`, `recorded request`).
+    pub what: &'static str,
+    /// The former.
+    pub old: String,
+    /// The present.
+    pub new: String,
+    /// Whether both are JSON, to be compared by path.
+    pub json: bool,
+}
+
+/// The sums of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many prompt × case × model there were to do.
+    pub planned: u64,
+    /// How many came to each verdict; all eight are there.
+    #[serde(flatten)]
+    pub verdicts: BTreeMap<Verdict, u64>,
+    /// How many had samples of both kinds.
+    pub flaky: u64,
+    /// Calls made in this run.
+    pub calls_made: u64,
+    /// Answers taken from recordings.
+    pub replayed: u64,
+    /// Requests that were sent again after a fault.
+    pub retries: u64,
+    /// Tokens of all answers, replayed ones too.
+    pub input_tokens: u64,
+    /// Tokens of all answers, replayed ones too.
+    pub output_tokens: u64,
+    /// USD that this run spent.
+    pub cost_usd: f64,
+    /// USD that the replayed answers had cost when they were recorded.
+    pub recorded_cost_usd: f64,
+    /// Answers without a price or without token counts.
+    pub unpriced: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+impl Summary {
+    /// How many outcomes have this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> u64 {
+        self.verdicts.get(&verdict).copied().unwrap_or(0)
+    }
+
+    /// Adds an outcome.
+    pub fn add(&mut self, outcome: &Outcome) {
+        *self.verdicts.entry(outcome.verdict).or_default() += 1;
+        self.flaky += u64::from(outcome.flaky);
+        for sample in &outcome.samples {
+            self.input_tokens += sample.usage.input.unwrap_or(0);
+            self.output_tokens += sample.usage.output.unwrap_or(0);
+            match sample.source {
+                Some(AnswerSource::Live) => self.cost_usd += sample.cost_usd.unwrap_or(0.0),
+                Some(AnswerSource::Recorded) => {
+                    self.replayed += 1;
+                    self.recorded_cost_usd += sample.cost_usd.unwrap_or(0.0);
+                }
+                None => {}
+            }
+            self.unpriced += u64::from(sample.source.is_some() && sample.cost_usd.is_none());
+        }
+    }
+
+    /// Whether the verdicts add up to what was planned.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        Verdict::ALL.iter().map(|v| self.count(*v)).sum::<u64>() == self.planned
+    }
+}
+
+/// The exit codes, as documented. Where several apply, the worst is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All good.
+    Good,
+    /// Answers failed or regressed.
+    Failed,
+    /// The project or the command line is wrong.
+    Usage,
+    /// An answer could not be had.
+    Errored,
+    /// Nothing was selected.
+    Nothing,
+    /// Something waits for review or for a recording.
+    Waiting,
+    /// Incomplete: the budget was spent.
+    Incomplete,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl Exit {
+    /// All codes, worst first.
+    pub const WORST_FIRST: [Self; 8] = [
+        Self::Interrupted,
+        Self::Usage,
+        Self::Failed,
+        Self::Errored,
+        Self::Incomplete,
+        Self::Waiting,
+        Self::Nothing,
+        Self::Good,
+    ];
+
+    /// The number that the process exits with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Errored => 3,
+            Self::Nothing => 4,
+            Self::Waiting => 5,
+            Self::Incomplete => 6,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The worse of two.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        Self::WORST_FIRST.into_iter().find(|code| *code == self || *code == other).unwrap_or(Self::Good)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_code_wins() {
+        assert_eq!(Exit::Good.worse(Exit::Waiting), Exit::Waiting);
+        assert_eq!(Exit::Failed.worse(Exit::Errored), Exit::Failed);
+        assert_eq!(Exit::Incomplete.worse(Exit::Errored), Exit::Errored);
+        assert_eq!(Exit::Interrupted.worse(Exit::Usage), Exit::Interrupted);
+    }
+}

@@ -1,0 +1,2 @@
+//! Prompts in git: versioned templates with golden cases, recorded answers, and changes that people review.
+pub mod core;
