@@ -196,8 +196,8 @@ pub fn file_stem(case: &CaseName) -> String {
         return stem.to_owned();
     }
     let digest = super::digest::sha256_hex(name.as_bytes());
-    let stem = if stem.is_empty() { "case" } else { stem };
-    format!("{stem}~{}", &digest[..8])
+    let prefix = if stem.is_empty() || is_reserved(stem) { "case-" } else { "" };
+    format!("{prefix}{stem}~{}", &digest[..8])
 }
 
 #[cfg(test)]

@@ -123,14 +123,18 @@ pub fn parse_range(source: &Arc<Source>, range: Range<usize>) -> Result<Node, Pr
         let message = "a conflict marker of a merge; choose one side and remove the marker lines";
         return Err(Problem::error(at(marker, 7), message).into());
     }
-    let value: serde_yaml::Value = match serde_yaml::from_str(text) {
-        Ok(value) => value,
+    let (value, refused) = match serde_yaml::from_str::<serde_yaml::Value>(text) {
+        Ok(value) => (value, None),
+        // serde_yaml does not say where a doubled key stands: the walk below does.
+        Err(error) if error.to_string().contains("duplicate entry") => {
+            (serde_yaml::Value::Null, Some(syntax_problem(text, &error, &at)))
+        }
         Err(error) => return Err(syntax_problem(text, &error, &at).into()),
     };
     let mut builder =
         Builder { text, base: range.start, anchors: HashMap::new(), nodes: 0, problems: Problems::default(), source };
     match builder.document(&value) {
-        Ok(node) if builder.problems.is_empty() => Ok(node),
+        Ok(node) if builder.problems.is_empty() => refused.map_or(Ok(node), |problem| Err(problem.into())),
         Ok(_) => Err(builder.problems),
         Err(stop) => {
             builder.problems.push(stop);
