@@ -1,2 +1,16 @@
 //! Prompts in git: versioned templates with golden cases, recorded answers, and changes that people review.
+//!
+//! ```text
+//! tree ──> project ──> plan ──> run ──> outcomes ──> report
+//! (working  (config,    (prompt   │                   (human, json)
+//!  tree or   prompts,    × case   ├─ recording ─ model
+//!  commit)   cases)      × model  ├─ expect
+//!                        × sample)└─ snapshot
+//! ```
+//!
+//! Each module imports only from those above it in this list; `tests/layers.rs` holds the rule.
+
 pub mod core;
+pub mod project;
+pub mod tree;
+pub mod prompt;

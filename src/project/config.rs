@@ -1,0 +1,381 @@
+//! `promptctl.yaml`: the models, and what holds where nothing nearer says otherwise.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::settings::{SnapshotSettings, decode_snapshot};
+use crate::core::decode::{Decoder, Fields};
+use crate::core::names::ModelAlias;
+use crate::core::path::TreePath;
+use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::record::Price;
+use crate::core::redact::key_shape;
+use crate::core::time::parse_duration_ms;
+use crate::core::yaml::{self, Data, Key, Node};
+use crate::tree::Tree;
+
+/// The file that makes a folder a project.
+pub const CONFIG_FILE: &str = "promptctl.yaml";
+
+/// How long a request may take where the model entry does not say, in milliseconds.
+const DEFAULT_TIMEOUT_MS: u64 = 60_000;
+
+/// What a server may be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// The most requests in flight; left out: as the run says.
+    pub concurrency: Option<usize>,
+    /// The most requests begun in a minute.
+    pub requests_per_minute: Option<u64>,
+    /// How long one request may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How often a request is sent again after a fault.
+    pub retries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrency: None, requests_per_minute: None, timeout_ms: DEFAULT_TIMEOUT_MS, retries: 4 }
+    }
+}
+
+/// A model of the project.
+#[derive(Clone, Debug)]
+pub struct ModelEntry {
+    /// Its alias.
+    pub alias: ModelAlias,
+    /// The kind of provider (`openai`, `mock`, …).
+    pub provider: String,
+    /// The provider's own id of the model.
+    pub model: String,
+    /// Where the server is; left out: the vendor's own.
+    pub base_url: Option<String>,
+    /// The environment variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// Parameters, by the provider's own names.
+    pub params: Map<String, Value>,
+    /// Limits.
+    pub limits: Limits,
+    /// Price.
+    pub price: Option<Price>,
+    /// Keys that only this entry's provider knows; the provider reads and checks them.
+    pub options: Vec<(Key, Node)>,
+    /// The file that the entry stands in.
+    pub source: Arc<Source>,
+    /// Where its provider is named.
+    pub provider_span: Range<usize>,
+    /// Where the entry's alias stands.
+    pub alias_span: Range<usize>,
+}
+
+/// What holds where nothing nearer says otherwise.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The models of a prompt that names none, in the order of the file.
+    pub models: Vec<ModelAlias>,
+    /// How many samples a case takes.
+    pub repeat: u32,
+    /// The share of samples that must pass.
+    pub min_pass_rate: f64,
+    /// How answers are kept and compared.
+    pub snapshot: SnapshotSettings,
+}
+
+/// How recordings are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// Whether the rendered request stands in the line.
+    pub requests: bool,
+}
+
+/// A whole `promptctl.yaml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The models, in the order of the file.
+    pub models: Vec<ModelEntry>,
+    /// Defaults.
+    pub defaults: Defaults,
+    /// How recordings are kept.
+    pub recordings: Recordings,
+    /// Whether cases that check nothing are allowed.
+    pub unasserted: bool,
+}
+
+impl Config {
+    /// Reads the `promptctl.yaml` of a tree. What is wrong goes to `problems`; what can be read is returned.
+    pub fn load(tree: &dyn Tree, problems: &mut Problems) -> Option<Self> {
+        let path = TreePath::new(CONFIG_FILE).ok()?;
+        let source = match tree.source(&path) {
+            Ok(source) => source,
+            Err(error) => {
+                problems.push(error.into_problem());
+                return None;
+            }
+        };
+        match yaml::parse(&source) {
+            Ok(node) => decode(&source, &node, problems),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        }
+    }
+
+    /// The model of that alias.
+    #[must_use]
+    pub fn model(&self, alias: &ModelAlias) -> Option<&ModelEntry> {
+        self.models.iter().find(|entry| entry.alias == *alias)
+    }
+}
+
+fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<Config> {
+    let mut decoder = Decoder { source, problems };
+    if matches!(node.data, Data::Null) {
+        let help = "begin with `models:`; `promptctl schema project` describes every key";
+        decoder.problems.push(Problem::error(Place::File(source.path.clone()), "the file is empty").help(help));
+        return None;
+    }
+    let fields = decoder.fields(node, "promptctl.yaml", &["models", "defaults", "recordings", "unasserted"])?;
+    let mut models = Vec::new();
+    if let Some(node) = fields.get("models") {
+        for (key, entry) in decoder.map(node, "models")?.iter() {
+            models.extend(decode_model(&mut decoder, key, entry));
+        }
+    }
+    if models.is_empty() && !decoder.problems.has_errors() {
+        decoder.error(fields.span.clone(), "the project has no model; name one under `models:`");
+    }
+    let defaults = decode_defaults(&mut decoder, fields.get("defaults"), &models);
+    let recordings = Recordings { requests: decode_recordings(&mut decoder, fields.get("recordings")) };
+    let unasserted = fields.get("unasserted").is_some_and(|node| decode_unasserted(&mut decoder, node));
+    Some(Config { models, defaults, recordings, unasserted })
+}
+
+/// Reads `unasserted: allow` or `unasserted: error`.
+pub(crate) fn decode_unasserted(decoder: &mut Decoder<'_>, node: &Node) -> bool {
+    decoder.choice(node, "unasserted", &[("allow", true), ("error", false)]).unwrap_or(false)
+}
+
+fn decode_recordings(decoder: &mut Decoder<'_>, node: Option<&Node>) -> bool {
+    node.and_then(|node| decoder.fields(node, "recordings", &["requests"]))
+        .and_then(|fields| fields.get("requests"))
+        .and_then(|node| decoder.bool(node, "requests"))
+        .unwrap_or(true)
+}
+
+fn decode_defaults(decoder: &mut Decoder<'_>, node: Option<&Node>, models: &[ModelEntry]) -> Defaults {
+    let mut defaults =
+        Defaults { models: Vec::new(), repeat: 1, min_pass_rate: 1.0, snapshot: SnapshotSettings::default() };
+    let known = ["models", "repeat", "min-pass-rate", "snapshot"];
+    if let Some(fields) = node.and_then(|node| decoder.fields(node, "defaults", &known)) {
+        if let Some(node) = fields.get("models") {
+            defaults.models = decode_aliases(decoder, node, models);
+        }
+        if let Some(node) = fields.get("repeat") {
+            defaults.repeat = decode_repeat(decoder, node).unwrap_or(1);
+        }
+        if let Some(node) = fields.get("min-pass-rate") {
+            defaults.min_pass_rate = decode_rate(decoder, node).unwrap_or(1.0);
+        }
+        if let Some(node) = fields.get("snapshot") {
+            defaults.snapshot = decode_snapshot(decoder, node);
+        }
+    }
+    if let (true, [only]) = (defaults.models.is_empty(), models) {
+        defaults.models.push(only.alias.clone());
+    }
+    defaults
+}
+
+/// Reads a list of aliases, each of which must be a model of the project.
+pub(crate) fn decode_aliases(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEntry]) -> Vec<ModelAlias> {
+    let nodes = match &node.data {
+        Data::Text(_) => std::slice::from_ref(node),
+        _ => decoder.list(node, "models").unwrap_or_default(),
+    };
+    let mut aliases = Vec::new();
+    for node in nodes {
+        let Some(text) = decoder.text(node, "a model alias") else { continue };
+        match models.iter().find(|entry| entry.alias.as_str() == text) {
+            Some(entry) if aliases.contains(&entry.alias) => {
+                decoder.error(node.span.clone(), format!("the model `{text}` stands here a second time"));
+            }
+            Some(entry) => aliases.push(entry.alias.clone()),
+            None => {
+                let known = models.iter().map(|entry| entry.alias.as_str());
+                let hint = crate::core::suggest::did_you_mean(&text, known);
+                decoder.error(node.span.clone(), format!("{CONFIG_FILE} has no model `{text}`{hint}"));
+            }
+        }
+    }
+    aliases
+}
+
+/// Reads `repeat:`, from 1 to 1,000.
+pub(crate) fn decode_repeat(decoder: &mut Decoder<'_>, node: &Node) -> Option<u32> {
+    let repeat = decoder.count(node, "repeat", 1)?;
+    if repeat > 1000 {
+        decoder.error(node.span.clone(), "repeat must be at most 1000");
+        return None;
+    }
+    u32::try_from(repeat).ok()
+}
+
+/// Reads a share, from above 0 to 1.
+pub(crate) fn decode_rate(decoder: &mut Decoder<'_>, node: &Node) -> Option<f64> {
+    let rate = decoder.number(node, "min-pass-rate")?;
+    if rate > 0.0 && rate <= 1.0 {
+        return Some(rate);
+    }
+    decoder.error(node.span.clone(), "min-pass-rate must be above 0 and at most 1");
+    None
+}
+
+const MODEL_KEYS: [&str; 7] = ["provider", "model", "base-url", "api-key-env", "params", "limits", "price"];
+
+fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<ModelEntry> {
+    let alias = match ModelAlias::new(&key.text) {
+        Ok(alias) => alias,
+        Err(why) => {
+            decoder.error(key.span.clone(), why);
+            return None;
+        }
+    };
+    let fields = decoder.map(node, &format!("the model `{alias}`"))?;
+    let Some(provider_node) = fields.get("provider") else {
+        decoder.error(key.span.clone(), format!("the model `{alias}` names no `provider`"));
+        return None;
+    };
+    let provider = decoder.text(provider_node, "provider")?;
+    for name in ["api-key", "api_key", "apikey", "key", "token"] {
+        if let Some((key, _)) = fields.entry(name) {
+            let message =
+                format!("a key does not belong into {CONFIG_FILE}, where everybody with the repository can read it");
+            let help = "name the environment variable that holds it: `api-key-env: OPENAI_API_KEY`";
+            decoder.error_help(key.span.clone(), message, help);
+            return None;
+        }
+    }
+    let model = fields.get("model").and_then(|node| decoder.text(node, "model"));
+    let base_url = fields.get("base-url").and_then(|node| decode_url(decoder, node));
+    let api_key_env = fields.get("api-key-env").and_then(|node| decode_key_name(decoder, node));
+    let params = fields.get("params").and_then(|node| decode_params(decoder, node)).unwrap_or_default();
+    let limits = fields.get("limits").map(|node| decode_limits(decoder, node)).unwrap_or_default();
+    let price = fields.get("price").and_then(|node| decode_price(decoder, node));
+    let options: Vec<_> = fields.iter().filter(|(key, _)| !MODEL_KEYS.contains(&key.text.as_str())).cloned().collect();
+    Some(ModelEntry {
+        model: model.unwrap_or_else(|| alias.to_string()),
+        alias,
+        provider,
+        base_url,
+        api_key_env,
+        params,
+        limits,
+        price,
+        options,
+        source: Arc::clone(decoder.source),
+        provider_span: provider_node.span.clone(),
+        alias_span: key.span.clone(),
+    })
+}
+
+/// Keys that every provider's entry may have, for the nearest-name hint of a provider that finds an unknown one.
+#[must_use]
+pub fn common_model_keys() -> &'static [&'static str] {
+    &MODEL_KEYS
+}
+
+fn decode_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let text = decoder.text(node, "base-url")?;
+    match reqwest::Url::parse(&text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
+            decoder
+                .error(node.span.clone(), format!("base-url `{text}` must begin with http:// or https:// and a host"));
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            let message = "base-url must hold no user or password; use `api-key-env`";
+            decoder.error(node.span.clone(), message);
+        }
+        Ok(_) => return Some(text.trim_end_matches('/').to_owned()),
+        Err(error) => decoder.error(node.span.clone(), format!("base-url `{text}` is no address: {error}")),
+    }
+    None
+}
+
+fn decode_key_name(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let name = decoder.text(node, "api-key-env")?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if key_shape(&name).is_some() || name.is_empty() || !name.chars().all(fits) {
+        let help = "write the name (`api-key-env: OPENAI_API_KEY`) and set the variable where promptctl runs";
+        decoder.error_help(
+            node.span.clone(),
+            "api-key-env must be the name of an environment variable, not the key",
+            help,
+        );
+        return None;
+    }
+    Some(name)
+}
+
+/// Reads a mapping of parameters as JSON.
+pub(crate) fn decode_params(decoder: &mut Decoder<'_>, node: &Node) -> Option<Map<String, Value>> {
+    decoder.map(node, "params")?;
+    match node.to_json() {
+        Value::Object(map) => Some(map),
+        _ => None,
+    }
+}
+
+fn decode_limits(decoder: &mut Decoder<'_>, node: &Node) -> Limits {
+    let mut limits = Limits::default();
+    let known = ["concurrency", "requests-per-minute", "timeout", "retries"];
+    let Some(fields) = decoder.fields(node, "limits", &known) else { return limits };
+    if let Some(node) = fields.get("concurrency") {
+        limits.concurrency = decoder.count(node, "concurrency", 1).and_then(|n| usize::try_from(n).ok());
+    }
+    if let Some(node) = fields.get("requests-per-minute") {
+        limits.requests_per_minute = decoder.count(node, "requests-per-minute", 1);
+    }
+    if let Some(node) = fields.get("timeout") {
+        limits.timeout_ms =
+            decode_duration(decoder, node, "timeout").filter(|ms| *ms > 0).unwrap_or(DEFAULT_TIMEOUT_MS);
+    }
+    if let Some(node) = fields.get("retries") {
+        limits.retries = decoder.count(node, "retries", 0).and_then(|n| u32::try_from(n).ok()).unwrap_or(4);
+    }
+    limits
+}
+
+/// Reads a duration (`250ms`, `60s`, `2m`), in milliseconds.
+pub fn decode_duration(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Option<u64> {
+    let text = decoder.text(node, what)?;
+    let duration = parse_duration_ms(&text);
+    if duration.is_none() {
+        decoder.error(node.span.clone(), format!("{what} is `{text}`; write a duration such as 250ms, 60s or 2m"));
+    }
+    duration
+}
+
+fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
+    let fields = decoder.fields(node, "price", &["input", "cached-input", "output"])?;
+    let mut amount = |fields: &Fields<'_>, name: &str| {
+        let node = fields.get(name)?;
+        let value = decoder.number(node, name)?;
+        if value < 0.0 {
+            decoder.error(node.span.clone(), format!("the price of {name} is below 0"));
+            return None;
+        }
+        Some(value)
+    };
+    let (input, cached_input, output) =
+        (amount(&fields, "input"), amount(&fields, "cached-input"), amount(&fields, "output"));
+    match (input, output) {
+        (Some(input), Some(output)) => Some(Price { input, cached_input, output }),
+        _ => {
+            decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
+            None
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! A project: `promptctl.yaml`, where it was found, and what it says about models and defaults.
+
+mod config;
+mod discovery;
+mod settings;
+
+pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Recordings, common_model_keys, decode_duration};
+pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
+pub use discovery::{DiscoveryError, find_root};
+pub use settings::{Compare, Redaction, RedactionTarget, SnapshotSettings, decode_snapshot};

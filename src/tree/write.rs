@@ -1,0 +1,101 @@
+//! Writing below a project's root: a file is replaced whole or not at all, and never outside the root.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::core::path::TreePath;
+
+/// Replaces a file: write beside it, fsync, rename, fsync the folder. Folders are made as needed.
+pub fn replace(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
+    let full = prepare(root, path)?;
+    let folder = full.parent().unwrap_or(root);
+    let mut file = tempfile::Builder::new().prefix(".promptctl-").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    keep_mode(&full, file.as_file())?;
+    file.as_file().sync_all()?;
+    file.persist(&full).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// Writes a file that must not exist yet.
+pub fn create_new(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
+    let full = prepare(root, path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(full)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Removes a file; one that is not there is no error.
+pub fn remove(root: &Path, path: &TreePath) -> io::Result<()> {
+    match fs::remove_file(prepare(root, path)?) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The full path, its folder made and found to lie inside the root.
+pub fn prepare(root: &Path, path: &TreePath) -> io::Result<PathBuf> {
+    let full = root.join(path.as_str());
+    let folder = full.parent().unwrap_or(root);
+    // The nearest folder that exists decides: a link on the way may lead anywhere.
+    let existing = folder.ancestors().find(|f| f.symlink_metadata().is_ok()).unwrap_or(root);
+    if !existing.canonicalize()?.starts_with(root.canonicalize()?) {
+        let message = format!("`{path}` lies behind a symbolic link that leaves the project");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    fs::create_dir_all(folder)?;
+    Ok(full)
+}
+
+#[cfg(unix)]
+fn keep_mode(target: &Path, file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // A temporary file is private; what people commit is not.
+    let mode = target.metadata().map_or(0o644, |m| m.permissions().mode() & 0o777);
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn keep_mode(_target: &Path, _file: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::new(text).expect("a valid path")
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        replace(folder.path(), &path("a/b.txt"), b"one").expect("written");
+        replace(folder.path(), &path("a/b.txt"), b"two").expect("written");
+        assert_eq!(fs::read(folder.path().join("a/b.txt")).expect("there"), b"two");
+        assert_eq!(fs::read_dir(folder.path().join("a")).expect("there").count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link_that_leaves() {
+        let outside = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).expect("linked");
+        assert!(replace(folder.path(), &path("link/b.txt"), b"x").is_err());
+        assert!(replace(folder.path(), &path("link/c/b.txt"), b"x").is_err());
+        assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 0);
+    }
+}
