@@ -14,3 +14,4 @@ pub mod core;
 pub mod project;
 pub mod tree;
 pub mod prompt;
+pub mod case;

@@ -1,7 +1,20 @@
 //! A prompt: its front matter, its template, how it renders, and the digest that says what it is.
+//!
+//! Gets the files below `prompts/` from a tree and gives [`Prompts`]: checked, with their partials known, ready to be
+//! rendered into messages. Rendering is pure: the same variables give the same bytes. Knows nothing of cases,
+//! models or answers.
 
 mod environment;
+mod front_matter;
 mod inline;
+mod load;
+mod messages;
+mod reach;
+mod render;
+mod variables;
 
 pub use environment::{jinja_message, jinja_span};
+pub use front_matter::{FrontMatter, Output, VariableDeclaration};
 pub use inline::Inline;
+pub use load::{PROMPTS, Prompt, Prompts};
+pub use variables::{SharedVariables, Variables};

@@ -1,0 +1,198 @@
+//! `cases.yaml` as it is written: defaults, cases and data sets, decoded but not yet put together.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use crate::core::decode::{Decoder, Fields};
+use crate::core::names::ModelAlias;
+use crate::core::yaml::{Data, Node};
+use crate::project::{
+    Config, SnapshotSettings, decode_aliases, decode_rate, decode_repeat, decode_snapshot, decode_unasserted,
+};
+
+/// What a case, a data set and the defaults of a file may all say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Common {
+    pub(super) expect: Vec<Node>,
+    pub(super) snapshot: SnapshotSettings,
+    pub(super) repeat: Option<u32>,
+    pub(super) min_pass_rate: Option<f64>,
+    pub(super) threshold: Option<f64>,
+    pub(super) models: Option<Vec<ModelAlias>>,
+    pub(super) unasserted: Option<bool>,
+}
+
+/// A value as it is written in `vars:`.
+#[derive(Clone, Debug)]
+pub(super) enum Written {
+    /// The value itself.
+    Value(Value),
+    /// `{ file: NAME }`: the text of a file.
+    File(String),
+}
+
+/// A variable as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenVariable {
+    pub(super) name: String,
+    pub(super) written: Written,
+    pub(super) name_span: Range<usize>,
+    pub(super) span: Range<usize>,
+}
+
+/// One of `cases:`.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenCase {
+    pub(super) name: String,
+    pub(super) name_span: Range<usize>,
+    pub(super) variables: Vec<WrittenVariable>,
+    pub(super) tags: Vec<String>,
+    pub(super) common: Common,
+}
+
+/// One of `datasets:`.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenDataset {
+    pub(super) file: String,
+    pub(super) file_span: Range<usize>,
+    pub(super) name: Option<(String, Range<usize>)>,
+    pub(super) tags: Vec<(String, Range<usize>)>,
+    pub(super) variables: Vec<WrittenVariable>,
+    pub(super) common: Common,
+    pub(super) span: Range<usize>,
+}
+
+/// A whole `cases.yaml`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CasesFile {
+    pub(super) variables: Vec<WrittenVariable>,
+    pub(super) tags: Vec<String>,
+    pub(super) common: Common,
+    pub(super) cases: Vec<WrittenCase>,
+    pub(super) datasets: Vec<WrittenDataset>,
+}
+
+const COMMON: [&str; 7] = ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted"];
+
+fn keys(own: &[&'static str]) -> Vec<&'static str> {
+    own.iter().copied().chain(COMMON).collect()
+}
+
+pub(super) fn decode(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<CasesFile> {
+    let fields = decoder.fields(node, "cases.yaml", &["defaults", "cases", "datasets"])?;
+    let mut file = CasesFile::default();
+    if let Some(fields) =
+        fields.get("defaults").and_then(|node| decoder.fields(node, "defaults", &keys(&["vars", "tags"])))
+    {
+        file.variables = decode_variables(decoder, &fields);
+        file.tags = fields.get("tags").and_then(|node| decoder.texts(node, "tags")).unwrap_or_default();
+        file.common = decode_common(decoder, &fields, config);
+    }
+    for node in fields.get("cases").and_then(|node| decoder.list(node, "cases")).unwrap_or_default() {
+        file.cases.extend(decode_case(decoder, node, config));
+    }
+    for node in fields.get("datasets").and_then(|node| decoder.list(node, "datasets")).unwrap_or_default() {
+        file.datasets.extend(decode_dataset(decoder, node, config));
+    }
+    Some(file)
+}
+
+fn decode_case(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<WrittenCase> {
+    let fields = decoder.fields(node, "a case", &keys(&["name", "description", "vars", "tags"]))?;
+    let Some(name_node) = fields.get("name") else {
+        decoder.error(fields.span.start..fields.span.start, "a case needs a `name`");
+        return None;
+    };
+    let name = decoder.text(name_node, "name")?;
+    if let Some(node) = fields.get("description") {
+        decoder.text(node, "description");
+    }
+    Some(WrittenCase {
+        name,
+        name_span: name_node.span.clone(),
+        variables: decode_variables(decoder, &fields),
+        tags: fields.get("tags").and_then(|node| decoder.texts(node, "tags")).unwrap_or_default(),
+        common: decode_common(decoder, &fields, config),
+    })
+}
+
+fn decode_dataset(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<WrittenDataset> {
+    let fields = decoder.fields(node, "a data set", &keys(&["file", "name", "vars", "tags"]))?;
+    let Some(file_node) = fields.get("file") else {
+        decoder.error(fields.span.start..fields.span.start, "a data set needs a `file`");
+        return None;
+    };
+    let file = decoder.text(file_node, "file")?;
+    let tags = match fields.get("tags").map(|node| (&node.data, node)) {
+        Some((Data::Text(tag), node)) => vec![(tag.clone(), node.span.clone())],
+        Some((_, node)) => {
+            let items = decoder.list(node, "tags").unwrap_or_default();
+            items.iter().filter_map(|item| Some((decoder.text(item, "a tag")?, item.span.clone()))).collect()
+        }
+        None => Vec::new(),
+    };
+    Some(WrittenDataset {
+        file,
+        file_span: file_node.span.clone(),
+        name: fields.get("name").and_then(|node| Some((decoder.text(node, "name")?, node.span.clone()))),
+        tags,
+        variables: decode_variables(decoder, &fields),
+        common: decode_common(decoder, &fields, config),
+        span: fields.span.clone(),
+    })
+}
+
+fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config) -> Common {
+    let mut common = Common::default();
+    if let Some(node) = fields.get("expect") {
+        common.expect = decoder.list(node, "expect").map(<[Node]>::to_vec).unwrap_or_default();
+    }
+    if let Some(node) = fields.get("snapshot") {
+        common.snapshot = decode_snapshot(decoder, node);
+    }
+    common.repeat = fields.get("repeat").and_then(|node| decode_repeat(decoder, node));
+    common.min_pass_rate = fields.get("min-pass-rate").and_then(|node| decode_rate(decoder, node));
+    if let Some(node) = fields.get("threshold") {
+        let threshold = decoder.number(node, "threshold");
+        common.threshold = threshold.filter(|value| (0.0..=1.0).contains(value));
+        if threshold.is_some() && common.threshold.is_none() {
+            decoder.error(node.span.clone(), "threshold must be from 0 to 1");
+        }
+    }
+    common.models = fields.get("models").map(|node| decode_aliases(decoder, node, &config.models));
+    common.unasserted = fields.get("unasserted").map(|node| decode_unasserted(decoder, node));
+    common
+}
+
+fn decode_variables(decoder: &mut Decoder<'_>, fields: &Fields<'_>) -> Vec<WrittenVariable> {
+    let Some(fields) = fields.get("vars").and_then(|node| decoder.map(node, "vars")) else { return Vec::new() };
+    let mut variables = Vec::new();
+    for (key, node) in fields.iter() {
+        let written = match (&node.data, node.get("file")) {
+            (Data::Map(entries), Some(file)) if entries.len() == 1 => match decoder.text(file, "file") {
+                Some(file) => Written::File(file),
+                None => continue,
+            },
+            _ => Written::Value(node.to_json()),
+        };
+        variables.push(WrittenVariable {
+            name: key.text.clone(),
+            written,
+            name_span: key.span.clone(),
+            span: node.span.clone(),
+        });
+    }
+    variables
+}
+
+/// An object of the variables' values, those of files left out.
+pub(super) fn plain_values(variables: &[WrittenVariable]) -> Map<String, Value> {
+    variables
+        .iter()
+        .filter_map(|v| match &v.written {
+            Written::Value(value) => Some((v.name.clone(), value.clone())),
+            Written::File(_) => None,
+        })
+        .collect()
+}

@@ -1,0 +1,469 @@
+//! Putting cases together: every `cases.yaml` and data set of a tree, in the order of the prompts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::bind;
+use super::dataset;
+use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenVariable};
+use crate::core::decode::Decoder;
+use crate::core::names::{CaseName, ModelAlias, PromptName};
+use crate::core::path::TreePath;
+use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::suggest::did_you_mean;
+use crate::core::yaml::{self, Data, Node};
+use crate::project::{Compare, Config, SnapshotSettings};
+use crate::prompt::{Inline, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
+use crate::tree::Tree;
+
+/// The folder that mirrors `prompts/` with cases and recordings.
+pub const FIXTURES: &str = "fixtures";
+/// The file with a prompt's cases.
+pub const CASES_FILE: &str = "cases.yaml";
+
+/// An expectation as it was written.
+#[derive(Debug)]
+pub struct Check {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The expectation.
+    pub node: Node,
+    /// The folder from which it names files.
+    pub folder: TreePath,
+}
+
+/// A golden case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub name: CaseName,
+    /// The index of its prompt in [`Prompts::list`].
+    pub prompt: usize,
+    /// Its variables.
+    pub variables: Variables,
+    /// What is expected of the answer.
+    pub checks: Arc<[Arc<Check>]>,
+    /// How the answer is compared with the accepted one.
+    pub compare: Compare,
+    /// How the answer is kept.
+    pub snapshot: Arc<SnapshotSettings>,
+    /// How many samples it takes.
+    pub repeat: u32,
+    /// The share of samples that must pass.
+    pub min_pass_rate: f64,
+    /// The score that is enough, instead of every expectation.
+    pub threshold: Option<f64>,
+    /// Labels.
+    pub tags: Arc<[String]>,
+    /// Models that go before those of the prompt.
+    pub models: Option<Arc<[ModelAlias]>>,
+    /// Where it is written.
+    pub place: Place,
+    /// Whether it may check nothing.
+    pub unasserted: bool,
+}
+
+/// All cases of a tree.
+#[derive(Debug, Default)]
+pub struct Cases {
+    /// The cases, by prompt, in the order of the files.
+    pub list: Vec<Case>,
+}
+
+/// The file with the cases of a prompt.
+#[must_use]
+pub fn cases_path(prompt: &PromptName) -> TreePath {
+    let path = format!("{FIXTURES}/{prompt}/{CASES_FILE}");
+    TreePath::new(&path).unwrap_or_else(|_| unreachable!("a prompt's name is a relative path"))
+}
+
+impl Cases {
+    /// Reads the cases of every prompt. What is wrong goes to `problems`; what can be read is returned.
+    pub fn load(tree: &dyn Tree, config: &Config, prompts: &Prompts, problems: &mut Problems) -> Self {
+        let files: BTreeMap<TreePath, u64> = match TreePath::new(FIXTURES).map(|folder| tree.list(&folder)) {
+            Ok(Ok(files)) => files.into_iter().map(|file| (file.path, file.size)).collect(),
+            Ok(Err(error)) => {
+                problems.push(error.into_problem());
+                BTreeMap::new()
+            }
+            Err(_) => BTreeMap::new(),
+        };
+        let mut list = Vec::new();
+        for (index, prompt) in prompts.list.iter().enumerate() {
+            let path = cases_path(&prompt.name);
+            if files.contains_key(&path) {
+                let mut loader = Loader::new(tree, config, prompt, index, problems);
+                loader.load(&path);
+                list.append(&mut loader.cases);
+            }
+        }
+        report_orphans(files.keys(), prompts, problems);
+        Self { list }
+    }
+}
+
+/// A `cases.yaml` whose prompt does not exist would never be tested, and nobody would know.
+fn report_orphans<'a>(files: impl Iterator<Item = &'a TreePath>, prompts: &Prompts, problems: &mut Problems) {
+    let names = || prompts.list.iter().map(|prompt| prompt.name.as_str());
+    for path in files.filter(|path| matches!(path.file_name(), CASES_FILE | "cases.yml")) {
+        let folder = path.parent();
+        let name = folder.below(FIXTURES).unwrap_or_default();
+        if path.file_name() == "cases.yml" {
+            problems
+                .error(Place::File(path.to_string()), format!("the cases of a prompt are in {CASES_FILE}; rename it"));
+        } else if !names().any(|known| known == name) {
+            let hint = did_you_mean(name, names());
+            let message = format!("these cases belong to no prompt: there is no {PROMPTS}/{name}.j2{hint}");
+            problems.error(Place::File(path.to_string()), message);
+        }
+    }
+}
+
+struct Loader<'a> {
+    tree: &'a dyn Tree,
+    config: &'a Config,
+    prompt: &'a Prompt,
+    index: usize,
+    problems: &'a mut Problems,
+    folder: TreePath,
+    cases: Vec<Case>,
+    names: HashMap<String, (CaseName, Place)>,
+    /// Texts of files that variables name, each read once.
+    texts: HashMap<TreePath, String>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(
+        tree: &'a dyn Tree,
+        config: &'a Config,
+        prompt: &'a Prompt,
+        index: usize,
+        problems: &'a mut Problems,
+    ) -> Self {
+        let (cases, names, texts) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { tree, config, prompt, index, problems, folder: TreePath::root(), cases, names, texts }
+    }
+
+    fn load(&mut self, path: &TreePath) {
+        self.folder = path.parent();
+        let source = match self.tree.source(path) {
+            Ok(source) => source,
+            Err(error) => return self.problems.push(error.into_problem()),
+        };
+        let node = match yaml::parse(&source) {
+            Ok(node) => node,
+            Err(found) => return self.problems.extend(found),
+        };
+        if matches!(node.data, Data::Null) {
+            let help = "list at least one case under `cases:`";
+            self.problems.push(Problem::error(Place::File(source.path.clone()), "the file is empty").help(help));
+            return;
+        }
+        let mut decoder = Decoder { source: &source, problems: self.problems };
+        let Some(file) = file::decode(&mut decoder, &node, self.config) else { return };
+        let shared = self.values(&source, &file.variables);
+        let shared = SharedVariables::new(shared);
+        let defaults = self.checks(&source, &file.common.expect);
+        for case in &file.cases {
+            self.add_case(&source, &file, &shared, &defaults, case);
+        }
+        for dataset in &file.datasets {
+            self.add_dataset(&source, &file, &shared, &defaults, dataset);
+        }
+    }
+
+    fn checks(&self, source: &Arc<Source>, nodes: &[Node]) -> Vec<Arc<Check>> {
+        let check = |node: &Node| Check { source: Arc::clone(source), node: node.clone(), folder: self.folder.clone() };
+        nodes.iter().map(|node| Arc::new(check(node))).collect()
+    }
+
+    /// The variables' values, files read.
+    fn values(&mut self, source: &Arc<Source>, variables: &[WrittenVariable]) -> Map<String, Value> {
+        let mut values = file::plain_values(variables);
+        for variable in variables {
+            if let Written::File(name) = &variable.written {
+                match self.file_text(name) {
+                    Ok(text) => {
+                        values.insert(variable.name.clone(), Value::String(text));
+                    }
+                    Err(why) => self.problems.error(Place::span(source, variable.span.clone()), why),
+                }
+            }
+        }
+        values
+    }
+
+    fn file_text(&mut self, name: &str) -> Result<String, String> {
+        let path = self.folder.join(name)?;
+        if let Some(text) = self.texts.get(&path) {
+            return Ok(text.clone());
+        }
+        let text = self.tree.text(&path).map_err(|error| error.to_string())?;
+        self.texts.insert(path, text.clone());
+        Ok(text)
+    }
+
+    /// Whether the name is free; a name that is not is a problem at `place`.
+    fn take_name(&mut self, name: &str, place: &Place) -> Option<CaseName> {
+        let name = match CaseName::new(name) {
+            Ok(name) => name,
+            Err(why) => {
+                self.problems.error(place.clone(), why);
+                return None;
+            }
+        };
+        if let Some((_, first)) = self.names.get(name.as_str()) {
+            let at = match first.locate() {
+                (Some(path), Some(line), _) => format!(" (first in {path}:{line})"),
+                _ => String::new(),
+            };
+            self.problems.error(place.clone(), format!("the case name `{name}` stands here a second time{at}"));
+            return None;
+        }
+        self.names.insert(name.to_string(), (name.clone(), place.clone()));
+        Some(name)
+    }
+
+    fn add_case(
+        &mut self,
+        source: &Arc<Source>,
+        file: &CasesFile,
+        shared: &Arc<SharedVariables>,
+        defaults: &[Arc<Check>],
+        written: &WrittenCase,
+    ) {
+        let place = Place::span(source, written.name_span.clone());
+        let name = self.take_name(&written.name, &place);
+        let mut own = self.values(source, &written.variables);
+        let given = |name: &str| written.variables.iter().chain(&file.variables).any(|v| v.name == name);
+        bind::add_defaults(self.prompt, given, &mut own);
+        let nodes: Vec<&Node> = written.common.expect.iter().chain(&file.common.expect).collect();
+        for variable in &written.variables {
+            if !bind::is_used(self.prompt, &variable.name, &nodes) {
+                let known = self.prompt.variables.iter().map(String::as_str);
+                let hint = did_you_mean(&variable.name, known);
+                let message = format!(
+                    "the variable `{}` is used neither by the prompt `{}` nor by an expectation{hint}",
+                    variable.name, self.prompt.name
+                );
+                self.problems.error(Place::span(source, variable.name_span.clone()), message);
+            }
+        }
+        let variables = Variables::new(Arc::clone(shared), own);
+        for why in bind::mismatches(self.prompt, &variables) {
+            self.problems.error(place.clone(), format!("case `{}`: {why}", written.name));
+        }
+        let Some(name) = name else { return };
+        let mut checks = defaults.to_vec();
+        checks.extend(self.checks(source, &written.common.expect));
+        let shape = Shape::new(self, &file.common, &written.common, true);
+        let tags: Vec<String> = file.tags.iter().chain(&written.tags).cloned().collect();
+        self.cases.push(shape.case(name, self.index, variables, checks.into(), tags.into(), place));
+    }
+
+    fn add_dataset(
+        &mut self,
+        source: &Arc<Source>,
+        file: &CasesFile,
+        shared: &Arc<SharedVariables>,
+        defaults: &[Arc<Check>],
+        written: &WrittenDataset,
+    ) {
+        let rows = match self.folder.join(&written.file) {
+            Ok(path) => dataset::read(self.tree, &path).map(|rows| (path, rows)),
+            Err(why) => Err(Problem::error(Place::span(source, written.file_span.clone()), why).into()),
+        };
+        let (path, rows) = match rows {
+            Ok(rows) => rows,
+            Err(found) => return self.problems.extend(found),
+        };
+        let Some(templates) = RowTemplates::new(source, file, written, self.problems) else { return };
+        let extra = self.values(source, &written.variables);
+        let mut checks = defaults.to_vec();
+        checks.extend(self.checks(source, &written.common.expect));
+        let checks: Arc<[Arc<Check>]> = checks.into();
+        let shape = Shape::new(self, &file.common, &written.common, false);
+        if rows.is_empty() {
+            self.problems.error(Place::span(source, written.span.clone()), format!("the data set `{path}` has no row"));
+        }
+        let mut tag_sets: HashMap<Vec<String>, Arc<[String]>> = HashMap::new();
+        for (number, mut row) in rows.into_iter().enumerate() {
+            let place = Place::Line(path.to_string(), row.line);
+            bind::coerce(self.prompt.front.variables.as_deref().unwrap_or_default(), &mut row.values);
+            let Some(rendered) = templates.render(&row.values, &extra, number, &path, &place, self.problems) else {
+                continue;
+            };
+            let mut own = rendered.variables;
+            let given = |name: &str| own.contains_key(name) || file.variables.iter().any(|v| v.name == name);
+            let mut with_defaults = Map::new();
+            bind::add_defaults(self.prompt, given, &mut with_defaults);
+            own.extend(with_defaults);
+            let variables = Variables::new(Arc::clone(shared), own);
+            for why in bind::mismatches(self.prompt, &variables) {
+                self.problems.error(place.clone(), format!("case `{}`: {why}", rendered.name));
+            }
+            let tags = Arc::clone(tag_sets.entry(rendered.tags.clone()).or_insert_with(|| rendered.tags.into()));
+            if let Some(name) = self.take_name(&rendered.name, &place) {
+                self.cases.push(shape.case(name, self.index, variables, Arc::clone(&checks), tags, place));
+            }
+        }
+    }
+}
+
+/// What the cases of one origin have in common, after all defaults.
+struct Shape {
+    compare: Compare,
+    snapshot: Arc<SnapshotSettings>,
+    repeat: u32,
+    min_pass_rate: f64,
+    threshold: Option<f64>,
+    models: Option<Arc<[ModelAlias]>>,
+    unasserted: bool,
+}
+
+impl Shape {
+    fn new(loader: &Loader<'_>, file: &Common, own: &Common, hand_written: bool) -> Self {
+        let defaults = &loader.config.defaults;
+        let near = own.snapshot.or(&file.snapshot);
+        let snapshot = near.or(&defaults.snapshot);
+        let by_form = if loader.prompt.front.output.is_some() { Compare::Json } else { Compare::Text };
+        // A row keeps a snapshot only where its own file asks for one.
+        let compare =
+            if hand_written { snapshot.compare.unwrap_or(by_form) } else { near.compare.unwrap_or(Compare::None) };
+        Self {
+            compare,
+            snapshot: Arc::new(SnapshotSettings { compare: Some(compare), ..snapshot }),
+            repeat: own.repeat.or(file.repeat).unwrap_or(defaults.repeat),
+            min_pass_rate: own.min_pass_rate.or(file.min_pass_rate).unwrap_or(defaults.min_pass_rate),
+            threshold: own.threshold.or(file.threshold),
+            models: own.models.clone().or_else(|| file.models.clone()).map(Into::into),
+            unasserted: own.unasserted.or(file.unasserted).unwrap_or(loader.config.unasserted),
+        }
+    }
+
+    fn case(
+        &self,
+        name: CaseName,
+        prompt: usize,
+        variables: Variables,
+        checks: Arc<[Arc<Check>]>,
+        tags: Arc<[String]>,
+        place: Place,
+    ) -> Case {
+        Case {
+            name,
+            prompt,
+            variables,
+            checks,
+            compare: self.compare,
+            snapshot: Arc::clone(&self.snapshot),
+            repeat: self.repeat,
+            min_pass_rate: self.min_pass_rate,
+            threshold: self.threshold,
+            tags,
+            models: self.models.clone(),
+            place,
+            unasserted: self.unasserted,
+        }
+    }
+}
+
+/// What a row makes of the templates of its data set.
+struct RenderedRow {
+    name: String,
+    tags: Vec<String>,
+    variables: Map<String, Value>,
+}
+
+/// The templates over a row: its name, its tags, and variables that are made from its columns.
+struct RowTemplates {
+    name: Option<Inline>,
+    tags: Vec<Inline>,
+    variables: Vec<(String, Inline)>,
+}
+
+impl RowTemplates {
+    fn new(source: &Arc<Source>, file: &CasesFile, written: &WrittenDataset, problems: &mut Problems) -> Option<Self> {
+        let mut compile = |text: &str, span: std::ops::Range<usize>| match Inline::new(text) {
+            Ok(inline) => Some(inline),
+            Err(why) => {
+                problems.error(Place::span(source, span), why);
+                None
+            }
+        };
+        let mut complete = true;
+        let name = match &written.name {
+            Some((text, span)) => {
+                let inline = compile(text, span.clone());
+                complete &= inline.is_some();
+                inline
+            }
+            None => None,
+        };
+        let fixed = file.tags.iter().map(|tag| (tag, 0..0));
+        let mut tags = Vec::new();
+        for (text, span) in fixed.chain(written.tags.iter().map(|(tag, span)| (tag, span.clone()))) {
+            tags.extend(compile(text, span));
+        }
+        complete &= tags.len() == file.tags.len() + written.tags.len();
+        let mut variables = Vec::new();
+        for variable in &written.variables {
+            if let Written::Value(Value::String(text)) = &variable.written {
+                match compile(text, variable.span.clone()) {
+                    Some(inline) if inline.is_template() => variables.push((variable.name.clone(), inline)),
+                    Some(_) => {}
+                    None => complete = false,
+                }
+            }
+        }
+        complete.then_some(Self { name, tags, variables })
+    }
+
+    fn render(
+        &self,
+        row: &Map<String, Value>,
+        extra: &Map<String, Value>,
+        number: usize,
+        path: &TreePath,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<RenderedRow> {
+        let context = minijinja::Value::from(minijinja::value::Serde(row));
+        let mut render = |inline: &Inline, what: &str| match inline.render(&context) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                problems.error(place.clone(), format!("the {what} of this row cannot be rendered: {why}"));
+                None
+            }
+        };
+        let name = match &self.name {
+            Some(inline) => render(inline, "name")?,
+            None => default_name(row, path, number),
+        };
+        let mut tags = Vec::with_capacity(self.tags.len());
+        for inline in &self.tags {
+            tags.push(render(inline, "tag")?);
+        }
+        tags.retain(|tag| !tag.trim().is_empty());
+        let mut variables = row.clone();
+        variables.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, inline) in &self.variables {
+            variables.insert(name.clone(), Value::String(render(inline, "variable")?));
+        }
+        Some(RenderedRow { name, tags, variables })
+    }
+}
+
+/// A row without a name is called by its `name` or `id`, else by its file and number.
+fn default_name(row: &Map<String, Value>, path: &TreePath, number: usize) -> String {
+    for column in ["name", "id"] {
+        match row.get(column) {
+            Some(Value::String(text)) if !text.trim().is_empty() => return text.clone(),
+            Some(Value::Number(n)) => return n.to_string(),
+            _ => {}
+        }
+    }
+    format!("{} {}", path.file_name(), number + 1)
+}

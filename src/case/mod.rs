@@ -1,0 +1,13 @@
+//! Golden cases: `fixtures/PROMPT/cases.yaml`, the rows of its data sets, and which of them are selected.
+//!
+//! Gets the prompts and the tree, gives [`Cases`]: named, with all variables in place and checked against what the
+//! prompt declares. Expectations are carried along as they were written; `expect` reads them.
+
+mod bind;
+mod dataset;
+mod file;
+mod load;
+mod selection;
+
+pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
+pub use selection::{Selection, SelectionError};

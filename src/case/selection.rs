@@ -1,0 +1,153 @@
+//! Which cases a command is about: prompts by name, glob or path, cases by glob, tags.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::load::{Case, Cases, FIXTURES};
+use crate::core::suggest::nearest;
+use crate::prompt::{PROMPTS, Prompts};
+
+/// What was asked for on the command line; an empty list selects everything.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Prompts: a name, a glob or a path.
+    pub prompts: Vec<String>,
+    /// Cases: globs over their names.
+    pub cases: Vec<String>,
+    /// Tags, one of which a case must have.
+    pub tags: Vec<String>,
+}
+
+/// A filter is wrong, or matches nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectionError {
+    /// A glob that does not compile.
+    #[error("`{0}` is no valid glob: {1}")]
+    BadGlob(String, String),
+    /// A filter that nothing matches.
+    #[error("{what} `{pattern}` matches nothing{hint}")]
+    NoMatch {
+        /// Which filter.
+        what: &'static str,
+        /// What was asked for.
+        pattern: String,
+        /// The nearest names.
+        hint: String,
+    },
+    /// Each filter matches something, but no case matches all of them.
+    #[error("no case matches all of the filters; {0}")]
+    NothingLeft(String),
+}
+
+impl Selection {
+    /// Whether it selects everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.prompts.is_empty() && self.cases.is_empty() && self.tags.is_empty()
+    }
+
+    /// The indexes of the selected prompts.
+    pub fn prompts(&self, prompts: &Prompts) -> Result<Vec<usize>, SelectionError> {
+        if self.prompts.is_empty() {
+            return Ok((0..prompts.list.len()).collect());
+        }
+        let mut selected = Vec::new();
+        for pattern in &self.prompts {
+            let found = match_prompt(pattern, prompts)?;
+            if found.is_empty() {
+                let names: Vec<&str> = prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
+                return Err(no_match("the prompt", pattern, &names));
+            }
+            selected.extend(found);
+        }
+        selected.sort_unstable();
+        selected.dedup();
+        Ok(selected)
+    }
+
+    /// The indexes of the selected cases.
+    pub fn select(&self, prompts: &Prompts, cases: &Cases) -> Result<Vec<usize>, SelectionError> {
+        let in_prompts = self.prompts(prompts)?;
+        let globs = self.cases.iter().map(|pattern| glob(pattern)).collect::<Result<Vec<_>, _>>()?;
+        let of_prompts: Vec<usize> =
+            (0..cases.list.len()).filter(|i| in_prompts.binary_search(&cases.list[*i].prompt).is_ok()).collect();
+        for (pattern, glob) in self.cases.iter().zip(&globs) {
+            if !of_prompts.iter().any(|i| matches(glob, pattern, &cases.list[*i])) {
+                let names: Vec<&str> = of_prompts.iter().map(|i| cases.list[*i].name.as_str()).collect();
+                return Err(no_match("the case", pattern, &names));
+            }
+        }
+        for tag in &self.tags {
+            if !of_prompts.iter().any(|i| cases.list[*i].tags.contains(tag)) {
+                let tags: Vec<&str> =
+                    of_prompts.iter().flat_map(|i| cases.list[*i].tags.iter().map(String::as_str)).collect();
+                return Err(no_match("the tag", tag, &tags));
+            }
+        }
+        let selected: Vec<usize> = of_prompts
+            .into_iter()
+            .filter(|i| {
+                let case = &cases.list[*i];
+                let by_name =
+                    globs.is_empty() || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case));
+                by_name && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
+            })
+            .collect();
+        if selected.is_empty() && !self.is_everything() {
+            return Err(SelectionError::NothingLeft("leave one of them out".into()));
+        }
+        Ok(selected)
+    }
+}
+
+fn matches(glob: &GlobMatcher, pattern: &str, case: &Case) -> bool {
+    case.name.as_str() == pattern || glob.is_match(case.name.as_str())
+}
+
+fn glob(pattern: &str) -> Result<GlobMatcher, SelectionError> {
+    let built = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
+    built.map(|glob| glob.compile_matcher()).map_err(|e| SelectionError::BadGlob(pattern.into(), e.kind().to_string()))
+}
+
+/// A name, the last part of a name, a path of the prompt or of its cases, a folder, or a glob over names.
+fn match_prompt(pattern: &str, prompts: &Prompts) -> Result<Vec<usize>, SelectionError> {
+    let plain = pattern.trim_start_matches("./").trim_end_matches('/');
+    let name = [PROMPTS, FIXTURES, "snapshots"]
+        .iter()
+        .find_map(|folder| plain.strip_prefix(&format!("{folder}/")))
+        .unwrap_or(plain);
+    let name = name.strip_suffix("/cases.yaml").unwrap_or(name);
+    let name = name.strip_suffix(".j2").unwrap_or(name);
+    let by = |test: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        let names = prompts.list.iter().enumerate();
+        names.filter(|(_, prompt)| test(prompt.name.as_str())).map(|(i, _)| i).collect()
+    };
+    for found in
+        [by(&|n| n == name), by(&|n| n.starts_with(&format!("{name}/"))), by(&|n| n.ends_with(&format!("/{name}")))]
+    {
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    if matches!(plain, PROMPTS | FIXTURES | ".") {
+        return Ok((0..prompts.list.len()).collect());
+    }
+    let glob = glob(name)?;
+    Ok(by(&|n| glob.is_match(n)))
+}
+
+fn no_match(what: &'static str, pattern: &str, known: &[&str]) -> SelectionError {
+    let mut names: Vec<&str> = known.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let hint = match nearest(pattern, names.iter().copied()) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None if names.is_empty() => "; there is none".to_owned(),
+        None => {
+            let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let rest = names.len().saturating_sub(shown.len());
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("; there are {}{more}", shown.join(", "))
+        }
+    };
+    SelectionError::NoMatch { what, pattern: pattern.to_owned(), hint }
+}

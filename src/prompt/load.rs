@@ -1,0 +1,312 @@
+//! Finding the prompts of a tree, reading them, and checking what can be checked without a case.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Environment;
+
+use super::environment::{jinja_message, jinja_span, pure};
+use super::front_matter::{self, FrontMatter, FrontMatterReader};
+use super::messages::role;
+use super::reach::{self, Reached};
+use crate::core::digest::{DigestBuilder, canonical_json};
+use crate::core::names::PromptName;
+use crate::core::path::TreePath;
+use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::suggest::did_you_mean;
+use crate::core::yaml::conflict_marker;
+use crate::project::Config;
+use crate::tree::Tree;
+
+/// The folder that holds the prompts.
+pub const PROMPTS: &str = "prompts";
+const ENDING: &str = ".j2";
+/// The largest template, in bytes.
+const MAX_TEMPLATE: u64 = 4 << 20;
+
+/// One template with a name of its own.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    /// Its name.
+    pub name: PromptName,
+    /// Its file.
+    pub path: TreePath,
+    /// The file's text.
+    pub source: Arc<Source>,
+    /// What its author says about it.
+    pub front: FrontMatter,
+    /// What it is: SHA-256 over the template, its partials, and the front matter that shapes a request.
+    pub digest: String,
+    /// The partials that it reaches, by their names below `prompts/`.
+    pub partials: Vec<String>,
+    /// Every variable that it or a partial mentions.
+    pub variables: BTreeSet<String>,
+}
+
+/// A file that holds Jinja, and where its body begins.
+#[derive(Debug)]
+pub(super) struct Template {
+    pub(super) source: Arc<Source>,
+    pub(super) body: usize,
+    reached: Vec<Reached>,
+}
+
+impl Template {
+    pub(super) fn text(&self) -> &str {
+        &self.source.text[self.body..]
+    }
+}
+
+/// All prompts of a tree, ready to be rendered.
+pub struct Prompts {
+    /// The prompts, by name.
+    pub list: Vec<Prompt>,
+    pub(super) templates: BTreeMap<String, Template>,
+    pub(super) env: Environment<'static>,
+}
+
+impl Prompts {
+    /// Reads every prompt and partial. What is wrong goes to `problems`; what can be read is returned.
+    pub fn load(tree: &dyn Tree, config: &Config, problems: &mut Problems) -> Self {
+        let mut loader = Loader { tree, config, problems, templates: BTreeMap::new(), env: pure() };
+        loader.env.add_function("role", |name: &str| role(name));
+        loader.env.set_path_join_callback(|name, parent| join_names(name, parent).into());
+        let fronts = loader.read_files();
+        loader.report_missing();
+        loader.report_cycles();
+        let list = fronts.into_iter().map(|(name, key, front)| loader.prompt(name, &key, front)).collect();
+        let Loader { templates, env, .. } = loader;
+        Self { list, templates, env }
+    }
+
+    /// The prompt of that name.
+    #[must_use]
+    pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
+        self.list.iter().find(|prompt| prompt.name == *name)
+    }
+}
+
+/// A template's name as another one sees it: from `prompts/`, or from the other's folder after `./` or `../`.
+fn join_names(name: &str, parent: &str) -> String {
+    if !name.starts_with("./") && !name.starts_with("../") {
+        return name.to_owned();
+    }
+    // A name that leaves `prompts/` names nothing, and is reported as missing.
+    TreePath::new(parent).and_then(|path| path.parent().join(name)).map_or_else(|_| name.to_owned(), |p| p.to_string())
+}
+
+struct Loader<'a> {
+    tree: &'a dyn Tree,
+    config: &'a Config,
+    problems: &'a mut Problems,
+    templates: BTreeMap<String, Template>,
+    env: Environment<'static>,
+}
+
+impl Loader<'_> {
+    fn read_files(&mut self) -> Vec<(PromptName, String, FrontMatter)> {
+        let mut fronts = Vec::new();
+        let mut folded: BTreeMap<String, String> = BTreeMap::new();
+        let files = TreePath::new(PROMPTS).map(|folder| self.tree.list(&folder));
+        let files = match files {
+            Ok(Ok(files)) => files,
+            Ok(Err(error)) => {
+                self.problems.push(error.into_problem());
+                return fronts;
+            }
+            Err(_) => return fronts,
+        };
+        for file in files {
+            let Some(key) = file.path.below(PROMPTS).filter(|key| key.ends_with(ENDING)) else { continue };
+            let key = key.to_owned();
+            if let Some(other) = folded.insert(key.to_lowercase(), key.clone()) {
+                let message = format!(
+                    "`{key}` and `{other}` differ in case only, and are one file on Windows and macOS; rename one of them"
+                );
+                self.problems.error(Place::File(file.path.to_string()), message);
+            }
+            let Some(source) = self.read_source(&file.path) else { continue };
+            let partial = key.split('/').any(|part| part.starts_with('_'));
+            let (front, body) = match if partial { Ok((None, 0)) } else { front_matter::split(&source) } {
+                Ok(split) => split,
+                Err(problem) => {
+                    self.problems.push(problem);
+                    continue;
+                }
+            };
+            self.add_template(&key, Arc::clone(&source), body);
+            if partial {
+                continue;
+            }
+            match PromptName::new(key.trim_end_matches(ENDING)) {
+                Ok(name) => {
+                    let reader = FrontMatterReader {
+                        tree: self.tree,
+                        config: self.config,
+                        folder: file.path.parent(),
+                        leaf: name.leaf(),
+                    };
+                    let front = front.map(|range| reader.read(&source, range, self.problems)).unwrap_or_default();
+                    fronts.push((name, key, front));
+                }
+                Err(why) => self.problems.error(Place::File(file.path.to_string()), why),
+            }
+        }
+        fronts
+    }
+
+    /// A template's text. Line ends are made line feeds, so that a checkout on Windows renders the same request.
+    fn read_source(&mut self, path: &TreePath) -> Option<Arc<Source>> {
+        let text = match self.tree.text_up_to(path, MAX_TEMPLATE) {
+            Ok(text) => text,
+            Err(error) => {
+                self.problems.push(error.into_problem());
+                return None;
+            }
+        };
+        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
+        let source = Source::new(path.as_str(), text);
+        if let Some(at) = conflict_marker(&source.text) {
+            let message = "a conflict marker of a merge; choose one side and remove the marker lines";
+            self.problems.error(Place::span(&source, at..at + 7), message);
+            return None;
+        }
+        Some(source)
+    }
+
+    fn add_template(&mut self, key: &str, source: Arc<Source>, body: usize) {
+        let text = source.text[body..].to_owned();
+        if let Err(error) = self.env.add_template_owned(key.to_owned(), text) {
+            let span = jinja_span(&error, &source.text[body..]).unwrap_or(0..0);
+            let place = Place::span(&source, body + span.start..body + span.end);
+            self.problems.push(Problem::error(place, jinja_message(&error)));
+        }
+        let reached = reach::reached(&source.text[body..]);
+        self.templates.insert(key.to_owned(), Template { source, body, reached });
+    }
+
+    fn report_missing(&mut self) {
+        for (key, template) in &self.templates {
+            for reached in template.reached.iter().filter(|r| !r.optional) {
+                let Some(name) = &reached.name else { continue };
+                if self.templates.contains_key(&join_names(name, key)) {
+                    continue;
+                }
+                let span = template.body + reached.span.start..template.body + reached.span.end;
+                let outside = name.starts_with('/') || name.split('/').any(|part| part == "..");
+                let problem = if outside && TreePath::new(&format!("{PROMPTS}/{name}")).is_err() {
+                    format!("`{name}` leaves the project; a template can reach files below {PROMPTS}/ only")
+                } else {
+                    let hint = did_you_mean(name, self.templates.keys().map(String::as_str));
+                    format!("there is no template `{PROMPTS}/{name}`{hint}")
+                };
+                self.problems.error(Place::span(&template.source, span), problem);
+            }
+        }
+    }
+
+    fn report_cycles(&mut self) {
+        for (key, template) in &self.templates {
+            for reached in &template.reached {
+                let Some(name) = reached.name.as_ref().map(|name| join_names(name, key)) else { continue };
+                if name == *key || self.reach_of(&name).0.contains(key) {
+                    let span = template.body + reached.span.start..template.body + reached.span.end;
+                    let message = format!("`{key}` reaches itself through `{name}`, so rendering it would never end");
+                    self.problems.error(Place::span(&template.source, span), message);
+                }
+            }
+        }
+    }
+
+    /// All templates that one reaches, itself left out, and whether an expression decides about others.
+    fn reach_of(&self, key: &str) -> (BTreeSet<String>, bool) {
+        let (mut found, mut open) = (BTreeSet::new(), false);
+        let mut queue = vec![key.to_owned()];
+        while let Some(at) = queue.pop() {
+            for reached in self.templates.get(&at).map_or(&[][..], |t| &t.reached) {
+                match &reached.name {
+                    Some(name) => {
+                        let name = join_names(name, &at);
+                        if self.templates.contains_key(&name) && found.insert(name.clone()) {
+                            queue.push(name);
+                        }
+                    }
+                    None => open = true,
+                }
+            }
+        }
+        (found, open)
+    }
+
+    fn prompt(&mut self, name: PromptName, key: &str, front: FrontMatter) -> Prompt {
+        let (mut partials, open) = self.reach_of(key);
+        if open {
+            // Which one an expression names is known only when it is rendered: any of them may count.
+            partials.extend(self.templates.keys().filter(|k| k.split('/').any(|p| p.starts_with('_'))).cloned());
+        }
+        let mut variables = BTreeSet::new();
+        for template in partials.iter().map(String::as_str).chain([key]) {
+            if let Ok(template) = self.env.get_template(template) {
+                variables.extend(template.undeclared_variables(false));
+            }
+        }
+        variables.retain(|name| !self.env.globals().any(|(global, _)| global == name));
+        let template = &self.templates[key];
+        let prompt = Prompt {
+            path: TreePath::new(&template.source.path).unwrap_or_else(|_| TreePath::root()),
+            source: Arc::clone(&template.source),
+            digest: self.digest(key, &partials, &front),
+            partials: partials.into_iter().collect(),
+            name,
+            front,
+            variables,
+        };
+        self.report_undeclared(key, &prompt);
+        prompt
+    }
+
+    fn report_undeclared(&mut self, key: &str, prompt: &Prompt) {
+        let (Some(declared), Ok(compiled)) = (&prompt.front.variables, self.env.get_template(key)) else { return };
+        let template = &self.templates[key];
+        let mut mentioned: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
+        mentioned.sort_unstable();
+        for name in mentioned {
+            if declared.iter().any(|d| d.name == name) || self.env.globals().any(|(global, _)| global == name) {
+                continue;
+            }
+            let hint = did_you_mean(&name, declared.iter().map(|d| d.name.as_str()));
+            let span = reach::mention(template.text(), &name).unwrap_or(0..0);
+            let place = Place::span(&template.source, template.body + span.start..template.body + span.end);
+            let problem = Problem::error(place, format!("the variable `{name}` is not declared under `vars:`{hint}"));
+            self.problems.push(problem.help(format!("declare it in the front matter: `{name}: string`")));
+        }
+        for declaration in declared.iter().filter(|d| !prompt.variables.contains(&d.name)) {
+            let place = Place::span(&prompt.source, declaration.span.clone());
+            let message = format!("the variable `{}` is declared but the template never uses it", declaration.name);
+            self.problems.push(Problem::warning(place, message));
+        }
+    }
+
+    fn digest(&self, key: &str, partials: &BTreeSet<String>, front: &FrontMatter) -> String {
+        let mut digest = DigestBuilder::default();
+        digest.part("template", self.templates[key].text().as_bytes());
+        for name in partials {
+            digest.part("partial", name.as_bytes());
+            digest.part("text", self.templates[name].text().as_bytes());
+        }
+        let defaults: serde_json::Map<_, _> = front
+            .variables
+            .iter()
+            .flatten()
+            .filter_map(|declaration| Some((declaration.name.clone(), declaration.default.clone()?)))
+            .collect();
+        let shaping = serde_json::json!({
+            "params": front.params,
+            "output": front.output.as_ref().map(|output| &output.format),
+            "tools": front.tools,
+            "defaults": defaults,
+        });
+        digest.part("front matter", canonical_json(&shaping).as_bytes());
+        digest.finish()
+    }
+}
