@@ -15,3 +15,4 @@ pub mod project;
 pub mod tree;
 pub mod prompt;
 pub mod case;
+pub mod plan;

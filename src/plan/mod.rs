@@ -1,0 +1,138 @@
+//! What is to be done: prompt × case × model × sample, each with the key of its request.
+//!
+//! Everything is rendered here, before anything is asked, so that every mistake of every case is reported in one go.
+//! Only the keys are kept; a request is rendered again where its text is needed.
+
+mod workspace;
+
+use rayon::prelude::*;
+
+pub use workspace::Workspace;
+
+use crate::case::Case;
+use crate::core::names::{ModelAlias, RequestKey};
+use crate::core::problem::{Problem, Problems};
+use crate::core::record::{Message, Request};
+use crate::project::{Compare, ModelEntry};
+use crate::prompt::Prompt;
+
+/// One case on one model.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The index of the case in [`crate::case::Cases::list`].
+    pub case: usize,
+    /// The index of the model in [`crate::project::Config::models`].
+    pub model: usize,
+    /// The key of each sample's request.
+    pub keys: Vec<RequestKey>,
+}
+
+/// Everything that a run will do, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The items, by prompt, case and model.
+    pub items: Vec<Item>,
+}
+
+/// What the command line says over what the project says.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// These models instead of those of the prompts.
+    pub models: Vec<ModelAlias>,
+    /// This many samples of each case.
+    pub repeat: Option<u32>,
+}
+
+impl Plan {
+    /// Plans the selected cases. Every case that cannot be rendered, or that checks nothing, is a problem.
+    pub fn new(workspace: &Workspace, selected: &[usize], overrides: &Overrides) -> Result<Self, Problems> {
+        let planned: Vec<Result<Vec<Item>, Problem>> =
+            selected.par_iter().map(|index| plan_case(workspace, *index, overrides)).collect();
+        let mut items = Vec::with_capacity(selected.len());
+        let mut problems = Problems::default();
+        for result in planned {
+            match result {
+                Ok(case) => items.extend(case),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(Self { items }) } else { Err(problems) }
+    }
+
+    /// How many answers are wanted in all.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        self.items.iter().map(|item| item.keys.len()).sum()
+    }
+}
+
+fn plan_case(workspace: &Workspace, index: usize, overrides: &Overrides) -> Result<Vec<Item>, Problem> {
+    let case = &workspace.cases.list[index];
+    let prompt = &workspace.prompts.list[case.prompt];
+    if case.checks.is_empty() && case.compare == Compare::None && prompt.front.output.is_none() && !case.unasserted {
+        let message = format!("case `{}` checks nothing: it has neither an expectation nor a snapshot", case.name);
+        let help = "add `expect:`, ask for `snapshot: text`, or say `unasserted: allow`";
+        return Err(Problem::error(case.place.clone(), message).help(help));
+    }
+    let messages = workspace.messages(case)?;
+    let repeat = overrides.repeat.unwrap_or(case.repeat);
+    let item = |alias: &ModelAlias| {
+        let model = workspace.config.models.iter().position(|entry| entry.alias == *alias)?;
+        let request = request(prompt, &workspace.config.models[model], messages.clone());
+        Some(Item { case: index, model, keys: (0..repeat).map(|sample| request.key(sample)).collect() })
+    };
+    let aliases = models_of(workspace, case, prompt, overrides);
+    if aliases.is_empty() {
+        let message = format!("no model is named for the prompt `{}`", prompt.name);
+        let help = "name one under `models:` in its front matter, or under `defaults:` in promptctl.yaml";
+        return Err(Problem::error(case.place.clone(), message).help(help));
+    }
+    Ok(aliases.iter().filter_map(item).collect())
+}
+
+/// The nearest list of models counts: command line, case, prompt, project.
+fn models_of<'a>(
+    workspace: &'a Workspace,
+    case: &'a Case,
+    prompt: &'a Prompt,
+    overrides: &'a Overrides,
+) -> &'a [ModelAlias] {
+    if !overrides.models.is_empty() {
+        return &overrides.models;
+    }
+    match (&case.models, &prompt.front.models) {
+        (Some(models), _) => models,
+        (None, Some(models)) => models,
+        (None, None) => &workspace.config.defaults.models,
+    }
+}
+
+/// The request of a prompt for a model. The prompt's parameters go over those of the model.
+fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Request {
+    let mut params = entry.params.clone();
+    params.extend(prompt.front.params.iter().map(|(name, value)| (name.clone(), value.clone())));
+    Request {
+        provider: entry.provider.clone(),
+        model: entry.model.clone(),
+        messages,
+        tools: prompt.front.tools.clone(),
+        response_format: prompt.front.output.as_ref().map(|output| output.format.clone()),
+        params,
+    }
+}
+
+impl Workspace {
+    /// The messages of a case.
+    pub fn messages(&self, case: &Case) -> Result<Vec<Message>, Problem> {
+        let prompt = &self.prompts.list[case.prompt];
+        self.prompts.render(prompt, &case.variables).map_err(|mut problem| {
+            problem.message = format!("case `{}`: {}", case.name, problem.message);
+            problem
+        })
+    }
+
+    /// The request of a case for a model.
+    pub fn request(&self, case: &Case, entry: &ModelEntry) -> Result<Request, Problem> {
+        Ok(request(&self.prompts.list[case.prompt], entry, self.messages(case)?))
+    }
+}
