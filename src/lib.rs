@@ -16,3 +16,6 @@ pub mod tree;
 pub mod prompt;
 pub mod case;
 pub mod plan;
+pub mod recording;
+pub mod report;
+pub mod cli;

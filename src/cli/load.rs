@@ -1,0 +1,84 @@
+//! Finding and loading the project that a command is about.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::case::{Selection, SelectionError};
+use crate::core::problem::{Problem, Problems};
+use crate::core::verdict::Exit;
+use crate::plan::Workspace;
+use crate::project::find_root;
+use crate::tree::{CommitTree, Tree, WorkingTree};
+
+/// Which cases a command is about.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct SelectionArgs {
+    /// Prompts: a name, a glob or a path. Left out: all of them.
+    #[arg(value_name = "PROMPT")]
+    pub(super) prompts: Vec<String>,
+    /// Only cases whose name matches this glob. May be given several times.
+    #[arg(long = "case", value_name = "GLOB")]
+    pub(super) cases: Vec<String>,
+    /// Only cases with this tag. May be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(super) tags: Vec<String>,
+}
+
+impl SelectionArgs {
+    pub(super) fn selection(&self) -> Selection {
+        Selection { prompts: self.prompts.clone(), cases: self.cases.clone(), tags: self.tags.clone() }
+    }
+}
+
+/// A project that was found, and where it is.
+pub(super) struct Project {
+    pub(super) root: PathBuf,
+    pub(super) tree: Arc<dyn Tree>,
+    pub(super) working: Arc<dyn Tree>,
+}
+
+impl Project {
+    /// Finds the project around the command's folder, in the working tree or at a revision.
+    pub(super) fn find(context: &Context, revision: Option<&str>) -> Result<Self, Failure> {
+        let root = match find_root(context.folder()) {
+            Ok(root) => root,
+            Err(error) => return Err(Failure::usage(error.to_string())),
+        };
+        let working: Arc<dyn Tree> = Arc::new(open_working(&root)?);
+        let tree: Arc<dyn Tree> = match revision {
+            Some(revision) => {
+                Arc::new(CommitTree::open(&root, revision).map_err(|error| Failure::usage(error.to_string()))?)
+            }
+            None => Arc::clone(&working),
+        };
+        Ok(Self { root, tree, working })
+    }
+
+    /// Loads the project. Warnings come back; any error is a failure that shows all of them.
+    pub(super) fn load(&self) -> Result<(Workspace, Vec<Problem>), Failure> {
+        let mut problems = Problems::default();
+        let workspace = Workspace::load(Arc::clone(&self.tree), &mut problems);
+        match workspace {
+            Some(workspace) if !problems.has_errors() => Ok((workspace, problems.sorted())),
+            _ => Err(problems.into()),
+        }
+    }
+}
+
+fn open_working(root: &Path) -> Result<WorkingTree, Failure> {
+    WorkingTree::open(root).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", root.display())))
+}
+
+impl From<SelectionError> for Failure {
+    fn from(error: SelectionError) -> Self {
+        let exit = match error {
+            SelectionError::BadGlob(..) => Exit::Usage,
+            SelectionError::NoMatch { .. } | SelectionError::NothingLeft(_) => Exit::Nothing,
+        };
+        Self::Message { exit, message: error.to_string(), help: None }
+    }
+}

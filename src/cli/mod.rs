@@ -1,0 +1,73 @@
+//! The command line: arguments become settings, settings become calls of the library, results become text and an
+//! exit code. The only module that prints, exits, and reads the environment, the terminal, the current folder or
+//! the clock.
+
+mod context;
+mod failure;
+mod init;
+mod list;
+mod load;
+mod manual;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::context::Context;
+use self::failure::Failure;
+use crate::core::verdict::Exit;
+
+/// Prompts in git: versioned templates, golden cases, recorded answers, reviewed changes.
+#[derive(Debug, Parser)]
+#[command(name = "promptctl", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Run as if started in this folder.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    directory: Option<std::path::PathBuf>,
+    /// Colours: as the terminal allows, always, or never.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    color: context::ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    List(list::Args),
+    Render(render::Args),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
+    Schema(manual::SchemaArgs),
+}
+
+/// Runs the command of this process and gives its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error),
+    };
+    let mut context = match Context::new(cli.directory.as_deref(), cli.color) {
+        Ok(context) => context,
+        Err(failure) => return failure.print_plainly(),
+    };
+    let done = run(&mut context, cli.command);
+    let done = done.and_then(|exit| context.flush().map(|()| exit).map_err(Failure::from));
+    match done {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => failure.print(&mut context),
+    }
+}
+
+fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::List(args) => list::run(context, &args),
+        Command::Render(args) => render::run(context, &args),
+        Command::Completions(args) => manual::completions(context, &args),
+        Command::Man(args) => manual::man(context, &args),
+        Command::Schema(args) => manual::schema(context, &args),
+    }
+}

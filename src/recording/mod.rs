@@ -1,0 +1,37 @@
+//! Recordings: a request with its response, kept as one line of JSON, replayed instead of a call.
+//!
+//! `fixtures/PROMPT/recorded/MODEL.jsonl` holds the sorted lines; `.promptctl/journal/` the answers of a run as they
+//! arrive, until they are settled into the sorted files. Gets responses and gives them back by the key of their
+//! request; knows nothing of providers, expectations or snapshots.
+
+mod file;
+mod import;
+mod journal;
+mod line;
+mod prune;
+mod settle;
+mod store;
+
+pub use file::RecordedFile;
+pub use import::{ImportTarget, import};
+pub use journal::{Journal, JournalError, orphans};
+pub use line::Line;
+pub use prune::{Unused, prune, unused};
+pub use settle::{SettleError, recover, settle};
+pub use store::Store;
+
+use crate::case::FIXTURES;
+use crate::core::names::{ModelAlias, PromptName};
+use crate::core::path::TreePath;
+
+/// The folder beside `cases.yaml` that holds the recordings.
+pub const RECORDED: &str = "recorded";
+/// The ending of a recording's file.
+pub const ENDING: &str = ".jsonl";
+
+/// The file with the recordings of a prompt on a model.
+#[must_use]
+pub fn recorded_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
+    let path = format!("{FIXTURES}/{prompt}/{RECORDED}/{model}{ENDING}");
+    TreePath::new(&path).unwrap_or_else(|_| unreachable!("checked names make a relative path"))
+}

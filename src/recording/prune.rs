@@ -1,0 +1,66 @@
+//! Recordings that no case uses any more.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::file::RecordedFile;
+use super::settle::{SettleError, lock, to_text};
+use super::{ENDING, RECORDED};
+use crate::case::FIXTURES;
+use crate::core::names::{CaseName, RequestKey};
+use crate::core::path::TreePath;
+use crate::core::problem::Problems;
+use crate::tree::{Tree, write};
+
+/// A recorded answer that no case asks for.
+#[derive(Clone, Debug)]
+pub struct Unused {
+    /// The file.
+    pub path: TreePath,
+    /// Its line in the file.
+    pub number: usize,
+    /// The case that it was recorded for.
+    pub case: CaseName,
+    /// The sample.
+    pub sample: u32,
+    /// Its key.
+    pub key: RequestKey,
+}
+
+fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
+    let Ok(folder) = TreePath::new(FIXTURES) else { return Ok(Vec::new()) };
+    let files = tree.list(&folder).map_err(|error| Problems::from(error.into_problem()))?;
+    let is_recorded = |path: &TreePath| path.as_str().ends_with(ENDING) && path.parent().file_name() == RECORDED;
+    Ok(files.into_iter().map(|file| file.path).filter(is_recorded).collect())
+}
+
+/// Every recorded answer whose key is not among those in use.
+pub fn unused(tree: &dyn Tree, used: &HashSet<RequestKey>) -> Result<Vec<Unused>, Problems> {
+    let mut found = Vec::new();
+    for path in recorded_files(tree)? {
+        let text = tree.text_up_to(&path, u64::MAX).map_err(|error| Problems::from(error.into_problem()))?;
+        let file = RecordedFile::parse(&path, text)?;
+        for (number, line) in file.lines().filter(|(_, line)| !used.contains(&line.key)) {
+            found.push(Unused { path: path.clone(), number, case: line.case, sample: line.sample, key: line.key });
+        }
+    }
+    Ok(found)
+}
+
+/// Removes answers from their files; a file that is left empty is removed.
+pub fn prune(root: &Path, tree: &dyn Tree, unused: &[Unused]) -> Result<(), SettleError> {
+    let _lock = lock(root)?;
+    let paths: HashSet<&TreePath> = unused.iter().map(|line| &line.path).collect();
+    for path in paths {
+        let text = tree.text_up_to(path, u64::MAX).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let file = RecordedFile::parse(path, text).map_err(SettleError::Damaged)?;
+        let gone: HashSet<&RequestKey> = unused.iter().filter(|u| u.path == *path).map(|u| &u.key).collect();
+        let kept: Vec<_> = file.lines().map(|(_, line)| line).filter(|line| !gone.contains(&line.key)).collect();
+        if kept.is_empty() {
+            write::remove(root, path)?;
+        } else {
+            write::replace(root, path, to_text(kept).as_bytes())?;
+        }
+    }
+    Ok(())
+}
