@@ -17,5 +17,6 @@ pub mod prompt;
 pub mod case;
 pub mod plan;
 pub mod recording;
+pub mod snapshot;
 pub mod report;
 pub mod cli;
