@@ -17,6 +17,7 @@ pub mod prompt;
 pub mod case;
 pub mod plan;
 pub mod recording;
+pub mod expect;
 pub mod snapshot;
 pub mod report;
 pub mod cli;
