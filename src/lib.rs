@@ -16,6 +16,7 @@ pub mod tree;
 pub mod prompt;
 pub mod case;
 pub mod plan;
+pub mod model;
 pub mod recording;
 pub mod expect;
 pub mod snapshot;

@@ -1,0 +1,103 @@
+//! Why an answer could not be had.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::core::escape::terminal_line;
+use crate::core::redact::{Secrets, key_shape};
+
+/// The kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The key is wrong, missing or not allowed to do this.
+    Credentials,
+    /// The server knows no such model or address.
+    NotFound,
+    /// The request is refused as it is.
+    BadRequest,
+    /// Too many requests, or the account is used up.
+    RateLimited,
+    /// The server failed.
+    Server,
+    /// No connection, or it broke.
+    Connection,
+    /// The connection is not trusted.
+    Tls,
+    /// No answer in time.
+    Timeout,
+    /// An answer that is not what the protocol promises.
+    Protocol,
+}
+
+/// Why an answer could not be had.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// The kind.
+    pub kind: FaultKind,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// How many times the request was sent.
+    pub attempts: u32,
+    /// Whether sending it again may help.
+    pub(super) again: bool,
+    /// How long the server asks to be left alone.
+    pub(super) wait: Option<Duration>,
+}
+
+/// How much of a body a message shows, in characters.
+const SHOWN: usize = 200;
+
+impl Fault {
+    pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: None, attempts: 1, again: false, wait: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
+    }
+
+    /// The same without any key in it.
+    pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+        let clean = |text: &str| {
+            let mut text = secrets.redact(text).into_owned();
+            while let Some((_, range)) = key_shape(&text) {
+                text.replace_range(range, "[redacted]");
+            }
+            text
+        };
+        self.message = clean(&self.message);
+        self.help = self.help.as_deref().map(clean);
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.attempts > 1 {
+            write!(f, " (tried {} times)", self.attempts)?;
+        }
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The beginning of a body, harmless and on one line.
+pub(super) fn start_of(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN * 4)]);
+    let mut start: String = text.chars().take(SHOWN).collect();
+    if text.chars().count() > SHOWN {
+        start.push('…');
+    }
+    terminal_line(&start).into_owned()
+}
