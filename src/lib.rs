@@ -20,5 +20,6 @@ pub mod model;
 pub mod recording;
 pub mod expect;
 pub mod snapshot;
+pub mod run;
 pub mod report;
 pub mod cli;

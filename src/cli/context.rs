@@ -64,7 +64,7 @@ impl Context {
 
     /// An environment variable that is set to something.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
+        variable(name)
     }
 
     /// Whether this runs in continuous integration.
@@ -112,13 +112,19 @@ impl Context {
     }
 
     /// The clock.
-    pub(super) fn clock(&self) -> &dyn Clock {
-        &self.clock
+    pub(super) fn take_clock(&self) -> WallClock {
+        self.clock
     }
 }
 
+/// An environment variable that is set to something.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The system's clock, or a fixed time for output that must not change (`SOURCE_DATE_EPOCH`).
-struct WallClock {
+#[derive(Clone, Copy)]
+pub(super) struct WallClock {
     fixed: Option<Timestamp>,
 }
 

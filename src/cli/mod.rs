@@ -5,10 +5,12 @@
 mod context;
 mod failure;
 mod init;
+mod interrupt;
 mod list;
 mod load;
 mod manual;
 mod render;
+mod test;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Test(Box<test::Args>),
     List(list::Args),
     Render(render::Args),
     Completions(manual::CompletionsArgs),
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
 fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(context, &args),
+        Command::Test(args) => test::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Render(args) => render::run(context, &args),
         Command::Completions(args) => manual::completions(context, &args),

@@ -178,8 +178,11 @@ impl Provider for Mock {
             .and_then(|regex| regex.captures(last))
             .map(|found| found.iter().map(|group| group.map_or_else(String::new, |m| m.as_str().to_owned())).collect())
             .unwrap_or_default();
-        let messages: Vec<minijinja::Value> =
-            request.messages.iter().map(|m| context! { role => m.role.name(), content => m.content.as_str() }).collect();
+        let messages: Vec<minijinja::Value> = request
+            .messages
+            .iter()
+            .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
+            .collect();
         let variables = context! { last_user_message => last, system, messages, sample, groups };
         let answer = match rule.say.render(&variables) {
             Ok(text) => Ok(Box::new(self.response(request, rule, text))),

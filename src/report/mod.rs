@@ -2,8 +2,16 @@
 //!
 //! A report never changes a verdict and never decides what is shown where; it is handed a writer and what happened.
 
+mod difference;
+mod human;
+mod json;
 mod problems;
+mod progress;
 mod style;
 
+pub use difference::write_difference;
+pub use human::HumanReport;
+pub use json::{JsonReport, VERSION};
 pub use problems::write_problems;
+pub use progress::Progress;
 pub use style::Style;

@@ -1,0 +1,343 @@
+//! `promptctl test`: render, ask or replay, check, compare.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::interrupt;
+use super::load::{Project, SelectionArgs};
+use super::render::find_models;
+use crate::core::event::{Event, Listener};
+use crate::core::problem::Problems;
+use crate::core::redact::Secrets;
+use crate::core::verdict::Exit;
+use crate::model::key_variable;
+use crate::plan::{Overrides, Plan};
+use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
+use crate::report::{HumanReport, JsonReport, Progress, write_problems};
+use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::snapshot::Index;
+
+/// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Test on this model instead of the prompts' own. May be given several times.
+    #[arg(long = "model", value_name = "ALIAS")]
+    models: Vec<String>,
+    /// Never call a model; replay what is recorded.
+    #[arg(long, conflicts_with_all = ["refresh", "live"])]
+    offline: bool,
+    /// Ask again for everything, whatever is recorded.
+    #[arg(long)]
+    refresh: bool,
+    /// Allow calls where they are not allowed by themselves: in continuous integration, or with --at.
+    #[arg(long)]
+    live: bool,
+    /// Write recordings and pending snapshots where nothing is written by itself (in continuous integration).
+    #[arg(long)]
+    write: bool,
+    /// Fail where a case could not be asked for want of a key.
+    #[arg(long)]
+    require_live: bool,
+    /// Take this many samples of each case.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// The most requests in flight.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    jobs: Option<u16>,
+    /// What a changed answer means.
+    #[arg(long, value_name = "POLICY", default_value = "fail")]
+    snapshots: PolicyArg,
+    /// Make at most this many calls; the rest is skipped.
+    #[arg(long, value_name = "N")]
+    max_calls: Option<u64>,
+    /// Stop after the first failure.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Read the project at this commit, tag or branch.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+    /// Report as `human` or `json`, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
+    reports: Vec<ReportArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PolicyArg {
+    /// The run is not good (exit code 5).
+    Fail,
+    /// It is shown, and the run is good.
+    Warn,
+    /// It becomes the accepted answer.
+    Accept,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// `FORMAT` or `FORMAT=PATH`.
+#[derive(Clone, Debug)]
+struct ReportArg {
+    format: Format,
+    path: Option<PathBuf>,
+}
+
+impl FromStr for ReportArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = match text.split_once('=') {
+            Some((_, "")) => return Err("the path is empty".into()),
+            Some((name, path)) => (name, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let format = match name {
+            "human" => Format::Human,
+            "json" => Format::Json,
+            _ => {
+                let hint = crate::core::suggest::did_you_mean(name, ["human", "json"]);
+                return Err(format!("there is no report format `{name}`; there are human and json{hint}"));
+            }
+        };
+        Ok(Self { format, path })
+    }
+}
+
+impl fmt::Display for ReportArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.format)
+    }
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let project = Project::find(context, args.at.as_deref())?;
+    let settings = decide(context, args, &project);
+    let (workspace, warnings) = project.load()?;
+    let mut problems = Problems::default();
+    let prepared = Prepared::new(workspace, &mut problems);
+    if problems.has_errors() {
+        return Err(problems.into());
+    }
+    let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+    let models = find_models(&prepared.workspace.config.models, &args.models)?;
+    let overrides =
+        Overrides { models: models.into_iter().map(|entry| entry.alias.clone()).collect(), repeat: args.repeat };
+    // Both look at every case, and what both find is shown in one go.
+    let planned = Plan::new(&prepared.workspace, &selected, &overrides);
+    let values = prepared.check_values(&selected);
+    let plan = match planned {
+        Ok(plan) if values.is_empty() => plan,
+        Ok(_) => return Err(values.into()),
+        Err(mut found) => {
+            found.extend(values);
+            return Err(found.into());
+        }
+    };
+    write_problems(&mut context.err(), &warnings, context.error_style())?;
+    execute(context, args, &project, &prepared, &plan, &settings)
+}
+
+/// Mode and permissions: the flags, then the environment, then what is usual.
+fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
+    let ci = context.is_ci();
+    let calls = !args.offline && (args.live || args.refresh || !ci && args.at.is_none());
+    let mode = match (calls, args.refresh) {
+        (false, _) => Mode::Replay,
+        (true, true) => Mode::Refresh,
+        (true, false) => Mode::Fill,
+    };
+    let accepts = args.snapshots == PolicyArg::Accept;
+    let writes = args.write || accepts || !ci && args.at.is_none();
+    let what = match mode {
+        Mode::Replay if args.offline => "replay only (--offline)",
+        Mode::Replay if ci => "replay only (CI; --live allows calls)",
+        Mode::Replay => "replay only (--at; --live allows calls)",
+        Mode::Fill => "replay, and call for what is not recorded",
+        Mode::Refresh => "call again for everything (--refresh)",
+    };
+    let keeps = if writes { "" } else { " · nothing is written" };
+    Settings {
+        mode,
+        snapshots: match args.snapshots {
+            PolicyArg::Fail => SnapshotPolicy::Fail,
+            PolicyArg::Warn => SnapshotPolicy::Warn,
+            PolicyArg::Accept => SnapshotPolicy::Accept,
+        },
+        writes,
+        max_calls: args.max_calls,
+        fail_fast: args.fail_fast,
+        new_waits: ci,
+        require_live: args.require_live || !ci,
+        heading: format!("promptctl {} · {} · {what}{keeps}", env!("CARGO_PKG_VERSION"), project.tree.describe()),
+    }
+}
+
+fn execute(
+    context: &mut Context,
+    args: &Args,
+    project: &Project,
+    prepared: &Prepared,
+    plan: &Plan,
+    settings: &Settings,
+) -> Result<Exit, Failure> {
+    let mut notes = Vec::new();
+    let records = settings.writes && settings.mode != Mode::Replay;
+    let left_behind = if settings.writes && args.at.is_none() {
+        let recovered = recover(&project.root).map_err(settle_failure)?;
+        if recovered > 0 {
+            notes.push(format!("{recovered} answers of a run that was killed were recovered"));
+        }
+        Vec::new()
+    } else {
+        orphans(&project.root)
+    };
+    let mut store = Store::open(Arc::clone(&project.tree)).with(left_behind);
+    if args.at.is_some() {
+        store = store.or(Arc::clone(&project.working));
+    }
+    let index = Index::load(&*project.tree)?;
+    let journal = if records { Some(open_journal(context, project, prepared)?) } else { None };
+    let stop = Arc::new(Stop::default());
+    if settings.mode != Mode::Replay {
+        interrupt::watch(&stop);
+    }
+    let key = |name: &str| super::context::variable(name);
+    let result = {
+        let clock = context.take_clock();
+        let run = Run {
+            prepared,
+            plan,
+            settings,
+            store: &store,
+            snapshots: (&index, &*project.tree),
+            journal: journal.as_ref(),
+            root: Some(&project.root),
+            key: &key,
+            clock: &clock,
+            stop: &stop,
+            jobs: args.jobs.map(usize::from),
+        };
+        report_run(context, args, notes, |listener| run.run(listener))
+    };
+    // Whatever happened, what arrived is put where it belongs.
+    if let Some(journal) = journal {
+        let (path, lines) = journal.finish()?;
+        settle(&project.root, lines).map_err(settle_failure)?;
+        std::fs::remove_file(path)?;
+    }
+    result
+}
+
+fn open_journal(context: &Context, project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
+    let mut secrets = Secrets::default();
+    for entry in &prepared.workspace.config.models {
+        if let Some(name) = key_variable(entry)
+            && let Some(value) = context.variable(&name)
+        {
+            secrets.add(&name, &value);
+        }
+    }
+    let id = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    Journal::begin(&project.root, &id, secrets).map_err(|error| {
+        Failure::usage(format!("the journal in {}/.promptctl cannot be opened: {error}", project.root.display()))
+    })
+}
+
+fn settle_failure(error: SettleError) -> Failure {
+    match error {
+        SettleError::Damaged(problems) => problems.into(),
+        other => Failure::Message { exit: Exit::Errored, message: other.to_string(), help: None },
+    }
+}
+
+/// Several listeners as one.
+struct All<'a>(Vec<&'a mut dyn Listener>);
+
+impl Listener for All<'_> {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|listener| listener.on(event))
+    }
+}
+
+type Done = Result<crate::run::RunResult, RunError>;
+
+/// Runs with the reports that were asked for, and writes them.
+fn report_run(
+    context: &mut Context,
+    args: &Args,
+    notes: Vec<String>,
+    run: impl FnOnce(&mut dyn Listener) -> Done,
+) -> Result<Exit, Failure> {
+    let to_stdout: Vec<Format> = args.reports.iter().filter(|r| r.path.is_none()).map(|r| r.format).collect();
+    if to_stdout.len() > 1 {
+        return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+    }
+    let human_on_stdout = to_stdout.first().is_none_or(|format| *format == Format::Human);
+    let (style, error_style) = (context.style(), context.error_style());
+    let moving = context.err_is_terminal();
+    let mut log = context.err();
+    let mut screen_log = context.err();
+    let mut files: Vec<(BufWriter<std::fs::File>, &Path)> = Vec::new();
+    for report in args.reports.iter().filter(|r| r.format == Format::Human) {
+        if let Some(path) = &report.path {
+            files.push((BufWriter::new(create(&context.folder().join(path))?), path));
+        }
+    }
+    let mut json = JsonReport::default();
+    let done = {
+        let out: &mut dyn Write = if human_on_stdout { context.out() } else { &mut screen_log };
+        let mut human = HumanReport::new(out, if human_on_stdout { style } else { error_style });
+        let mut progress = Progress::new(moving, &mut log);
+        let mut others: Vec<HumanReport<'_>> =
+            files.iter_mut().map(|(file, _)| HumanReport::new(file, crate::report::Style::plain())).collect();
+        let mut all = All(vec![&mut progress, &mut human]);
+        if args.reports.iter().any(|r| r.format == Format::Json) {
+            all.0.push(&mut json);
+        }
+        all.0.extend(others.iter_mut().map(|report| report as &mut dyn Listener));
+        let mut noted = Ok(());
+        for note in notes {
+            noted = noted.and_then(|()| all.on(&Event::Noted(note)));
+        }
+        noted.map_err(RunError::from).and_then(|()| run(&mut all))
+    };
+    let result = match done {
+        Ok(result) => result,
+        Err(RunError::Problems(problems)) => return Err(problems.into()),
+        Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
+        Err(RunError::Io(error)) => {
+            let message = format!("the run ended early: {error}");
+            return Err(Failure::Message { exit: Exit::Errored, message, help: None });
+        }
+    };
+    for report in args.reports.iter().filter(|r| r.format == Format::Json) {
+        match &report.path {
+            Some(path) => {
+                let full = context.folder().join(path);
+                json.write(&mut BufWriter::new(create(&full)?), result.exit)?;
+            }
+            None => json.write(context.out(), result.exit)?,
+        }
+    }
+    if !result.problems.is_empty() {
+        context.flush()?;
+        write_problems(&mut context.err(), &result.problems.sorted(), error_style)?;
+    }
+    Ok(result.exit)
+}
+
+fn create(path: &Path) -> Result<std::fs::File, Failure> {
+    std::fs::File::create(path)
+        .map_err(|error| Failure::usage(format!("the report {} cannot be written: {error}", path.display())))
+}

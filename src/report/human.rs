@@ -1,0 +1,192 @@
+//! `human`: what failed and why, what changed and how, and the sums.
+
+use std::io::{self, Write};
+
+use super::difference::write_difference;
+use super::style::Style;
+use crate::core::escape::{terminal, terminal_line};
+use crate::core::event::{Event, Listener};
+use crate::core::verdict::{Outcome, SampleOutcome, Summary, Verdict};
+
+/// The most outcomes that are shown one by one.
+const MOST: usize = 200;
+/// The most answers' characters that a failure shows.
+const SHOWN_ANSWER: usize = 600;
+
+/// Writes a run for a person.
+pub struct HumanReport<'a> {
+    out: &'a mut dyn Write,
+    style: Style,
+    shown: usize,
+    hidden: usize,
+    pending: usize,
+}
+
+impl<'a> HumanReport<'a> {
+    /// A report into a writer.
+    pub fn new(out: &'a mut dyn Write, style: Style) -> Self {
+        Self { out, style, shown: 0, hidden: 0, pending: 0 }
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
+        self.pending += usize::from(outcome.detail.pending.is_some());
+        if outcome.verdict == Verdict::Passed && !outcome.flaky {
+            return Ok(());
+        }
+        if self.shown >= MOST {
+            self.hidden += 1;
+            return Ok(());
+        }
+        self.shown += 1;
+        let verdict = painted(self.style, outcome.verdict);
+        let name = format!(
+            "{} › {} › {}",
+            terminal_line(outcome.prompt.as_str()),
+            terminal_line(outcome.case.as_str()),
+            outcome.model
+        );
+        let place = outcome.detail.place.as_ref().map(|(path, line)| format!("  {}:{line}", terminal_line(path)));
+        writeln!(self.out, "{verdict} {}{}", self.style.bold(&name), self.style.dim(&place.unwrap_or_default()))?;
+        match outcome.verdict {
+            Verdict::Failed => self.failed(outcome)?,
+            _ if !outcome.reason.is_empty() => writeln!(self.out, "    {}", indented(&outcome.reason))?,
+            _ => {}
+        }
+        if outcome.flaky {
+            let passed = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
+            writeln!(
+                self.out,
+                "    {}",
+                self.style.yellow(&format!("flaky: {passed} of {} samples passed", outcome.samples.len()))
+            )?;
+        }
+        if let Some(difference) = &outcome.detail.difference {
+            let title = format!("the {} changed (- before, + now):", difference.what);
+            writeln!(self.out, "    {}", self.style.dim(&title))?;
+            write_difference(self.out, difference, "    ", self.style)?;
+        } else if outcome.verdict == Verdict::New {
+            self.answer(outcome.samples.first())?;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let Some(sample) = outcome.samples.iter().find(|sample| sample.verdict == Verdict::Failed) else {
+            return writeln!(self.out, "    {}", indented(&outcome.reason));
+        };
+        if outcome.samples.len() > 1 {
+            let passed = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
+            writeln!(self.out, "    {passed} of {} samples passed; sample {}:", outcome.samples.len(), sample.sample)?;
+        }
+        if let Some(reason) = &sample.reason {
+            writeln!(self.out, "    {} {}", self.style.red("✗"), indented(reason))?;
+        }
+        for checked in sample.expectations.iter().filter(|checked| !checked.pass) {
+            let line = format!("{}: {}", checked.kind, checked.reason);
+            writeln!(self.out, "    {} {}", self.style.red("✗"), indented(&line))?;
+        }
+        if outcome.detail.difference.is_none() {
+            self.answer(Some(sample))?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, sample: Option<&SampleOutcome>) -> io::Result<()> {
+        let Some(output) = sample.and_then(|sample| sample.output.as_deref()) else { return Ok(()) };
+        let mut text: String = output.chars().take(SHOWN_ANSWER).collect();
+        if output.chars().nth(SHOWN_ANSWER).is_some() {
+            text.push('…');
+        }
+        for line in terminal(&text).lines() {
+            writeln!(self.out, "    {} {line}", self.style.dim("│"))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        if self.hidden > 0 {
+            writeln!(self.out, "… and {} more that did not pass; `--report json=FILE` has all of them", self.hidden)?;
+        }
+        if self.shown > 0 {
+            writeln!(self.out)?;
+        }
+        let parts: Vec<String> = Verdict::ALL
+            .iter()
+            .map(|verdict| {
+                let text = format!("{} {}", summary.count(*verdict), verdict.name());
+                if summary.count(*verdict) > 0 { coloured(self.style, *verdict, &text) } else { self.style.dim(&text) }
+            })
+            .collect();
+        writeln!(self.out, "{} planned = {}", summary.planned, parts.join(" + "))?;
+        let judged: u64 =
+            [Verdict::Passed, Verdict::Failed, Verdict::Changed, Verdict::New].iter().map(|v| summary.count(*v)).sum();
+        let good = judged - summary.count(Verdict::Failed);
+        let mut facts = vec![format!("expectations held for {good} of {judged} answered")];
+        if judged < summary.planned {
+            facts.push(format!("{} without an answer", summary.planned - judged));
+        }
+        if summary.flaky > 0 {
+            facts.push(format!("{} flaky", summary.flaky));
+        }
+        writeln!(self.out, "{}", facts.join(", "))?;
+        writeln!(self.out, "{}", self.style.dim(&figures(summary)))?;
+        if self.pending > 0 {
+            let noun = if self.pending == 1 { "answer waits" } else { "answers wait" };
+            writeln!(self.out, "{} {noun} for review: `promptctl review`", self.pending)?;
+        }
+        self.out.flush()
+    }
+}
+
+/// Calls, tokens, money and time on one line.
+fn figures(summary: &Summary) -> String {
+    let mut parts = vec![format!("{} calls, {} replayed", summary.calls_made, summary.replayed)];
+    if summary.retries > 0 {
+        parts.push(format!("{} retries", summary.retries));
+    }
+    parts.push(format!("{} tokens in, {} out", summary.input_tokens, summary.output_tokens));
+    let priced = summary.calls_made + summary.replayed > summary.unpriced;
+    if priced {
+        parts.push(format!("${:.4} now, ${:.4} when recorded", summary.cost_usd, summary.recorded_cost_usd));
+    }
+    if summary.unpriced > 0 {
+        parts.push(format!("{} unpriced", summary.unpriced));
+    }
+    parts.push(format!("{:.2} s", summary.seconds));
+    parts.join(" · ")
+}
+
+fn coloured(style: Style, verdict: Verdict, text: &str) -> String {
+    match verdict {
+        Verdict::Passed => style.green(text),
+        Verdict::Failed | Verdict::Errored => style.red(text),
+        _ => style.yellow(text),
+    }
+}
+
+fn painted(style: Style, verdict: Verdict) -> String {
+    coloured(style, verdict, &format!("{:10}", verdict.name().to_uppercase()))
+}
+
+fn indented(text: &str) -> String {
+    terminal(text).replace('\n', "\n      ")
+}
+
+impl Listener for HumanReport<'_> {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { heading, planned, calls } => {
+                let calls = match calls {
+                    0 => "no call needed".to_owned(),
+                    1 => "1 call needed".to_owned(),
+                    n => format!("{n} calls needed"),
+                };
+                writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))
+            }
+            Event::Finished(outcome) => self.outcome(outcome),
+            Event::Noted(text) => writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal(text)))),
+            Event::Ended(summary) => self.summary(summary),
+            Event::Progressed { .. } | Event::Retried { .. } => Ok(()),
+        }
+    }
+}

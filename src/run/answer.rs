@@ -1,0 +1,71 @@
+//! What there is to a request: an answer, or the reason why there is none.
+
+use crate::core::record::Response;
+use crate::core::verdict::{AnswerSource, Verdict};
+use crate::recording::Line;
+
+/// Why something was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Skip {
+    /// The calls that were allowed are spent.
+    Budget(u64),
+    /// The variable with the key is not set.
+    Credentials(String),
+    /// A case failed, and one was enough.
+    Failed,
+    /// A person ended the run.
+    Interrupted,
+}
+
+impl Skip {
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Budget(calls) => format!("budget: {calls} calls were allowed, and are spent"),
+            Self::Credentials(variable) => format!("no credentials: {variable} is not set"),
+            Self::Failed => "stopped after the first failure".to_owned(),
+            Self::Interrupted => "interrupted before it was asked".to_owned(),
+        }
+    }
+}
+
+/// What there is to a request.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    /// An answer.
+    Here(Box<Response>, AnswerSource),
+    /// An answer to another request of the same case.
+    Stale(Box<Line>),
+    /// Nothing.
+    Unrecorded,
+    /// It could not be had.
+    Fault(String),
+    /// It was left out.
+    Skipped(Skip),
+}
+
+impl Answer {
+    /// The verdict that a case without an answer has.
+    pub(super) fn verdict_without(&self) -> Option<Verdict> {
+        match self {
+            Self::Here(..) => None,
+            Self::Stale(_) => Some(Verdict::Stale),
+            Self::Unrecorded => Some(Verdict::Unrecorded),
+            Self::Fault(_) => Some(Verdict::Errored),
+            Self::Skipped(_) => Some(Verdict::Skipped),
+        }
+    }
+
+    /// Why there is no answer.
+    pub(super) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Here(..) => None,
+            Self::Stale(line) => Some(format!(
+                "what is recorded (on {}) answers another request; `promptctl test` without --offline asks again",
+                line.recorded_at.get(..10).unwrap_or(&line.recorded_at)
+            )),
+            Self::Unrecorded => Some("nothing is recorded; `promptctl test` without --offline asks".to_owned()),
+            Self::Fault(why) => Some(why.clone()),
+            Self::Skipped(skip) => Some(skip.reason()),
+        }
+    }
+}

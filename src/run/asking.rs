@@ -1,0 +1,158 @@
+//! Asking what is not recorded: as many at once as the models and the run allow, each answer written down at once.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::Semaphore;
+
+use super::answer::{Answer, Skip};
+use super::stop::Stop;
+use crate::core::names::ModelAlias;
+use crate::core::time::{Clock, rfc3339};
+use crate::core::verdict::AnswerSource;
+use crate::model::Lane;
+use crate::plan::{Item, Plan, Workspace};
+use crate::recording::{Journal, JournalError, Line};
+
+/// How long answers in flight are waited for after an interruption.
+const GRACE: Duration = Duration::from_secs(5);
+/// Requests in flight where neither the model nor the command line says.
+const DEFAULT_LANE: usize = 16;
+
+/// What the asking side tells.
+pub(super) enum Told {
+    /// What there is to a request now.
+    Answered { item: usize, sample: u32, answer: Answer },
+    /// A request is sent again.
+    Retried { model: ModelAlias, reason: String },
+    /// An answer could not be written down: the run must end.
+    Broken(std::io::Error),
+}
+
+/// One request that is to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) item: usize,
+    pub(super) sample: u32,
+}
+
+/// What asking needs.
+pub(super) struct Asking<'a> {
+    pub(super) workspace: &'a Workspace,
+    pub(super) plan: &'a Plan,
+    /// The models to ask, by their index.
+    pub(super) lanes: BTreeMap<usize, Lane<'a>>,
+    pub(super) wanted: BTreeMap<usize, Vec<Wanted>>,
+    pub(super) journal: Option<&'a Journal>,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) stop: &'a Stop,
+    /// The most requests in flight, over all models; `None`: each model's own limit.
+    pub(super) jobs: Option<usize>,
+    pub(super) tell: Sender<Told>,
+}
+
+impl Asking<'_> {
+    /// Asks everything. Returns when all is told, or some time after an interruption.
+    pub(super) async fn run(&self) {
+        let slots = Semaphore::new(self.jobs.unwrap_or(Semaphore::MAX_PERMITS));
+        let lanes = self.wanted.iter().filter_map(|(model, wanted)| Some((*model, self.lanes.get(model)?, wanted)));
+        let all = join_all(lanes.map(|(model, lane, wanted)| self.ask_lane(model, lane, wanted, &slots)));
+        let grace = async {
+            self.stop.interrupted().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            _ = all => {}
+            () = grace => {}
+        }
+    }
+
+    async fn ask_lane(&self, model: usize, lane: &Lane<'_>, wanted: &[Wanted], slots: &Semaphore) {
+        let own = self.workspace.config.models[model].limits.concurrency;
+        let limit = match (own, self.jobs) {
+            (Some(own), Some(jobs)) => own.min(jobs),
+            (Some(own), None) => own,
+            (None, Some(jobs)) => jobs,
+            (None, None) => DEFAULT_LANE,
+        };
+        stream::iter(wanted).map(|wanted| self.ask(lane, *wanted, slots)).buffer_unordered(limit).collect::<()>().await;
+    }
+
+    async fn ask(&self, lane: &Lane<'_>, wanted: Wanted, slots: &Semaphore) {
+        let _slot = slots.acquire().await;
+        let answer = if self.stop.is_interrupted() {
+            Answer::Skipped(Skip::Interrupted)
+        } else if self.stop.is_failed() {
+            Answer::Skipped(Skip::Failed)
+        } else {
+            match self.ask_now(lane, wanted).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    self.stop.interrupt();
+                    self.send(Told::Broken(error));
+                    return;
+                }
+            }
+        };
+        self.send(Told::Answered { item: wanted.item, sample: wanted.sample, answer });
+    }
+
+    async fn ask_now(&self, lane: &Lane<'_>, wanted: Wanted) -> std::io::Result<Answer> {
+        let item = &self.plan.items[wanted.item];
+        let case = &self.workspace.cases.list[item.case];
+        let entry = &self.workspace.config.models[item.model];
+        let request = match self.workspace.request(case, entry) {
+            Ok(request) => request,
+            Err(problem) => return Ok(Answer::Fault(problem.message)),
+        };
+        let tell = std::sync::Mutex::new(self.tell.clone());
+        let on_retry = |reason: &str| {
+            let told = Told::Retried { model: entry.alias.clone(), reason: reason.to_owned() };
+            if let Ok(tell) = tell.lock() {
+                // The run may have ended meanwhile.
+                let _ = tell.send(told);
+            }
+        };
+        let response = match lane.ask(&request, wanted.sample, &on_retry).await {
+            Ok(response) => response,
+            Err(fault) => return Ok(Answer::Fault(fault.to_string())),
+        };
+        self.record(item, wanted.sample, request, response)
+    }
+
+    /// Writes an answer down before anybody hears of it.
+    fn record(
+        &self,
+        item: &Item,
+        sample: u32,
+        request: crate::core::record::Request,
+        response: crate::core::record::Response,
+    ) -> std::io::Result<Answer> {
+        let case = &self.workspace.cases.list[item.case];
+        if let Some(journal) = self.journal {
+            let line = Line {
+                key: request.key(sample),
+                case: case.name.clone(),
+                sample,
+                model: self.workspace.config.models[item.model].alias.clone(),
+                request: self.workspace.config.recordings.requests.then_some(request),
+                response: response.clone(),
+                recorded_at: rfc3339(self.clock.now()),
+            };
+            match journal.append(&self.workspace.prompt_of(case).name, &line) {
+                Ok(()) => {}
+                Err(JournalError::Io(error)) => return Err(error),
+                Err(refused @ JournalError::Secret { .. }) => return Ok(Answer::Fault(refused.to_string())),
+            }
+        }
+        Ok(Answer::Here(Box::new(response), AnswerSource::Live))
+    }
+
+    fn send(&self, told: Told) {
+        // Nobody listens any more once the run has ended.
+        let _ = self.tell.send(told);
+    }
+}

@@ -1,0 +1,405 @@
+//! The loop of a run: find what is recorded, ask for what is not, evaluate and tell in the order of the plan.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::answer::{Answer, Skip};
+use super::asking::{Asking, Told, Wanted};
+use super::evaluate::{Evaluated, Evaluator, is_live};
+use super::prepared::Prepared;
+use super::settings::{Mode, Settings, SnapshotPolicy};
+use super::stop::Stop;
+use crate::core::event::{Event, Listener};
+use crate::core::problem::Problems;
+use crate::core::time::Clock;
+use crate::core::verdict::{AnswerSource, Exit, Summary, Verdict};
+use crate::model::{Client, key_variable};
+use crate::plan::{Item, Plan};
+use crate::recording::{Journal, Store};
+use crate::snapshot::Index;
+use crate::tree::Tree;
+
+/// How many recorded items are evaluated side by side before they are told.
+const BATCH: usize = 1024;
+
+/// Everything that a run needs.
+pub struct Run<'a> {
+    /// The project.
+    pub prepared: &'a Prepared,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// What it may do.
+    pub settings: &'a Settings,
+    /// Where answers are kept.
+    pub store: &'a Store,
+    /// Which snapshots there are, and the tree that they are in.
+    pub snapshots: (&'a Index, &'a dyn Tree),
+    /// Where new answers are written down; `None` where nothing may be.
+    pub journal: Option<&'a Journal>,
+    /// Where snapshots are written.
+    pub root: Option<&'a Path>,
+    /// The value of an environment variable that holds a key.
+    pub key: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// The clock.
+    pub clock: &'a dyn Clock,
+    /// Ends the run early.
+    pub stop: &'a Stop,
+    /// The most requests in flight, where the command line says.
+    pub jobs: Option<usize>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunResult {
+    /// The sums.
+    pub summary: Summary,
+    /// The exit code that follows.
+    pub exit: Exit,
+    /// What is wrong with the project and showed only now.
+    pub problems: Problems,
+}
+
+/// Why a run did not end by itself.
+#[derive(Debug)]
+pub enum RunError {
+    /// The project is wrong.
+    Problems(Problems),
+    /// An answer or a report could not be written.
+    Io(io::Error),
+}
+
+impl From<Problems> for RunError {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What is known of the requests that are asked in this run.
+#[derive(Default)]
+struct Live {
+    /// By item and sample; `None` while it is waited for.
+    answers: HashMap<(usize, u32), Option<Answer>>,
+    /// How many of an item are waited for.
+    missing: HashMap<usize, usize>,
+}
+
+/// The sums of a run while it goes on.
+struct Tally {
+    summary: Summary,
+    problems: Problems,
+    budget: bool,
+    credentials: bool,
+}
+
+impl Run<'_> {
+    /// Does everything that is planned, and tells the listener.
+    pub fn run(&self, listener: &mut dyn Listener) -> Result<RunResult, RunError> {
+        let begun = Instant::now();
+        self.load_recordings()?;
+        let mut live = Live::default();
+        let (wanted, notes) = self.find_wanted(&mut live)?;
+        let calls = wanted.values().map(Vec::len).sum::<usize>() as u64;
+        let planned = self.plan.items.len() as u64;
+        listener.on(&Event::Started { planned, heading: self.settings.heading.clone(), calls })?;
+        for note in notes {
+            listener.on(&Event::Noted(note))?;
+        }
+        let mut tally = Tally {
+            summary: Summary { planned, ..Summary::default() },
+            problems: Problems::default(),
+            budget: false,
+            credentials: false,
+        };
+        if calls == 0 {
+            self.evaluate_all(&mut live, None, &mut tally, listener)?;
+        } else {
+            self.ask_and_evaluate(wanted, &mut live, &mut tally, listener)?;
+        }
+        for verdict in Verdict::ALL {
+            tally.summary.verdicts.entry(verdict).or_default();
+        }
+        tally.summary.seconds = begun.elapsed().as_secs_f64();
+        let exit = self.exit(&tally);
+        listener.on(&Event::Ended(Box::new(tally.summary.clone())))?;
+        Ok(RunResult { summary: tally.summary, exit, problems: tally.problems })
+    }
+
+    /// Reads every file of recordings that the plan needs, so that damage is reported before anything runs.
+    fn load_recordings(&self) -> Result<(), Problems> {
+        let mut pairs: Vec<(usize, usize)> =
+            self.plan.items.iter().map(|item| (self.prompt_of(item), item.model)).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut problems = Problems::default();
+        let workspace = &self.prepared.workspace;
+        for (prompt, model) in pairs {
+            let (prompt, model) = (&workspace.prompts.list[prompt], &workspace.config.models[model]);
+            if let Err(found) = self.store.load(&prompt.name, &model.alias) {
+                problems.extend(found);
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn prompt_of(&self, item: &Item) -> usize {
+        self.prepared.workspace.cases.list[item.case].prompt
+    }
+
+    /// Which requests must be asked, by model. Those that may not be are skipped here.
+    fn find_wanted(&self, live: &mut Live) -> Result<(BTreeMap<usize, Vec<Wanted>>, Vec<String>), Problems> {
+        let mut wanted: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
+        let mut without_key: BTreeMap<String, u64> = BTreeMap::new();
+        if self.settings.mode == Mode::Replay {
+            return Ok((wanted, Vec::new()));
+        }
+        let mut calls = 0;
+        for (index, item) in self.plan.items.iter().enumerate() {
+            let entry = &self.prepared.workspace.config.models[item.model];
+            let missing_key = key_variable(entry).filter(|variable| (self.key)(variable).is_none());
+            for (sample, key) in (0..).zip(&item.keys) {
+                if self.settings.mode == Mode::Fill && self.find(item, key)?.is_some() {
+                    continue;
+                }
+                let answer = match (&missing_key, self.settings.max_calls) {
+                    (Some(variable), _) => {
+                        *without_key.entry(variable.clone()).or_default() += 1;
+                        Some(Answer::Skipped(Skip::Credentials(variable.clone())))
+                    }
+                    (None, Some(most)) if calls >= most => Some(Answer::Skipped(Skip::Budget(most))),
+                    _ => None,
+                };
+                if answer.is_none() {
+                    calls += 1;
+                    wanted.entry(item.model).or_default().push(Wanted { item: index, sample });
+                    *live.missing.entry(index).or_default() += 1;
+                }
+                live.answers.insert((index, sample), answer);
+            }
+        }
+        let note = |(variable, count): (String, u64)| {
+            format!("{count} answers are not recorded and cannot be asked for: {variable} is not set")
+        };
+        Ok((wanted, without_key.into_iter().map(note).collect()))
+    }
+
+    fn find(
+        &self,
+        item: &Item,
+        key: &crate::core::names::RequestKey,
+    ) -> Result<Option<crate::recording::Line>, Problems> {
+        let workspace = &self.prepared.workspace;
+        let prompt = &workspace.prompts.list[self.prompt_of(item)];
+        self.store.find(&prompt.name, &workspace.config.models[item.model].alias, key)
+    }
+
+    fn ask_and_evaluate(
+        &self,
+        wanted: BTreeMap<usize, Vec<Wanted>>,
+        live: &mut Live,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> Result<(), RunError> {
+        let client = Client::default();
+        let mut lanes = BTreeMap::new();
+        for model in wanted.keys() {
+            let entry = &self.prepared.workspace.config.models[*model];
+            let key = key_variable(entry).and_then(|variable| (self.key)(&variable));
+            lanes.insert(*model, client.lane(entry, key.as_deref())?);
+        }
+        let (tell, told) = channel();
+        let asking = Asking {
+            workspace: &self.prepared.workspace,
+            plan: self.plan,
+            lanes,
+            wanted,
+            journal: self.journal,
+            clock: self.clock,
+            stop: self.stop,
+            jobs: self.jobs,
+            tell,
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                runtime.block_on(asking.run());
+                // Ends the channel: whoever still waits hears that nothing more comes.
+                drop(asking);
+            });
+            let evaluated = self.evaluate_all(live, Some(&told), tally, listener);
+            if evaluated.is_err() {
+                self.stop.interrupt();
+            }
+            evaluated
+        })
+    }
+
+    /// Evaluates every item in the order of the plan, recorded ones side by side.
+    fn evaluate_all(
+        &self,
+        live: &mut Live,
+        told: Option<&Receiver<Told>>,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> Result<(), RunError> {
+        let evaluator = Evaluator {
+            prepared: self.prepared,
+            settings: self.settings,
+            index: self.snapshots.0,
+            tree: self.snapshots.1,
+            root: self.root.filter(|_| self.settings.writes),
+        };
+        let items = &self.plan.items;
+        let mut next = 0;
+        while next < items.len() {
+            let stretch = items.len().min(next + BATCH);
+            let end = (next..stretch).find(|i| live.missing.contains_key(i)).unwrap_or(stretch);
+            if end == next {
+                self.wait_for(next, live, told, tally, listener)?;
+                live.missing.remove(&next);
+                let (outcome, problem) = self.evaluate_item(&evaluator, next, live)?;
+                self.tell((outcome, problem), tally, listener)?;
+                next += 1;
+                continue;
+            }
+            let shared = &*live;
+            let evaluated: Result<Vec<Evaluated>, Problems> =
+                (next..end).into_par_iter().map(|index| self.evaluate_item(&evaluator, index, shared)).collect();
+            for outcome in evaluated? {
+                self.tell(outcome, tally, listener)?;
+            }
+            (next..end).for_each(|index| live.forget(index, &items[index]));
+            next = end;
+        }
+        Ok(())
+    }
+
+    fn evaluate_item(&self, evaluator: &Evaluator<'_>, index: usize, live: &Live) -> Result<Evaluated, Problems> {
+        let item = &self.plan.items[index];
+        let mut answers = Vec::with_capacity(item.keys.len());
+        for (sample, key) in (0..).zip(&item.keys) {
+            answers.push(match live.answers.get(&(index, sample)) {
+                Some(Some(answer)) => answer.clone(),
+                Some(None) => Answer::Skipped(Skip::Interrupted),
+                None if self.settings.fail_fast && self.stop.is_failed() => Answer::Skipped(Skip::Failed),
+                None => self.recorded(item, sample, key)?,
+            });
+        }
+        Ok(evaluator.evaluate(item, answers))
+    }
+
+    fn recorded(&self, item: &Item, sample: u32, key: &crate::core::names::RequestKey) -> Result<Answer, Problems> {
+        if let Some(line) = self.find(item, key)? {
+            return Ok(Answer::Here(Box::new(line.response), AnswerSource::Recorded));
+        }
+        let workspace = &self.prepared.workspace;
+        let case = &workspace.cases.list[item.case];
+        let entry = &workspace.config.models[item.model];
+        let nearest = self.store.nearest(&workspace.prompt_of(case).name, &entry.alias, &case.name, sample)?;
+        // The same request with another number is no other request: this sample was just never asked.
+        let is_another = |line: &crate::recording::Line| match &line.request {
+            Some(old) => workspace.request(case, entry).is_ok_and(|new| new != *old),
+            None => true,
+        };
+        Ok(match nearest.filter(is_another) {
+            Some(line) => Answer::Stale(Box::new(line)),
+            None => Answer::Unrecorded,
+        })
+    }
+
+    /// Listens until all answers of an item are there.
+    fn wait_for(
+        &self,
+        index: usize,
+        live: &mut Live,
+        told: Option<&Receiver<Told>>,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> Result<(), RunError> {
+        while live.missing.get(&index).is_some_and(|count| *count > 0) {
+            match told.map(Receiver::recv) {
+                Some(Ok(Told::Answered { item, sample, answer })) => {
+                    if !matches!(answer, Answer::Skipped(_)) {
+                        tally.summary.calls_made += 1;
+                    }
+                    live.answers.insert((item, sample), Some(answer));
+                    if let Some(count) = live.missing.get_mut(&item) {
+                        *count -= 1;
+                    }
+                    let model = &self.prepared.workspace.config.models[self.plan.items[item].model];
+                    listener.on(&Event::Progressed { model: model.alias.clone() })?;
+                }
+                Some(Ok(Told::Retried { model, reason })) => {
+                    tally.summary.retries += 1;
+                    listener.on(&Event::Retried { model, reason })?;
+                }
+                Some(Ok(Told::Broken(error))) => return Err(error.into()),
+                // Nothing more comes: the run was interrupted.
+                Some(Err(_)) | None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, (outcome, problem): Evaluated, tally: &mut Tally, listener: &mut dyn Listener) -> io::Result<()> {
+        tally.summary.add(&outcome);
+        if let Some(problem) = problem {
+            tally.problems.push(problem);
+        }
+        if outcome.verdict == Verdict::Skipped {
+            tally.budget |= outcome.reason.starts_with("budget");
+            tally.credentials |= outcome.reason.starts_with("no credentials");
+        }
+        if self.settings.fail_fast && outcome.verdict == Verdict::Failed {
+            self.stop.fail();
+        }
+        if !is_live(&outcome) {
+            let model = outcome.model.clone();
+            listener.on(&Event::Progressed { model })?;
+        }
+        listener.on(&Event::Finished(Box::new(outcome)))
+    }
+
+    fn exit(&self, tally: &Tally) -> Exit {
+        let summary = &tally.summary;
+        let has = |verdict: Verdict| summary.count(verdict) > 0;
+        let waits = has(Verdict::Stale)
+            || has(Verdict::Unrecorded)
+            || self.settings.snapshots == SnapshotPolicy::Fail
+                && (has(Verdict::Changed) || has(Verdict::New) && self.settings.new_waits);
+        [
+            (self.stop.is_interrupted(), Exit::Interrupted),
+            (!tally.problems.is_empty(), Exit::Usage),
+            (has(Verdict::Failed), Exit::Failed),
+            (has(Verdict::Errored), Exit::Errored),
+            (tally.budget || tally.credentials && self.settings.require_live, Exit::Incomplete),
+            (waits, Exit::Waiting),
+            (summary.planned == 0, Exit::Nothing),
+        ]
+        .into_iter()
+        .filter(|(applies, _)| *applies)
+        .fold(Exit::Good, |worst, (_, exit)| worst.worse(exit))
+    }
+}
+
+impl Live {
+    /// Lets go of the answers of an item that is done.
+    fn forget(&mut self, index: usize, item: &Item) {
+        if self.answers.is_empty() {
+            return;
+        }
+        for (sample, _) in (0..).zip(&item.keys) {
+            self.answers.remove(&(index, sample));
+        }
+    }
+}

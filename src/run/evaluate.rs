@@ -1,0 +1,323 @@
+//! From answers to an outcome: expectations, then the snapshot, then the verdict.
+
+use std::path::Path;
+
+use super::answer::Answer;
+use super::prepared::Prepared;
+use super::settings::{Settings, SnapshotPolicy};
+use crate::case::{Case, cases_path};
+use crate::core::problem::Problem;
+use crate::core::record::{FinishReason, Price, Request, Response};
+use crate::core::verdict::{AnswerSource, Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, Verdict};
+use crate::expect::{Bound, Subject, is_refusal, total};
+use crate::plan::Item;
+use crate::project::{Compare, ModelEntry};
+use crate::prompt::Prompt;
+use crate::snapshot::{
+    Answer as Golden, Index, Info, Snapshot, pending_path, snapshot_path, write_accepted, write_pending,
+};
+use crate::tree::{Tree, write};
+
+/// What evaluating needs beside the answers.
+pub(super) struct Evaluator<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) settings: &'a Settings,
+    pub(super) index: &'a Index,
+    pub(super) tree: &'a dyn Tree,
+    /// Where snapshots are written; `None` where nothing may be.
+    pub(super) root: Option<&'a Path>,
+}
+
+/// An outcome, and what is wrong with the project that showed only now.
+pub(super) type Evaluated = (Outcome, Option<Problem>);
+
+impl Evaluator<'_> {
+    /// What became of an item with these answers, one a sample.
+    pub(super) fn evaluate(&self, item: &Item, answers: Vec<Answer>) -> Evaluated {
+        let case = &self.prepared.workspace.cases.list[item.case];
+        let entry = &self.prepared.workspace.config.models[item.model];
+        let prompt = self.prepared.workspace.prompt_of(case);
+        let mut outcome = Outcome {
+            prompt: prompt.name.clone(),
+            case: case.name.clone(),
+            model: entry.alias.clone(),
+            tags: case.tags.to_vec(),
+            verdict: Verdict::Passed,
+            flaky: false,
+            reason: String::new(),
+            samples: Vec::with_capacity(answers.len()),
+            detail: Detail { place: place_of(case), ..Detail::default() },
+        };
+        let bound = match self.prepared.bind(case) {
+            Ok(bound) => bound,
+            Err(problem) => {
+                outcome.verdict = Verdict::Errored;
+                outcome.reason = problem.message.clone();
+                return (outcome, Some(problem));
+            }
+        };
+        let any_finish = self.prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
+        for (answer, (key, sample)) in answers.iter().zip(item.keys.iter().zip(0..)) {
+            let mut done = check_sample(answer, &bound, any_finish, case.threshold, entry.price);
+            done.key = Some(key.clone());
+            done.sample = sample;
+            outcome.samples.push(done);
+        }
+        let problem = self.decide(&mut outcome, case, entry, prompt, item, &answers);
+        (outcome, problem)
+    }
+
+    fn decide(
+        &self,
+        outcome: &mut Outcome,
+        case: &Case,
+        entry: &ModelEntry,
+        prompt: &Prompt,
+        item: &Item,
+        answers: &[Answer],
+    ) -> Option<Problem> {
+        let without = [Verdict::Errored, Verdict::Stale, Verdict::Unrecorded, Verdict::Skipped];
+        if let Some(verdict) = without.into_iter().find(|v| outcome.samples.iter().any(|s| s.verdict == *v)) {
+            outcome.verdict = verdict;
+            let of_verdict = answers.iter().find(|answer| answer.verdict_without() == Some(verdict));
+            outcome.reason = of_verdict.and_then(Answer::reason).unwrap_or_default();
+            if let Some(Answer::Stale(line)) = of_verdict {
+                let present = self.prepared.workspace.request(case, entry).ok();
+                outcome.detail.difference = line.request.as_ref().zip(present.as_ref()).map(request_difference);
+            }
+            return None;
+        }
+        let passes = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
+        let count = outcome.samples.len().max(1);
+        outcome.flaky = passes > 0 && passes < count;
+        #[expect(clippy::cast_precision_loss, reason = "at most a thousand samples")]
+        let rate = passes as f64 / count as f64;
+        let failed = rate + 1e-9 < case.min_pass_rate;
+        if failed {
+            outcome.verdict = Verdict::Failed;
+            outcome.reason = failure_reason(outcome, passes, count);
+        }
+        self.compare(outcome, case, entry, prompt, item, answers, failed)
+    }
+
+    /// Compares the answer with the accepted one, and writes what is to be written.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of one case")]
+    fn compare(
+        &self,
+        outcome: &mut Outcome,
+        case: &Case,
+        entry: &ModelEntry,
+        prompt: &Prompt,
+        item: &Item,
+        answers: &[Answer],
+        failed: bool,
+    ) -> Option<Problem> {
+        if case.compare == Compare::None {
+            return None;
+        }
+        let (chosen, response) = commonest(answers)?;
+        let golden = Golden::new(response, case.compare, &case.snapshot);
+        let path = snapshot_path(&prompt.name, &case.name, &entry.alias);
+        let accepted = match self.index.get(self.tree, &path) {
+            Ok(accepted) => accepted,
+            Err(problem) => {
+                outcome.verdict = Verdict::Errored;
+                outcome.reason = format!("the accepted answer cannot be read: {}", problem.message);
+                return Some(problem);
+            }
+        };
+        let state = match &accepted {
+            Some(accepted) if golden.matches(accepted) => SnapshotState::Matches,
+            Some(_) => SnapshotState::Differs,
+            None => SnapshotState::Missing,
+        };
+        for (sample, answer) in outcome.samples.iter_mut().zip(answers) {
+            if let (Answer::Here(response, _), Some(accepted)) = (answer, &accepted) {
+                let own = Golden::new(response, case.compare, &case.snapshot);
+                sample.snapshot = if own.matches(accepted) { SnapshotState::Matches } else { SnapshotState::Differs };
+            } else if accepted.is_none() {
+                sample.snapshot = SnapshotState::Missing;
+            }
+        }
+        if !failed {
+            outcome.verdict = match state {
+                SnapshotState::Differs => Verdict::Changed,
+                SnapshotState::Missing => Verdict::New,
+                SnapshotState::Matches | SnapshotState::None => Verdict::Passed,
+            };
+        }
+        if let (SnapshotState::Differs, Some(accepted)) = (state, &accepted) {
+            outcome.detail.difference = Some(Difference {
+                what: "answer",
+                old: accepted.body().to_owned(),
+                new: golden.body().to_owned(),
+                json: golden.is_json() && serde_json::from_str::<serde_json::Value>(accepted.body()).is_ok(),
+            });
+        }
+        let info = Info {
+            prompt: prompt.name.to_string(),
+            case: case.name.to_string(),
+            model: entry.alias.to_string(),
+            version: prompt.front.version.as_ref().map(ToString::to_string).unwrap_or_default(),
+            digest: prompt.digest.clone(),
+            key: item.keys.get(chosen).map(ToString::to_string).unwrap_or_default(),
+            compare: golden.compare().name().to_owned(),
+            sha256: golden.sha256().to_owned(),
+            finish: response.finish_reason.name().to_owned(),
+            refusal: is_refusal(response),
+            failing: failed,
+        };
+        let source = cases_path(&prompt.name);
+        let new = Snapshot::new(source.as_str(), prompt.path.as_str(), &info, golden.body().to_owned());
+        if let Err(error) = self.keep(state, failed, &path, &new, outcome) {
+            let place = crate::core::problem::Place::File(path.to_string());
+            return Some(Problem::error(place, format!("the snapshot cannot be written: {error}")));
+        }
+        None
+    }
+
+    fn keep(
+        &self,
+        state: SnapshotState,
+        failed: bool,
+        path: &crate::core::path::TreePath,
+        new: &Snapshot,
+        outcome: &mut Outcome,
+    ) -> std::io::Result<()> {
+        let Some(root) = self.root else { return Ok(()) };
+        let waiting = pending_path(path);
+        match state {
+            SnapshotState::Matches if self.index.contains(&waiting) => write::remove(root, &waiting),
+            SnapshotState::Differs | SnapshotState::Missing => {
+                if self.settings.snapshots == SnapshotPolicy::Accept && !failed {
+                    outcome.reason = "accepted".to_owned();
+                    return write_accepted(root, path, new);
+                }
+                outcome.detail.pending = Some(waiting.to_string());
+                write_pending(root, path, new)
+            }
+            SnapshotState::Matches | SnapshotState::None => Ok(()),
+        }
+    }
+}
+
+fn place_of(case: &Case) -> Option<(String, usize)> {
+    match case.place.locate() {
+        (Some(path), Some(line), _) => Some((path.to_owned(), line)),
+        _ => None,
+    }
+}
+
+fn check_sample(
+    answer: &Answer,
+    bound: &[Bound],
+    any_finish: bool,
+    threshold: Option<f64>,
+    price: Option<Price>,
+) -> SampleOutcome {
+    let mut sample = SampleOutcome {
+        sample: 0,
+        verdict: answer.verdict_without().unwrap_or(Verdict::Passed),
+        key: None,
+        output: None,
+        tool_calls: Vec::new(),
+        finish_reason: None,
+        served_model: None,
+        expectations: Vec::new(),
+        score: None,
+        snapshot: SnapshotState::None,
+        usage: crate::core::record::Usage::default(),
+        latency_ms: None,
+        cost_usd: None,
+        source: None,
+        reason: answer.reason(),
+    };
+    let Answer::Here(response, source) = answer else { return sample };
+    let cost_usd = price.and_then(|price| price.cost(&response.usage));
+    let subject = Subject { response, cost_usd };
+    sample.expectations = bound.iter().map(|bound| bound.check(&subject)).collect();
+    let weighed: Vec<(f64, &Checked)> = bound.iter().map(Bound::weight).zip(&sample.expectations).collect();
+    let total = total(&weighed, threshold);
+    sample.reason = unfinished(response, any_finish);
+    sample.verdict = if total.pass && sample.reason.is_none() { Verdict::Passed } else { Verdict::Failed };
+    sample.score = Some(total.score);
+    sample.output = Some(response.text.clone());
+    sample.tool_calls.clone_from(&response.tool_calls);
+    sample.finish_reason = Some(response.finish_reason);
+    sample.served_model.clone_from(&response.model);
+    sample.usage = response.usage;
+    sample.latency_ms = response.latency_ms;
+    sample.cost_usd = cost_usd;
+    sample.source = Some(*source);
+    sample
+}
+
+/// Why an answer fails whatever is expected of it: it was cut off, filtered, declined, or is not there at all.
+fn unfinished(response: &Response, any_finish: bool) -> Option<String> {
+    if any_finish {
+        return None;
+    }
+    match response.finish_reason {
+        FinishReason::Length => {
+            Some("the answer was cut off at the limit on tokens (finish reason `length`)".to_owned())
+        }
+        FinishReason::ContentFilter => Some("the answer was filtered (finish reason `content-filter`)".to_owned()),
+        FinishReason::Refusal => Some("the model declined (finish reason `refusal`)".to_owned()),
+        _ if response.is_empty() => Some("the answer is empty".to_owned()),
+        _ => None,
+    }
+}
+
+fn failure_reason(outcome: &Outcome, passes: usize, count: usize) -> String {
+    let failed = outcome.samples.iter().find(|sample| sample.verdict == Verdict::Failed);
+    let why = failed.map_or_else(String::new, |sample| match &sample.reason {
+        Some(reason) => reason.clone(),
+        None => {
+            let bad = sample.expectations.iter().find(|checked| !checked.pass);
+            bad.map_or_else(|| "the score is below the threshold".to_owned(), |c| format!("{}: {}", c.kind, c.reason))
+        }
+    });
+    if count > 1 { format!("{passes} of {count} samples passed; {why}") } else { why }
+}
+
+/// The commonest answer of the samples, the first of those that are as common.
+fn commonest(answers: &[Answer]) -> Option<(usize, &Response)> {
+    let responses: Vec<&Response> = answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Answer::Here(response, _) => Some(&**response),
+            _ => None,
+        })
+        .collect();
+    let same = |a: &Response, b: &Response| a.text == b.text && a.tool_calls == b.tool_calls;
+    let count = |response: &Response| responses.iter().filter(|other| same(response, other)).count();
+    let best = (0..responses.len()).max_by(|a, b| count(responses[*a]).cmp(&count(responses[*b])).then(b.cmp(a)))?;
+    Some((best, responses[best]))
+}
+
+fn request_difference((old, new): (&Request, &Request)) -> Difference {
+    Difference { what: "request", old: request_text(old), new: request_text(new), json: false }
+}
+
+/// A request as a person reads it.
+fn request_text(request: &Request) -> String {
+    let mut text = format!("{} {}\n", request.provider, request.model);
+    if !request.params.is_empty() {
+        text.push_str(&format!("params: {}\n", serde_json::Value::Object(request.params.clone())));
+    }
+    for tool in &request.tools {
+        text.push_str(&format!("tool {}: {} {}\n", tool.name, tool.description, tool.parameters));
+    }
+    if let Some(format) = &request.response_format {
+        text.push_str(&format!("output {}: {}\n", format.name, format.schema));
+    }
+    for message in &request.messages {
+        text.push_str(&format!("[{}]\n{}\n", message.role.name(), message.content));
+    }
+    text
+}
+
+/// Whether any answer of an outcome was made in this run.
+pub(super) fn is_live(outcome: &Outcome) -> bool {
+    outcome.samples.iter().any(|sample| sample.source == Some(AnswerSource::Live))
+}

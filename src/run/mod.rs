@@ -1,0 +1,17 @@
+//! A run: asks or replays, checks, compares, and tells what happens in events.
+//!
+//! Gets a plan and the places where answers are kept, gives outcomes in the order of the plan. The only module beside
+//! `model` that is async, and that only while something is really asked.
+
+mod answer;
+mod asking;
+mod engine;
+mod evaluate;
+mod prepared;
+mod settings;
+mod stop;
+
+pub use engine::{Run, RunError, RunResult};
+pub use prepared::Prepared;
+pub use settings::{Mode, Settings, SnapshotPolicy};
+pub use stop::Stop;

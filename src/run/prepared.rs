@@ -1,0 +1,115 @@
+//! A project with its expectations compiled: everything that can be wrong was found before anything runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde_json::Value;
+
+use crate::case::{Case, Check};
+use crate::core::problem::{Problem, Problems};
+use crate::core::yaml::{Data, Key, Node};
+use crate::expect::{Bound, Expectation, compile};
+use crate::model;
+use crate::plan::Workspace;
+use crate::prompt::Prompt;
+
+/// A project, ready to be run.
+pub struct Prepared {
+    /// The project.
+    pub workspace: Workspace,
+    /// By the address of what was written, which many rows share.
+    expectations: HashMap<usize, Arc<Expectation>>,
+    /// The schema of each prompt's structured output, as an expectation.
+    outputs: Vec<Option<Arc<Expectation>>>,
+}
+
+fn address(check: &Arc<Check>) -> usize {
+    Arc::as_ptr(check) as usize
+}
+
+impl Prepared {
+    /// Compiles every expectation and checks every model entry. What is wrong goes to `problems`.
+    pub fn new(workspace: Workspace, problems: &mut Problems) -> Self {
+        for entry in &workspace.config.models {
+            model::check(entry, problems);
+        }
+        let outputs = workspace.prompts.list.iter().map(|prompt| output_expectation(prompt, problems)).collect();
+        let mut expectations = HashMap::new();
+        let mut seen = std::collections::HashSet::new();
+        for check in workspace.cases.list.iter().flat_map(|case| case.checks.iter()) {
+            if !seen.insert(address(check)) {
+                continue;
+            }
+            let read = |name: &str| {
+                let path = check.folder.join(name)?;
+                workspace.tree.text(&path).map_err(|error| error.to_string())
+            };
+            if let Some(expectation) = compile(&check.source, &check.node, &read, problems) {
+                expectations.insert(address(check), Arc::new(expectation));
+            }
+        }
+        Self { workspace, expectations, outputs }
+    }
+
+    /// The expectations of a case.
+    pub(super) fn expectations<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Arc<Expectation>> {
+        let own = case.checks.iter().filter_map(|check| self.expectations.get(&address(check)));
+        self.outputs.get(case.prompt).and_then(Option::as_ref).into_iter().chain(own)
+    }
+
+    /// The expectations of a case with its variables in them.
+    pub(super) fn bind(&self, case: &Case) -> Result<Vec<Bound>, Problem> {
+        let mut variables = None;
+        let mut bound = Vec::with_capacity(case.checks.len());
+        for expectation in self.expectations(case) {
+            let variables = variables.get_or_insert_with(|| case.variables.to_jinja());
+            bound.push(
+                expectation.bind(variables).map_err(|why| {
+                    Problem::error(expectation.place().clone(), format!("case `{}`: {why}", case.name))
+                })?,
+            );
+        }
+        Ok(bound)
+    }
+
+    /// Every selected case whose expectations make no sense with its variables.
+    #[must_use]
+    pub fn check_values(&self, selected: &[usize]) -> Problems {
+        let cases = &self.workspace.cases.list;
+        let found: Vec<Problem> = selected.par_iter().filter_map(|index| self.bind(&cases[*index]).err()).collect();
+        let mut problems = Problems::default();
+        for problem in found {
+            problems.push(problem);
+        }
+        problems
+    }
+}
+
+/// Structured output is asked for and also checked.
+fn output_expectation(prompt: &Prompt, problems: &mut Problems) -> Option<Arc<Expectation>> {
+    let output = prompt.front.output.as_ref()?;
+    let span = output.span.clone();
+    let key = Key { span: span.clone(), text: "json-schema".into() };
+    let schema = to_node(&output.format.schema, &span);
+    let node = Node { span, data: Data::Map(vec![(key, schema)]) };
+    let read = |name: &str| Err(format!("`{name}` is not read again"));
+    compile(&prompt.source, &node, &read, problems).map(Arc::new)
+}
+
+/// A JSON value as if it stood in a file at one place.
+fn to_node(value: &Value, span: &std::ops::Range<usize>) -> Node {
+    let data = match value {
+        Value::Null => Data::Null,
+        Value::Bool(b) => Data::Bool(*b),
+        Value::Number(n) => Data::Number(n.clone(), n.to_string()),
+        Value::String(s) => Data::Text(s.clone()),
+        Value::Array(items) => Data::List(items.iter().map(|item| to_node(item, span)).collect()),
+        Value::Object(map) => Data::Map(
+            map.iter()
+                .map(|(name, value)| (Key { span: span.clone(), text: name.clone() }, to_node(value, span)))
+                .collect(),
+        ),
+    };
+    Node { span: span.clone(), data }
+}

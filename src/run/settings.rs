@@ -1,0 +1,44 @@
+//! What a run may do: decided once, by the command line, and printed in the first line of the run.
+
+/// Where answers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From recordings only; no call is ever made.
+    Replay,
+    /// From recordings, and from the model for what is not recorded.
+    Fill,
+    /// From the model, for everything.
+    Refresh,
+}
+
+/// What a changed answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotPolicy {
+    /// The run is not good.
+    Fail,
+    /// It is shown, and the run is good.
+    Warn,
+    /// It becomes the accepted answer.
+    Accept,
+}
+
+/// What a run may do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where answers come from.
+    pub mode: Mode,
+    /// What a changed answer means.
+    pub snapshots: SnapshotPolicy,
+    /// Whether pending and accepted snapshots may be written.
+    pub writes: bool,
+    /// The most calls.
+    pub max_calls: Option<u64>,
+    /// Whether the first failure ends the run.
+    pub fail_fast: bool,
+    /// Whether an answer without a snapshot is something to wait for.
+    pub new_waits: bool,
+    /// Whether cases that could not be asked for want of a key leave the run incomplete.
+    pub require_live: bool,
+    /// The first line: mode and tree.
+    pub heading: String,
+}
