@@ -11,8 +11,8 @@
 //! Each module imports only from those above it in this list; `tests/layers.rs` holds the rule.
 
 pub mod core;
-pub mod project;
 pub mod tree;
+pub mod project;
 pub mod prompt;
 pub mod case;
 pub mod plan;
@@ -22,4 +22,5 @@ pub mod expect;
 pub mod snapshot;
 pub mod run;
 pub mod report;
+pub mod review;
 pub mod cli;

@@ -4,13 +4,16 @@
 
 mod context;
 mod failure;
+mod import;
 mod init;
 mod interrupt;
 mod list;
 mod load;
 mod manual;
+mod prune;
 mod render;
 mod test;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -40,6 +43,12 @@ enum Command {
     Test(Box<test::Args>),
     List(list::Args),
     Render(render::Args),
+    Review(waiting::ReviewArgs),
+    Pending(waiting::PendingArgs),
+    Accept(waiting::AcceptArgs),
+    Reject(waiting::RejectArgs),
+    Import(import::Args),
+    Prune(prune::Args),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
     Schema(manual::SchemaArgs),
@@ -69,6 +78,12 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::List(args) => list::run(context, &args),
+        Command::Review(args) => waiting::review(context, &args),
+        Command::Pending(args) => waiting::list(context, &args),
+        Command::Accept(args) => waiting::accept_some(context, &args),
+        Command::Reject(args) => waiting::reject_some(context, &args),
+        Command::Import(args) => import::run(context, &args),
+        Command::Prune(args) => prune::run(context, &args),
         Command::Render(args) => render::run(context, &args),
         Command::Completions(args) => manual::completions(context, &args),
         Command::Man(args) => manual::man(context, &args),

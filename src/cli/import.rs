@@ -1,0 +1,72 @@
+//! `promptctl import`: answers that exist already become recordings.
+
+use std::path::PathBuf;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use super::render::find_models;
+use crate::case::Selection;
+use crate::core::problem::{Place, Problem};
+use crate::core::redact::key_shape;
+use crate::core::time::{Clock as _, rfc3339};
+use crate::core::verdict::Exit;
+use crate::recording::{ImportTarget, SettleError, import, recorded_path, settle};
+
+/// Record answers that exist already, from a file of JSON lines. All of them or none.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The file: each line names its case (`case`, or `vars`) and carries `output`.
+    file: PathBuf,
+    /// The prompt that was asked.
+    #[arg(long, value_name = "NAME")]
+    prompt: String,
+    /// The model that answered.
+    #[arg(long, value_name = "ALIAS")]
+    model: String,
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let project = Project::find(context, None)?;
+    let (workspace, _) = project.load()?;
+    let selection = Selection { prompts: vec![args.prompt.clone()], ..Selection::default() };
+    let prompts = selection.prompts(&workspace.prompts)?;
+    let [prompt] = prompts.as_slice() else {
+        return Err(Failure::usage(format!("`{}` names {} prompts; name one", args.prompt, prompts.len())));
+    };
+    let prompt_name = workspace.prompts.list[*prompt].name.clone();
+    let models = find_models(&workspace.config.models, std::slice::from_ref(&args.model))?;
+    let [entry] = models.as_slice() else {
+        return Err(Failure::usage(format!("`{}` names {} models; name one", args.model, models.len())));
+    };
+    let shown = args.file.display().to_string();
+    let text = std::fs::read_to_string(context.folder().join(&args.file))
+        .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    let cases: Vec<_> = workspace.cases.list.iter().filter(|case| case.prompt == *prompt).collect();
+    let targets: Vec<ImportTarget> = cases
+        .iter()
+        .map(|case| ImportTarget { name: case.name.clone(), variables: case.variables.canonical() })
+        .collect();
+    let now = rfc3339(context.take_clock().now());
+    let request = |index: usize| workspace.request(cases[index], entry);
+    let keep = workspace.config.recordings.requests;
+    let lines = import(&shown, &text, &entry.alias, &targets, keep, &now, &request)?;
+    for line in &lines {
+        if let Some((shape, _)) = key_shape(&line.response.text) {
+            let place = Place::File(shown.clone());
+            let message =
+                format!("the answer of case `{}` seems to hold {shape}, and is therefore not recorded", line.case);
+            return Err(Problem::error(place, message).into());
+        }
+    }
+    let count = lines.len();
+    settle(&project.root, lines.into_iter().map(|line| (prompt_name.clone(), line)).collect()).map_err(|error| {
+        match error {
+            SettleError::Damaged(problems) => Failure::from(problems),
+            other => Failure::usage(other.to_string()),
+        }
+    })?;
+    let path = recorded_path(&prompt_name, &entry.alias);
+    writeln!(context.out(), "{count} answers imported into {path}")?;
+    Ok(Exit::Good)
+}

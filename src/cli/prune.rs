@@ -1,0 +1,76 @@
+//! `promptctl prune`: recordings and snapshots that no case uses any more.
+
+use std::collections::HashSet;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use crate::core::names::RequestKey;
+use crate::core::path::TreePath;
+use crate::core::verdict::Exit;
+use crate::plan::{Overrides, Plan, Workspace};
+use crate::recording::{SettleError, prune, unused};
+use crate::snapshot::{Index, pending_path, snapshot_path};
+use crate::tree::write;
+
+/// Show recordings and snapshots that no case uses any more; delete them with --delete.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Delete what is shown.
+    #[arg(long)]
+    delete: bool,
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let project = Project::find(context, None)?;
+    // Only a project that loads as a whole says what is used.
+    let (workspace, _) = project.load()?;
+    let (keys, snapshots) = used(&workspace)?;
+    let lines = unused(&*project.tree, &keys)?;
+    let index = Index::load(&*project.tree)?;
+    let obsolete: Vec<&TreePath> = index.paths().filter(|path| !snapshots.contains(*path)).collect();
+    for line in &lines {
+        writeln!(context.out(), "{}:{}: case `{}` sample {}", line.path, line.number, line.case, line.sample)?;
+    }
+    for path in &obsolete {
+        writeln!(context.out(), "{path}")?;
+    }
+    let what = format!("{} recordings and {} snapshots that no case uses", lines.len(), obsolete.len());
+    if lines.is_empty() && obsolete.is_empty() {
+        writeln!(context.out(), "nothing to prune")?;
+        return Ok(Exit::Good);
+    }
+    if !args.delete {
+        writeln!(context.out(), "{what}; --delete removes them")?;
+        return Ok(Exit::Good);
+    }
+    prune(&project.root, &*project.tree, &lines).map_err(|error| match error {
+        SettleError::Damaged(problems) => Failure::from(problems),
+        other => Failure::usage(other.to_string()),
+    })?;
+    for path in obsolete {
+        write::remove(&project.root, path)?;
+    }
+    writeln!(context.out(), "deleted {what}")?;
+    Ok(Exit::Good)
+}
+
+/// Every key and every snapshot that the definition of the project uses: all cases on all models, not those that
+/// some run selected.
+fn used(workspace: &Workspace) -> Result<(HashSet<RequestKey>, HashSet<TreePath>), Failure> {
+    let all: Vec<usize> = (0..workspace.cases.list.len()).collect();
+    // A case may be tested on any model of the project with --model, and with more samples with --repeat.
+    let models = workspace.config.models.iter().map(|entry| entry.alias.clone()).collect();
+    let plan = Plan::new(workspace, &all, &Overrides { models, repeat: None })?;
+    let mut keys = HashSet::new();
+    let mut snapshots = HashSet::new();
+    for item in &plan.items {
+        let case = &workspace.cases.list[item.case];
+        let path =
+            snapshot_path(&workspace.prompt_of(case).name, &case.name, &workspace.config.models[item.model].alias);
+        keys.extend(item.keys.iter().cloned());
+        snapshots.insert(pending_path(&path));
+        snapshots.insert(path);
+    }
+    Ok((keys, snapshots))
+}
