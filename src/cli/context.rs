@@ -27,6 +27,7 @@ pub(super) struct Context {
     clock: WallClock,
 }
 
+#[expect(clippy::unused_self, reason = "what is outside is reached through the context only")]
 impl Context {
     pub(super) fn new(directory: Option<&Path>, color: ColorChoice) -> Result<Self, Failure> {
         let current = std::env::current_dir()

@@ -20,10 +20,16 @@ pub(super) fn watch(stop: &Arc<Stop>) {
             let text = "\ninterrupted: waiting for answers in flight; once more to leave now (nothing is lost)\n";
             let _ = std::io::stderr().write_all(text.as_bytes());
             if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
+                leave();
             }
         });
     };
     // Without a thread Ctrl-C ends the process as it always does.
     let _ = std::thread::Builder::new().name("interrupt".into()).spawn(watcher);
+}
+
+/// Leaves at once: every answer that arrived is in the journal, where the next run finds it.
+#[expect(clippy::exit, reason = "a person pressed Ctrl-C twice")]
+fn leave() {
+    std::process::exit(i32::from(Exit::Interrupted.code()));
 }

@@ -26,6 +26,7 @@ use crate::snapshot::Index;
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
@@ -306,11 +307,11 @@ fn report_run(
             all.0.push(&mut json);
         }
         all.0.extend(others.iter_mut().map(|report| report as &mut dyn Listener));
-        let mut noted = Ok(());
+        let mut told = Ok(());
         for note in notes {
-            noted = noted.and_then(|()| all.on(&Event::Noted(note)));
+            told = told.and_then(|()| all.on(&Event::Noted(note)));
         }
-        noted.map_err(RunError::from).and_then(|()| run(&mut all))
+        told.map_err(RunError::from).and_then(|()| run(&mut all))
     };
     let result = match done {
         Ok(result) => result,

@@ -13,7 +13,7 @@ use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::plan::Workspace;
 use crate::review::{Decision, Filter, FilterError, Keys, Session, show, walk};
-use crate::snapshot::{Pending, accept, pending, reject};
+use crate::snapshot::{Pending, Snapshot, accept, pending, reject};
 
 /// Which of the answers that wait.
 #[derive(Debug, clap::Args)]
@@ -104,7 +104,7 @@ pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Fa
                     "prompt": p.info.prompt, "case": p.info.case, "model": p.info.model,
                     "path": p.path, "kind": p.change.kind.name(), "change": p.change.signature,
                     "failing": p.info.failing,
-                    "accepted": p.accepted.as_ref().map(|s| s.body()), "new": p.new.body(),
+                    "accepted": p.accepted.as_ref().map(Snapshot::body), "new": p.new.body(),
                 })
             })
             .collect();

@@ -191,14 +191,13 @@ struct Builder<'a> {
 
 type Parsed<'p> = (Event<'p>, Range<usize>);
 
-impl<'a> Builder<'a> {
+impl Builder<'_> {
     fn document(&mut self, value: &serde_yaml::Value) -> Result<Node, Problem> {
         let mut parser = Parser::new_from_str(self.text);
         loop {
             match self.next(&mut parser)? {
-                (Event::StreamEnd, span) => return Ok(Node { span, data: Data::Null }),
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
-                (Event::DocumentEnd, span) => return Ok(Node { span, data: Data::Null }),
+                (Event::StreamEnd | Event::DocumentEnd, span) => return Ok(Node { span, data: Data::Null }),
                 event => return self.node(&mut parser, event, value, 0),
             }
         }

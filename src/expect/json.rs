@@ -23,6 +23,15 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// A value as a reason shows it: a text in quotes, anything else as its JSON.
+fn json_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Array(_) | Value::Object(_) => quoted(&value.to_string()),
+        _ => value.to_string(),
+    }
+}
+
 /// What is expected of the values at the path.
 #[derive(Clone)]
 enum Test {
@@ -108,10 +117,8 @@ fn read_test(arguments: &mut Arguments<'_, '_, '_>, key: &str, node: &Node) -> O
                 }
             }
         }
-        "exists" => match arguments.decoder.bool(node, "exists")? {
-            true => Test::Exists,
-            false => Test::Count(0),
-        },
+        "exists" if arguments.decoder.bool(node, "exists")? => Test::Exists,
+        "exists" => Test::Count(0),
         "at-least" => Test::AtLeast(arguments.decoder.number(node, key)?),
         "at-most" => Test::AtMost(arguments.decoder.number(node, key)?),
         "count" => Test::Count(arguments.decoder.count(node, key, 0)?),
@@ -174,7 +181,7 @@ impl Check for BoundPath {
                 return Finding::new(false, format!("at `{}`: {why}", self.path));
             }
         }
-        let found = values.first().map_or_else(|| "nothing".to_owned(), |value| quoted(&value.to_string()));
+        let found = values.first().map_or_else(|| "nothing".to_owned(), |value| json_text(value));
         Finding::new(true, format!("at `{}` stands {found}", self.path))
     }
 }
@@ -194,9 +201,9 @@ impl BoundTest {
 
     fn mismatch(&self, value: &Value) -> Option<String> {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let wrong = |wanted: String| Some(format!("expected {wanted}, it is {}", quoted(&value.to_string())));
+        let wrong = |wanted: String| Some(format!("expected {wanted}, it is {}", json_text(value)));
         match self {
-            Self::Plain(Test::Equals(wanted)) if !same(value, wanted) => wrong(quoted(&wanted.to_string())),
+            Self::Plain(Test::Equals(wanted)) if !same(value, wanted) => wrong(json_text(wanted)),
             Self::EqualsText(wanted, rendered) => {
                 // `equals: "{{ days }}"` has become a text, whatever the variable was.
                 let as_json = || serde_json::from_str(wanted).is_ok_and(|wanted: Value| same(value, &wanted));

@@ -19,8 +19,8 @@ impl<C: Check + 'static> Written for Fixed<C> {
     }
 }
 
-fn fixed<C: Check + 'static>(check: C) -> Option<Box<dyn Written>> {
-    Some(Box::new(Fixed(Arc::new(check))))
+fn fixed<C: Check + 'static>(check: C) -> Box<dyn Written> {
+    Box::new(Fixed(Arc::new(check)))
 }
 
 /// How many words, separated by white space.
@@ -45,10 +45,10 @@ pub(super) fn word_count(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dy
                 arguments.error(format!("min is {min} and max is {max}, so no answer can fit"));
                 return None;
             }
-            fixed(WordCount { min, max })
+            Some(fixed(WordCount { min, max }))
         }
         Data::Text(text) => match text.trim().parse() {
-            Ok(count) => fixed(WordCount { min: count, max: count }),
+            Ok(count) => Some(fixed(WordCount { min: count, max: count })),
             Err(_) => {
                 arguments.error("the value of `word-count` must be a number, or `min` and `max`");
                 None
@@ -56,7 +56,7 @@ pub(super) fn word_count(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dy
         },
         _ => {
             let count = arguments.decoder.count(node, "the value of `word-count`", 1)?;
-            fixed(WordCount { min: count, max: count })
+            Some(fixed(WordCount { min: count, max: count }))
         }
     }
 }
@@ -102,12 +102,12 @@ fn as_float(value: u64) -> f64 {
 pub(super) fn max_tokens(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
     let limit = arguments.limit("a number of tokens")?;
     let figure = |subject: &Subject<'_>| subject.response.usage.output.map(as_float);
-    fixed(AtMost { limit, unit: " tokens", what: "the length of the answer", figure })
+    Some(fixed(AtMost { limit, unit: " tokens", what: "the length of the answer", figure }))
 }
 
 pub(super) fn cost(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
     let limit = arguments.limit("an amount in USD")?;
-    fixed(AtMost { limit, unit: " USD", what: "the cost", figure: |subject| subject.cost_usd })
+    Some(fixed(AtMost { limit, unit: " USD", what: "the cost", figure: |subject| subject.cost_usd }))
 }
 
 pub(super) fn latency(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
@@ -123,7 +123,7 @@ pub(super) fn latency(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn W
         _ => arguments.limit("milliseconds")?,
     };
     let figure = |subject: &Subject<'_>| subject.response.latency_ms.map(as_float);
-    fixed(AtMost { limit, unit: " ms", what: "the latency", figure })
+    Some(fixed(AtMost { limit, unit: " ms", what: "the latency", figure }))
 }
 
 /// Why the answer ended.
@@ -135,7 +135,7 @@ pub(super) fn finish_reason(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box
     let name = text.to_ascii_lowercase().replace('_', "-");
     let reason = FinishReason::ALL.iter().find(|(known, _)| *known == name);
     match reason {
-        Some((_, reason)) => fixed(Finish(*reason)),
+        Some((_, reason)) => Some(fixed(Finish(*reason))),
         None => {
             let names: Vec<&str> = FinishReason::ALL.iter().map(|(name, _)| *name).collect();
             let hint = crate::core::suggest::did_you_mean(&name, names.iter().copied());
@@ -161,7 +161,7 @@ pub(super) fn is_empty(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn 
         arguments.error("`is-empty` takes no value");
         return None;
     }
-    fixed(Empty)
+    Some(fixed(Empty))
 }
 
 impl Check for Empty {

@@ -102,7 +102,8 @@ impl Lane<'_> {
             self.pace.turn().await;
             let begun = Instant::now();
             let fault = match self.attempt(request, sample, attempt).await {
-                Ok(mut response) => {
+                Ok(response) => {
+                    let mut response = self.without_secrets(response);
                     response.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
                     response.attempts = (attempt > 0).then_some(attempt + 1);
                     return Ok(response);
@@ -117,6 +118,16 @@ impl Lane<'_> {
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
+    }
+
+    /// A server that says the key back does not get it into anything that is shown or written.
+    fn without_secrets(&self, response: Response) -> Response {
+        let text = serde_json::to_string(&response).unwrap_or_default();
+        if !self.secrets.found_in(&text) {
+            return response;
+        }
+        // Replacing a text within JSON texts leaves JSON behind.
+        serde_json::from_str(&self.secrets.redact(&text)).unwrap_or_default()
     }
 
     async fn attempt(&self, request: &Request, sample: u32, attempt: u32) -> Result<Response, Fault> {

@@ -73,8 +73,9 @@ impl Fault {
             }
             text
         };
-        self.message = clean(&self.message);
-        self.help = self.help.as_deref().map(clean);
+        for text in [Some(&mut self.message), self.help.as_mut()].into_iter().flatten() {
+            *text = clean(text);
+        }
         self
     }
 }

@@ -40,8 +40,11 @@ fn is_transient(status: u16) -> bool {
 pub(super) fn call_fault(error: &reqwest::Error, timeout_ms: u64) -> Fault {
     let causes = causes(error);
     if error.is_timeout() {
-        return Fault::new(FaultKind::Timeout, format!("no answer within {} s", timeout_ms as f64 / 1000.0))
-            .again(true);
+        return Fault::new(
+            FaultKind::Timeout,
+            format!("no answer within {} s", Duration::from_millis(timeout_ms).as_secs_f64()),
+        )
+        .again(true);
     }
     if ["UnknownIssuer", "invalid peer certificate", "self-signed", "self signed"]
         .iter()

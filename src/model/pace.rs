@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// When the next request may begin.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -14,7 +16,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(requests_per_minute: Option<u64>) -> Self {
-        let between = requests_per_minute.map(|n| Duration::from_secs(60).div_f64(n.max(1) as f64));
+        let between = requests_per_minute.map(|n| MINUTE / u32::try_from(n.max(1)).unwrap_or(u32::MAX));
         Self { between, next: Mutex::new(Instant::now()) }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fault::{Fault, FaultKind};
 
 /// The longest time that a server may ask to be left alone.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How often, and after how long.
 #[derive(Clone, Copy, Debug)]

@@ -30,9 +30,8 @@ pub fn jinja_message(error: &Error) -> String {
         (ErrorKind::OutOfFuel, _) => {
             format!("the template runs for more than {FUEL} steps; is there a loop without an end?")
         }
-        (ErrorKind::UndefinedError, Some(detail)) => detail,
         (ErrorKind::UndefinedError, None) => "a variable is not defined".to_owned(),
-        (ErrorKind::TemplateNotFound, Some(detail)) => detail,
+        (ErrorKind::UndefinedError | ErrorKind::TemplateNotFound, Some(detail)) => detail,
         (ErrorKind::InvalidOperation, Some(detail)) if detail.contains("recursion limit") => {
             format!("templates include or call each other more than {RECURSION} levels deep; does one include itself?")
         }

@@ -32,7 +32,8 @@ impl Prompts {
     /// The place of an error may be in a partial.
     fn problem(&self, prompt: &Prompt, error: &minijinja::Error) -> Problem {
         let innermost = innermost(error);
-        let key = innermost.name().or(error.name()).unwrap_or_default();
+        let own = prompt.path.below(PROMPTS).unwrap_or_default();
+        let key = innermost.name().or(error.name()).unwrap_or(own);
         let message = if io_cause(error) {
             format!("the rendered prompt is larger than {} MiB", MAX_RENDERED >> 20)
         } else {

@@ -82,14 +82,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap_or_default()
     }
 
     #[test]
     fn a_cases_own_value_wins() {
-        let shared = SharedVariables::new(map(json!({"a": 1, "b": 2})));
-        let variables = Variables::new(shared, map(json!({"b": 3})));
+        let shared = SharedVariables::new(map(&json!({"a": 1, "b": 2})));
+        let variables = Variables::new(shared, map(&json!({"b": 3})));
         assert_eq!(variables.get("b"), Some(&json!(3)));
         assert_eq!(variables.canonical(), r#"{"a":1,"b":3}"#);
         let jinja = variables.to_jinja();

@@ -52,7 +52,7 @@ struct WrittenUsage {
 }
 
 /// What an import needs to know beside the file.
-pub struct Import<'a> {
+struct Import<'a> {
     path: &'a str,
     targets: &'a [ImportTarget],
     by_name: HashMap<&'a str, usize>,

@@ -1,10 +1,12 @@
 //! Recordings that no case uses any more.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::path::Path;
 
 use super::file::RecordedFile;
 use super::settle::{SettleError, lock, to_text};
+use super::store::MAX_RECORDED;
 use super::{ENDING, RECORDED};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, RequestKey};
@@ -35,10 +37,10 @@ fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
 }
 
 /// Every recorded answer whose key is not among those in use.
-pub fn unused(tree: &dyn Tree, used: &HashSet<RequestKey>) -> Result<Vec<Unused>, Problems> {
+pub fn unused<S: BuildHasher>(tree: &dyn Tree, used: &HashSet<RequestKey, S>) -> Result<Vec<Unused>, Problems> {
     let mut found = Vec::new();
     for path in recorded_files(tree)? {
-        let text = tree.text_up_to(&path, u64::MAX).map_err(|error| Problems::from(error.into_problem()))?;
+        let text = tree.text_up_to(&path, MAX_RECORDED).map_err(|error| Problems::from(error.into_problem()))?;
         let file = RecordedFile::parse(&path, text)?;
         for (number, line) in file.lines().filter(|(_, line)| !used.contains(&line.key)) {
             found.push(Unused { path: path.clone(), number, case: line.case, sample: line.sample, key: line.key });
@@ -52,7 +54,7 @@ pub fn prune(root: &Path, tree: &dyn Tree, unused: &[Unused]) -> Result<(), Sett
     let _lock = lock(root)?;
     let paths: HashSet<&TreePath> = unused.iter().map(|line| &line.path).collect();
     for path in paths {
-        let text = tree.text_up_to(path, u64::MAX).map_err(|error| std::io::Error::other(error.to_string()))?;
+        let text = tree.text_up_to(path, MAX_RECORDED).map_err(|error| std::io::Error::other(error.to_string()))?;
         let file = RecordedFile::parse(path, text).map_err(SettleError::Damaged)?;
         let gone: HashSet<&RequestKey> = unused.iter().filter(|u| u.path == *path).map(|u| &u.key).collect();
         let kept: Vec<_> = file.lines().map(|(_, line)| line).filter(|line| !gone.contains(&line.key)).collect();

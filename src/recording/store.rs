@@ -13,7 +13,7 @@ use crate::core::problem::Problems;
 use crate::tree::{Tree, TreeError};
 
 /// The largest file of recordings, in bytes.
-const MAX_RECORDED: u64 = 2 << 30;
+pub(super) const MAX_RECORDED: u64 = 2 << 30;
 
 type Loaded = Result<Arc<RecordedFile>, Problems>;
 type Slot = Arc<OnceLock<Loaded>>;

@@ -85,6 +85,9 @@ impl From<io::Error> for RunError {
     }
 }
 
+/// The requests to ask, by the index of their model.
+type ByModel = BTreeMap<usize, Vec<Wanted>>;
+
 /// What is known of the requests that are asked in this run.
 #[derive(Default)]
 struct Live {
@@ -157,7 +160,7 @@ impl Run<'_> {
     }
 
     /// Which requests must be asked, by model. Those that may not be are skipped here.
-    fn find_wanted(&self, live: &mut Live) -> Result<(BTreeMap<usize, Vec<Wanted>>, Vec<String>), Problems> {
+    fn find_wanted(&self, live: &mut Live) -> Result<(ByModel, Vec<String>), Problems> {
         let mut wanted: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
         let mut without_key: BTreeMap<String, u64> = BTreeMap::new();
         if self.settings.mode == Mode::Replay {
@@ -262,7 +265,8 @@ impl Run<'_> {
         let items = &self.plan.items;
         let mut next = 0;
         while next < items.len() {
-            let stretch = items.len().min(next + BATCH);
+            let batch = if self.settings.fail_fast { 1 } else { BATCH };
+            let stretch = items.len().min(next + batch);
             let end = (next..stretch).find(|i| live.missing.contains_key(i)).unwrap_or(stretch);
             if end == next {
                 self.wait_for(next, live, told, tally, listener)?;
@@ -295,7 +299,7 @@ impl Run<'_> {
                 None => self.recorded(item, sample, key)?,
             });
         }
-        Ok(evaluator.evaluate(item, answers))
+        Ok(evaluator.evaluate(item, &answers))
     }
 
     fn recorded(&self, item: &Item, sample: u32, key: &crate::core::names::RequestKey) -> Result<Answer, Problems> {

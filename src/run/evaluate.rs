@@ -33,7 +33,7 @@ pub(super) type Evaluated = (Outcome, Option<Problem>);
 
 impl Evaluator<'_> {
     /// What became of an item with these answers, one a sample.
-    pub(super) fn evaluate(&self, item: &Item, answers: Vec<Answer>) -> Evaluated {
+    pub(super) fn evaluate(&self, item: &Item, answers: &[Answer]) -> Evaluated {
         let case = &self.prepared.workspace.cases.list[item.case];
         let entry = &self.prepared.workspace.config.models[item.model];
         let prompt = self.prepared.workspace.prompt_of(case);
@@ -52,7 +52,7 @@ impl Evaluator<'_> {
             Ok(bound) => bound,
             Err(problem) => {
                 outcome.verdict = Verdict::Errored;
-                outcome.reason = problem.message.clone();
+                outcome.reason.clone_from(&problem.message);
                 return (outcome, Some(problem));
             }
         };
@@ -63,7 +63,7 @@ impl Evaluator<'_> {
             done.sample = sample;
             outcome.samples.push(done);
         }
-        let problem = self.decide(&mut outcome, case, entry, prompt, item, &answers);
+        let problem = self.decide(&mut outcome, case, entry, prompt, item, answers);
         (outcome, problem)
     }
 
@@ -190,7 +190,7 @@ impl Evaluator<'_> {
             SnapshotState::Matches if self.index.contains(&waiting) => write::remove(root, &waiting),
             SnapshotState::Differs | SnapshotState::Missing => {
                 if self.settings.snapshots == SnapshotPolicy::Accept && !failed {
-                    outcome.reason = "accepted".to_owned();
+                    outcome.reason.push_str("accepted");
                     return write_accepted(root, path, new);
                 }
                 outcome.detail.pending = Some(waiting.to_string());

@@ -24,6 +24,10 @@ pub enum SnapshotPolicy {
 
 /// What a run may do.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a permission of its own, and all combinations mean something"
+)]
 pub struct Settings {
     /// Where answers come from.
     pub mode: Mode,

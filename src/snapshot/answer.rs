@@ -1,6 +1,7 @@
 //! An answer as it is compared and kept: redacted, and in the form that its case asks for.
 
 use serde_json::Value;
+use serde_json_path::NormalizedPath;
 
 use super::format::Snapshot;
 use crate::core::digest::sha256_hex;
@@ -36,7 +37,7 @@ impl Answer {
         if !response.tool_calls.is_empty() {
             // With tool calls behind it the body as a whole is text.
             json = None;
-            body = with_tool_calls(body, response, &settings.redact);
+            body = with_tool_calls(&body, response, &settings.redact);
         }
         let sha256 = sha256_hex(body.as_bytes());
         Self { body, sha256, json, compare }
@@ -101,7 +102,7 @@ fn same_json(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn with_tool_calls(text: String, response: &Response, redactions: &[Redaction]) -> String {
+fn with_tool_calls(text: &str, response: &Response, redactions: &[Redaction]) -> String {
     let calls: Vec<Value> = response
         .tool_calls
         .iter()
@@ -123,7 +124,7 @@ fn redact(text: &str, redactions: &[Redaction]) -> String {
             RedactionTarget::Path(path) => {
                 let Ok(mut json) = serde_json::from_str::<Value>(&text) else { continue };
                 let pointers: Vec<String> =
-                    path.query_located(&json).locations().map(|location| location.to_json_pointer()).collect();
+                    path.query_located(&json).locations().map(NormalizedPath::to_json_pointer).collect();
                 for pointer in &pointers {
                     if let Some(value) = json.pointer_mut(pointer) {
                         *value = Value::String(redaction.replacement.clone());

@@ -70,7 +70,7 @@ pub fn classify(old: Option<(&str, &Info)>, new: (&str, &Info), id: &str) -> Cha
         return Change { kind, signature: kind.name().to_owned() };
     };
     if info.failing {
-        return Change { kind: ChangeKind::Failing, signature: format!("{}: {id}", ChangeKind::Failing.name()) };
+        return Change { kind: ChangeKind::Failing, signature: id.to_owned() };
     }
     if old_info.finish != info.finish && !old_info.finish.is_empty() {
         let signature = format!("finish reason {} → {}", old_info.finish, info.finish);

@@ -123,7 +123,7 @@ impl Tree for WorkingTree {
         let file = fs::File::open(full).map_err(|error| Self::error(path, &error))?;
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
         // The file may grow while it is read.
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Self::error(path, &error))?;
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| Self::error(path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(too_large(bytes.len() as u64));
         }

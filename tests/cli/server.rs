@@ -1,0 +1,116 @@
+//! A small HTTP server on loopback, with a delay and faults of one's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+type Answer = dyn Fn(usize, &str) -> (u16, String) + Send + Sync;
+
+/// A server that lives as long as its test.
+pub struct Server {
+    address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    most_at_once: Arc<AtomicUsize>,
+}
+
+impl Server {
+    /// Answers each request (its number, its body) with a status and a body.
+    pub fn answering(answer: impl Fn(usize, &str) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self::slow(Duration::ZERO, answer)
+    }
+
+    /// The same, each after a while.
+    pub fn slow(delay: Duration, answer: impl Fn(usize, &str) -> (u16, String) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
+        let most_at_once: Arc<AtomicUsize> = Arc::default();
+        let now: Arc<AtomicUsize> = Arc::default();
+        let answer: Arc<Answer> = Arc::new(answer);
+        let (seen, most) = (Arc::clone(&requests), Arc::clone(&most_at_once));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, most, now, answer) =
+                    (Arc::clone(&seen), Arc::clone(&most), Arc::clone(&now), Arc::clone(&answer));
+                std::thread::spawn(move || serve(&stream, delay, &seen, &most, &now, &*answer));
+            }
+        });
+        Self { address, requests, most_at_once }
+    }
+
+    /// A chat completion with this text.
+    pub fn completion(text: &str) -> String {
+        serde_json::json!({"model": "served", "choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+        .to_string()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Every request so far: head and body.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("whole").clone()
+    }
+
+    pub fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(
+    stream: &TcpStream,
+    delay: Duration,
+    seen: &Mutex<Vec<String>>,
+    most: &AtomicUsize,
+    now: &AtomicUsize,
+    answer: &Answer,
+) {
+    let _ = stream.set_nodelay(true);
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            match reader.read_line(&mut line) {
+                Ok(n) if n > 0 => {}
+                _ => return,
+            }
+            let end = line == "\r\n";
+            head.push_str(&line);
+            if end {
+                break;
+            }
+        }
+        let length = head
+            .lines()
+            .find_map(|line| {
+                line.to_lowercase().strip_prefix("content-length:").and_then(|n| n.trim().parse::<usize>().ok())
+            })
+            .unwrap_or(0);
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let number = {
+            let mut seen = seen.lock().expect("whole");
+            seen.push(format!("{head}{body}"));
+            seen.len() - 1
+        };
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(delay);
+        now.fetch_sub(1, Ordering::SeqCst);
+        let (status, text) = answer(number, &body);
+        let reply = format!(
+            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
+            text.len()
+        );
+        if (&*stream).write_all(reply.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
