@@ -28,7 +28,8 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let (workspace, _) = project.load()?;
+    let (prepared, _) = project.load()?;
+    let workspace = prepared.workspace;
     let selection = Selection { prompts: vec![args.prompt.clone()], ..Selection::default() };
     let prompts = selection.prompts(&workspace.prompts)?;
     let [prompt] = prompts.as_slice() else {

@@ -28,7 +28,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let (workspace, _) = Project::find(context, args.at.as_deref())?.load()?;
+    let (prepared, _) = Project::find(context, args.at.as_deref())?.load()?;
+    let workspace = prepared.workspace;
     let selection = args.selection.selection();
     let prompts = selection.prompts(&workspace.prompts)?;
     let cases = selection.select(&workspace.prompts, &workspace.cases)?;

@@ -12,6 +12,7 @@ use crate::core::problem::{Problem, Problems};
 use crate::core::verdict::Exit;
 use crate::plan::Workspace;
 use crate::project::find_root;
+use crate::run::Prepared;
 use crate::tree::{CommitTree, Tree, WorkingTree};
 
 /// Which cases a command is about.
@@ -58,12 +59,14 @@ impl Project {
         Ok(Self { root, tree, working })
     }
 
-    /// Loads the project. Warnings come back; any error is a failure that shows all of them.
-    pub(super) fn load(&self) -> Result<(Workspace, Vec<Problem>), Failure> {
+    /// Loads the project and compiles everything in it. Warnings come back; any error is a failure that shows all
+    /// of them.
+    pub(super) fn load(&self) -> Result<(Prepared, Vec<Problem>), Failure> {
         let mut problems = Problems::default();
         let workspace = Workspace::load(Arc::clone(&self.tree), &mut problems);
-        match workspace {
-            Some(workspace) if !problems.has_errors() => Ok((workspace, problems.sorted())),
+        let prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));
+        match prepared {
+            Some(prepared) if !problems.has_errors() => Ok((prepared, problems.sorted())),
             _ => Err(problems.into()),
         }
     }

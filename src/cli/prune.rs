@@ -24,7 +24,8 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     // Only a project that loads as a whole says what is used.
-    let (workspace, _) = project.load()?;
+    let (prepared, _) = project.load()?;
+    let workspace = prepared.workspace;
     let (keys, snapshots) = used(&workspace)?;
     let lines = unused(&*project.tree, &keys)?;
     let index = Index::load(&*project.tree)?;

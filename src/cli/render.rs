@@ -27,7 +27,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let (workspace, _) = Project::find(context, args.at.as_deref())?.load()?;
+    let (prepared, _) = Project::find(context, args.at.as_deref())?.load()?;
+    let workspace = prepared.workspace;
     let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();

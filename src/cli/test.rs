@@ -14,7 +14,6 @@ use super::interrupt;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use crate::core::event::{Event, Listener};
-use crate::core::problem::Problems;
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
 use crate::model::key_variable;
@@ -124,12 +123,7 @@ impl fmt::Display for ReportArg {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, args.at.as_deref())?;
     let settings = decide(context, args, &project);
-    let (workspace, warnings) = project.load()?;
-    let mut problems = Problems::default();
-    let prepared = Prepared::new(workspace, &mut problems);
-    if problems.has_errors() {
-        return Err(problems.into());
-    }
+    let (prepared, warnings) = project.load()?;
     let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
     let overrides =

@@ -131,8 +131,8 @@ impl<'a> HumanReport<'a> {
         writeln!(self.out, "{}", facts.join(", "))?;
         writeln!(self.out, "{}", self.style.dim(&figures(summary)))?;
         if self.pending > 0 {
-            let noun = if self.pending == 1 { "answer waits" } else { "answers wait" };
-            writeln!(self.out, "{} {noun} for review: `promptctl review`", self.pending)?;
+            let waiting = counted(self.pending as u64, "answer waits", "answers wait");
+            writeln!(self.out, "{waiting} for review: `promptctl review`")?;
         }
         self.out.flush()
     }
@@ -140,13 +140,12 @@ impl<'a> HumanReport<'a> {
 
 /// Calls, tokens, money and time on one line.
 fn figures(summary: &Summary) -> String {
-    let mut parts = vec![format!("{} calls, {} replayed", summary.calls_made, summary.replayed)];
+    let mut parts = vec![format!("{}, {} replayed", counted(summary.calls_made, "call", "calls"), summary.replayed)];
     if summary.retries > 0 {
-        parts.push(format!("{} retries", summary.retries));
+        parts.push(counted(summary.retries, "retry", "retries"));
     }
     parts.push(format!("{} tokens in, {} out", summary.input_tokens, summary.output_tokens));
-    let priced = summary.calls_made + summary.replayed > summary.unpriced;
-    if priced {
+    if summary.cost_usd > 0.0 || summary.recorded_cost_usd > 0.0 {
         parts.push(format!("${:.4} now, ${:.4} when recorded", summary.cost_usd, summary.recorded_cost_usd));
     }
     if summary.unpriced > 0 {
@@ -154,6 +153,10 @@ fn figures(summary: &Summary) -> String {
     }
     parts.push(format!("{:.2} s", summary.seconds));
     parts.join(" · ")
+}
+
+fn counted(count: u64, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }
 
 fn coloured(style: Style, verdict: Verdict, text: &str) -> String {
@@ -178,8 +181,7 @@ impl Listener for HumanReport<'_> {
             Event::Started { heading, planned, calls } => {
                 let calls = match calls {
                     0 => "no call needed".to_owned(),
-                    1 => "1 call needed".to_owned(),
-                    n => format!("{n} calls needed"),
+                    n => format!("{} needed", counted(*n, "call", "calls")),
                 };
                 writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))
             }

@@ -37,6 +37,7 @@ fn alias_bomb() -> String {
     text
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn all() -> Vec<Broken> {
     let case = |body: &str| format!("cases:\n  - name: one\n    vars: {{ q: hi }}\n{body}");
     let model = |body: &str| format!("models:\n  echo:\n    provider: mock\n    replies: [{{ say: x }}]\n{body}");

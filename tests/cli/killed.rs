@@ -23,7 +23,7 @@ fn project(url: &str) -> Sandbox {
 /// Every answer that is recorded now, in the sorted file or in a journal, by what was asked.
 fn recorded(sandbox: &Sandbox) -> HashSet<String> {
     let mut found = HashSet::new();
-    for (path, bytes) in sandbox.files().into_iter().filter(|(path, _)| path.ends_with(".jsonl")) {
+    for (path, bytes) in sandbox.files().into_iter().filter(|(path, _)| path.contains(".jsonl")) {
         for line in String::from_utf8(bytes).expect("UTF-8").lines() {
             match serde_json::from_str::<serde_json::Value>(line) {
                 Ok(value) => {

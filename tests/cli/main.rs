@@ -1,5 +1,7 @@
 //! The built binary on small projects: standard output, standard error and exit status, as snapshots.
 
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+
 mod broken;
 mod commands;
 mod hostile;
