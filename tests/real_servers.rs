@@ -52,7 +52,10 @@ fn a_run_is_recorded_and_replayed_and_the_second_version_has_drifted() {
     assert!(live.stdout.contains("4 calls"), "{}", live.stdout);
     let offline = sandbox.run(&["test", "--offline"]);
     assert!(offline.code == 0 && offline.stdout.contains("4 passed"), "{}", offline.stdout);
-    assert!(sandbox.read("fixtures/triage/recorded/v1.jsonl").contains("\"model\":\"triage-v1\""), "the served model is kept");
+    assert!(
+        sandbox.read("fixtures/triage/recorded/v1.jsonl").contains("\"model\":\"triage-v1\""),
+        "the served model is kept"
+    );
     let again = with_key(&sandbox, &["test", "--refresh"]);
     assert!(again.code == 0 && again.stdout.contains("4 passed"), "the same at temperature 0: {}", again.stdout);
     let drifted = with_key(&sandbox, &["test", "--model", "v2"]);
@@ -82,7 +85,10 @@ fn an_answer_that_is_cut_fails_for_that_reason() {
     let cut = with_key(&sandbox, &["test"]);
     assert_eq!(cut.code, 1, "{}", cut.stdout);
     assert!(cut.stdout.contains("cut off at the limit on tokens"), "{}", cut.stdout);
-    assert!(sandbox.read("fixtures/triage/recorded/v1.jsonl").contains("\"finish_reason\":\"length\""), "a cut answer is an answer");
+    assert!(
+        sandbox.read("fixtures/triage/recorded/v1.jsonl").contains("\"finish_reason\":\"length\""),
+        "a cut answer is an answer"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Putting cases together: every `cases.yaml` and data set of a tree, in the order of the prompts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -82,24 +82,24 @@ pub fn cases_path(prompt: &PromptName) -> TreePath {
 impl Cases {
     /// Reads the cases of every prompt. What is wrong goes to `problems`; what can be read is returned.
     pub fn load(tree: &dyn Tree, config: &Config, prompts: &Prompts, problems: &mut Problems) -> Self {
-        let files: BTreeMap<TreePath, u64> = match TreePath::new(FIXTURES).map(|folder| tree.list(&folder)) {
-            Ok(Ok(files)) => files.into_iter().map(|file| (file.path, file.size)).collect(),
+        let files: BTreeSet<TreePath> = match TreePath::new(FIXTURES).map(|folder| tree.list(&folder)) {
+            Ok(Ok(files)) => files.into_iter().collect(),
             Ok(Err(error)) => {
                 problems.push(error.into_problem());
-                BTreeMap::new()
+                BTreeSet::new()
             }
-            Err(_) => BTreeMap::new(),
+            Err(_) => BTreeSet::new(),
         };
         let mut list = Vec::new();
         for (index, prompt) in prompts.list.iter().enumerate() {
             let path = cases_path(&prompt.name);
-            if files.contains_key(&path) {
+            if files.contains(&path) {
                 let mut loader = Loader::new(tree, config, prompt, index, problems);
                 loader.load(&path);
                 list.append(&mut loader.cases);
             }
         }
-        report_orphans(files.keys(), prompts, problems);
+        report_orphans(files.iter(), prompts, problems);
         Self { list }
     }
 }

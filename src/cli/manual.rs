@@ -69,7 +69,6 @@ pub(super) fn man(context: &mut Context, args: &ManArgs) -> Result<Exit, Failure
 }
 
 pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, Failure> {
-    #[expect(clippy::match_same_arms, reason = "the files differ")]
     let text = match args.of {
         SchemaOf::Project => include_str!("../../docs/schema/project.schema.json"),
         SchemaOf::FrontMatter => include_str!("../../docs/schema/front-matter.schema.json"),

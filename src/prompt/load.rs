@@ -117,15 +117,15 @@ impl Loader<'_> {
             Err(_) => return fronts,
         };
         for file in files {
-            let Some(key) = file.path.below(PROMPTS).filter(|key| key.ends_with(ENDING)) else { continue };
+            let Some(key) = file.below(PROMPTS).filter(|key| key.ends_with(ENDING)) else { continue };
             let key = key.to_owned();
             if let Some(other) = folded.insert(key.to_lowercase(), key.clone()) {
                 let message = format!(
                     "`{key}` and `{other}` differ in case only, and are one file on Windows and macOS; rename one of them"
                 );
-                self.problems.error(Place::File(file.path.to_string()), message);
+                self.problems.error(Place::File(file.to_string()), message);
             }
-            let Some(source) = self.read_source(&file.path) else { continue };
+            let Some(source) = self.read_source(&file) else { continue };
             let partial = key.split('/').any(|part| part.starts_with('_'));
             let (front, body) = match if partial { Ok((None, 0)) } else { front_matter::split(&source) } {
                 Ok(split) => split,
@@ -143,13 +143,13 @@ impl Loader<'_> {
                     let reader = FrontMatterReader {
                         tree: self.tree,
                         config: self.config,
-                        folder: file.path.parent(),
+                        folder: file.parent(),
                         leaf: name.leaf(),
                     };
                     let front = front.map(|range| reader.read(&source, range, self.problems)).unwrap_or_default();
                     fronts.push((name, key, front));
                 }
-                Err(why) => self.problems.error(Place::File(file.path.to_string()), why),
+                Err(why) => self.problems.error(Place::File(file.to_string()), why),
             }
         }
         fronts

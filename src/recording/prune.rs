@@ -33,7 +33,7 @@ fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let Ok(folder) = TreePath::new(FIXTURES) else { return Ok(Vec::new()) };
     let files = tree.list(&folder).map_err(|error| Problems::from(error.into_problem()))?;
     let is_recorded = |path: &TreePath| path.as_str().ends_with(ENDING) && path.parent().file_name() == RECORDED;
-    Ok(files.into_iter().map(|file| file.path).filter(is_recorded).collect())
+    Ok(files.into_iter().filter(is_recorded).collect())
 }
 
 /// Every recorded answer whose key is not among those in use.

@@ -98,7 +98,7 @@ impl Store {
         let folder = TreePath::new(&format!("{FIXTURES}/{prompt}/{RECORDED}"));
         let files = folder.map(|folder| self.trees[tree].list(&folder));
         let Ok(Ok(files)) = files else { return Vec::new() };
-        files.into_iter().map(|file| file.path).filter(|path| path != own && path.as_str().ends_with(ENDING)).collect()
+        files.into_iter().filter(|path| path != own && path.as_str().ends_with(ENDING)).collect()
     }
 
     fn file(&self, tree: usize, path: &TreePath) -> Loaded {

@@ -1,5 +1,6 @@
 //! `human`: what failed and why, what changed and how, and the sums.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::difference::write_difference;
@@ -20,12 +21,14 @@ pub struct HumanReport<'a> {
     shown: usize,
     hidden: usize,
     pending: usize,
+    /// The differences that were shown.
+    differences: HashSet<Vec<u8>>,
 }
 
 impl<'a> HumanReport<'a> {
     /// A report into a writer.
     pub fn new(out: &'a mut dyn Write, style: Style) -> Self {
-        Self { out, style, shown: 0, hidden: 0, pending: 0 }
+        Self { out, style, shown: 0, hidden: 0, pending: 0, differences: HashSet::new() }
     }
 
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
@@ -61,9 +64,18 @@ impl<'a> HumanReport<'a> {
             )?;
         }
         if let Some(difference) = &outcome.detail.difference {
-            let title = format!("the {} changed (- before, + now):", difference.what);
-            writeln!(self.out, "    {}", self.style.dim(&title))?;
-            write_difference(self.out, difference, "    ", self.style)?;
+            let mut text = Vec::new();
+            write_difference(&mut text, difference, "    ", self.style)?;
+            // One edit of a prompt makes the same difference in every case: shown once, named after that.
+            if self.differences.contains(&text) {
+                let title = format!("the {} changed as shown above", difference.what);
+                writeln!(self.out, "    {}", self.style.dim(&title))?;
+            } else {
+                let title = format!("the {} changed (- before, + now):", difference.what);
+                writeln!(self.out, "    {}", self.style.dim(&title))?;
+                self.out.write_all(&text)?;
+                self.differences.insert(text);
+            }
         } else if outcome.verdict == Verdict::New {
             self.answer(outcome.samples.first())?;
         }

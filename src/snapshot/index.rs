@@ -19,9 +19,8 @@ impl Index {
     pub fn load(tree: &dyn Tree) -> Result<Self, Problem> {
         let Ok(folder) = TreePath::new(SNAPSHOTS) else { return Ok(Self::default()) };
         let files = tree.list(&folder).map_err(crate::tree::TreeError::into_problem)?;
-        let paths = files.into_iter().map(|file| file.path);
         let is_ours = |path: &TreePath| path.as_str().ends_with(ACCEPTED) || path.as_str().ends_with(PENDING);
-        Ok(Self { paths: paths.filter(is_ours).collect() })
+        Ok(Self { paths: files.into_iter().filter(is_ours).collect() })
     }
 
     /// Whether a file is there.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use git2::{ErrorCode, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 
-use super::{FileEntry, Tree, TreeError};
+use super::{Tree, TreeError};
 use crate::core::path::TreePath;
 
 /// The mode of a symbolic link in a git tree.
@@ -120,7 +120,7 @@ impl Tree for CommitTree {
         format!("commit {}", self.commit)
     }
 
-    fn list(&self, folder: &TreePath) -> Result<Vec<FileEntry>, TreeError> {
+    fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError> {
         let repository = self.repository.lock().map_err(|_| Self::unreadable(folder, "an earlier read failed"))?;
         let fail = |error: git2::Error| Self::unreadable(folder, error.message());
         let root = repository.find_tree(self.tree).map_err(fail)?;
@@ -136,31 +136,25 @@ impl Tree for CommitTree {
                 Err(error) => return Err(fail(error)),
             }
         };
-        let odb = repository.odb().map_err(fail)?;
         let mut files = Vec::new();
         start
             .walk(TreeWalkMode::PreOrder, |parents, entry| {
                 if entry.kind() == Some(ObjectType::Blob)
                     && let Ok(name) = entry.name()
-                    && let Ok(path) = folder_join(folder, &format!("{parents}{name}"))
+                    && let Ok(path) = folder.join(&format!("{parents}{name}"))
                 {
-                    let size = odb.read_header(entry.id()).map_or(0, |(size, _)| size as u64);
-                    files.push(FileEntry { path, size });
+                    files.push(path);
                 }
                 TreeWalkResult::Ok
             })
             .map_err(fail)?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_unstable();
         Ok(files)
     }
 
     fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
         self.blob(path, limit)
     }
-}
-
-fn folder_join(folder: &TreePath, name: &str) -> Result<TreePath, String> {
-    folder.join(name)
 }
 
 fn repository_error(folder: &Path, error: &git2::Error) -> CommitError {

@@ -17,15 +17,6 @@ use crate::core::problem::{Place, Problem, Source};
 /// The largest file that is read as text unless a caller says otherwise, in bytes.
 pub const MAX_FILE: u64 = 64 << 20;
 
-/// A file of a tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileEntry {
-    /// Its path from the project's root.
-    pub path: TreePath,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
@@ -90,7 +81,7 @@ pub trait Tree: Send + Sync {
     fn describe(&self) -> String;
 
     /// Every file below a folder (all depths), sorted by path; a folder that does not exist has none.
-    fn list(&self, folder: &TreePath) -> Result<Vec<FileEntry>, TreeError>;
+    fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError>;
 
     /// A file's bytes, if it is no larger than `limit`.
     fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError>;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use walkdir::WalkDir;
 
-use super::{FileEntry, Tree, TreeError};
+use super::{Tree, TreeError};
 use crate::core::path::TreePath;
 
 /// A project's folder on the disk.
@@ -84,13 +84,13 @@ impl Tree for WorkingTree {
         "working tree".into()
     }
 
-    fn list(&self, folder: &TreePath) -> Result<Vec<FileEntry>, TreeError> {
+    fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError> {
         let start = self.root.join(folder.as_str());
         if !start.is_dir() {
             return Ok(Vec::new());
         }
         let mut files = Vec::new();
-        for entry in WalkDir::new(&start).follow_links(true).sort_by_file_name() {
+        for entry in WalkDir::new(&start).follow_links(true) {
             let entry = match entry {
                 Ok(entry) => entry,
                 // A broken link is no file; a link to a folder above it would never end.
@@ -106,11 +106,9 @@ impl Tree for WorkingTree {
             if !entry.file_type().is_file() {
                 continue;
             }
-            let Some(path) = self.tree_path(entry.path()) else { continue };
-            let size = entry.metadata().map_or(0, |m| m.len());
-            files.push(FileEntry { path, size });
+            files.extend(self.tree_path(entry.path()));
         }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_unstable();
         Ok(files)
     }
 
