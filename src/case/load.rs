@@ -12,6 +12,7 @@ use crate::core::decode::Decoder;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::{self, Data, Node};
 use crate::project::{Compare, Config, SnapshotSettings};
@@ -160,6 +161,11 @@ impl<'a> Loader<'a> {
             let help = "list at least one case under `cases:`";
             self.problems.push(Problem::error(Place::File(source.path.clone()), "the file is empty").help(help));
             return;
+        }
+        if let Some((shape, range)) = key_shape(&source.text) {
+            let help = "if it is a real key, revoke it: whoever has the repository has the key";
+            let problem = Problem::warning(Place::span(&source, range), format!("this looks like {shape}"));
+            self.problems.push(problem.help(help));
         }
         let mut decoder = Decoder { source: &source, problems: self.problems };
         let Some(file) = file::decode(&mut decoder, &node, self.config) else { return };

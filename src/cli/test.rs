@@ -14,6 +14,7 @@ use super::interrupt;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use crate::core::event::{Event, Listener};
+use crate::core::problem::{Place, Problem};
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
 use crate::model::key_variable;
@@ -21,7 +22,8 @@ use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
-use crate::snapshot::Index;
+use crate::snapshot::{Index, PENDING};
+use crate::tree::tracked;
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
@@ -139,6 +141,15 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             return Err(found.into());
         }
     };
+    let committed = tracked(&project.root, PENDING);
+    if !committed.is_empty() {
+        let found = committed.into_iter().map(|path| {
+            let message = "an answer that waits for review is tracked by git, and would wait in every clone";
+            let help = format!("git rm --cached {path}");
+            Problem::error(Place::File(path), message).help(help)
+        });
+        return Err(Failure::Problems(found.collect()));
+    }
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     execute(context, args, &project, &prepared, &plan, &settings)
 }

@@ -152,6 +152,10 @@ pub struct Outcome {
     /// Why, in a sentence; empty where the verdict says it all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// What the prompt's author calls its version.
+    pub prompt_version: Option<String>,
+    /// What the prompt is.
+    pub prompt_digest: String,
     /// Every sample.
     pub samples: Vec<SampleOutcome>,
     /// What else a person should see; never part of what programs read.

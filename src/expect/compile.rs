@@ -208,6 +208,9 @@ impl Bound {
             return Checked { kind: self.kind.clone(), pass: false, score: 0.0, reason };
         }
         let finding = self.check.check(subject);
+        if finding.unknown {
+            return Checked { kind: self.kind.clone(), pass: false, score: 0.0, reason: finding.reason };
+        }
         let score = if finding.score.is_finite() { finding.score.clamp(0.0, 1.0) } else { 0.0 };
         let (pass, score) = if self.negated { (!finding.holds, 1.0 - score) } else { (finding.holds, score) };
         let reason = match (pass, self.negated) {

@@ -89,7 +89,7 @@ impl Check for AtMost {
             Some(value) => {
                 Finding::new(value <= limit, format!("{what} is {value}{unit}; at most {limit}{unit} is expected"))
             }
-            None => Finding::new(false, format!("{what} is not known, so it cannot be checked")),
+            None => Finding::unknown(format!("{what} is not known, so it cannot be checked")),
         }
     }
 }

@@ -43,11 +43,18 @@ pub(crate) struct Finding {
     pub(crate) score: f64,
     /// Said when it does not hold, or when it holds and should not.
     pub(crate) reason: String,
+    /// Whether nobody can tell: then it fails, turned round or not.
+    pub(crate) unknown: bool,
 }
 
 impl Finding {
     pub(crate) fn new(holds: bool, reason: impl Into<String>) -> Self {
-        Self { holds, score: f64::from(u8::from(holds)), reason: reason.into() }
+        Self { holds, score: f64::from(u8::from(holds)), reason: reason.into(), unknown: false }
+    }
+
+    /// What it would take to tell is missing.
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+        Self { unknown: true, ..Self::new(false, reason) }
     }
 }
 

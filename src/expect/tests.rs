@@ -122,6 +122,17 @@ fn figures_are_compared_with_their_limits() {
 }
 
 #[test]
+fn what_cannot_be_told_fails_either_way() {
+    let response = Response { text: "x".into(), ..Response::default() };
+    for yaml in ["max-tokens: 5", "not-max-tokens: 5", "latency: 1s", "not-latency: 1s", "cost: 1", "not-cost: 1"] {
+        let bound = compiled(yaml).expect(yaml).bind(&minijinja::context! {}).expect(yaml);
+        let checked = bound.check(&Subject { response: &response, cost_usd: None });
+        assert!(!checked.pass && checked.reason.contains("not known"), "{yaml}: {checked:?}");
+    }
+    assert!(compiled("regex: '^.{0,200}$'").is_ok(), "a limit on the length is worth something");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_anything_runs() {
     for (yaml, part) in [
         ("containz: x", "did you mean \"contains\"?"),
@@ -135,6 +146,7 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         ("contains-all: 'a, \"b'", "not closed"),
         ("regex: '('", "does not compile"),
         ("regex: '.*'", "matches every answer"),
+        ("regex: '(?s).+'", "matches every answer"),
         ("regex: 5", "must be text"),
         ("{contains: x, icontains: y}", "second expectation"),
         ("{contains: x, wieght: 2}", "second expectation"),

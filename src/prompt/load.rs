@@ -13,6 +13,7 @@ use crate::core::digest::{DigestBuilder, canonical_json};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::conflict_marker;
 use crate::project::Config;
@@ -84,6 +85,11 @@ impl Prompts {
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
         self.list.iter().find(|prompt| prompt.name == *name)
     }
+}
+
+/// Whether the braces of a match are doubled, or part of a tag.
+fn is_doubled(text: &str, at: usize, length: usize) -> bool {
+    text[..at].ends_with(['{', '%', '#']) || text[at + length..].starts_with('}')
 }
 
 /// A template's name as another one sees it: from `prompts/`, or from the other's folder after `./` or `../`.
@@ -170,6 +176,11 @@ impl Loader<'_> {
             let message = "a conflict marker of a merge; choose one side and remove the marker lines";
             self.problems.error(Place::span(&source, at..at + 7), message);
             return None;
+        }
+        if let Some((shape, range)) = key_shape(&source.text) {
+            let help = "if it is a real key, revoke it: whoever has the repository has the key";
+            let problem = Problem::warning(Place::span(&source, range), format!("this looks like {shape}"));
+            self.problems.push(problem.help(help));
         }
         Some(source)
     }
@@ -279,6 +290,20 @@ impl Loader<'_> {
             let place = Place::span(&template.source, template.body + span.start..template.body + span.end);
             let problem = Problem::error(place, format!("the variable `{name}` is not declared under `vars:`{hint}"));
             self.problems.push(problem.help(format!("declare it in the front matter: `{name}: string`")));
+        }
+        for declaration in declared {
+            let single = format!("{{{}}}", declaration.name);
+            let found =
+                template.text().match_indices(&single).find(|(at, _)| !is_doubled(template.text(), *at, single.len()));
+            if let Some((at, _)) = found {
+                let start = template.body + at;
+                let place = Place::span(&template.source, start..start + single.len());
+                let message = format!(
+                    "`{single}` in single braces is plain text; a variable is `{{{{ {} }}}}`",
+                    declaration.name
+                );
+                self.problems.push(Problem::warning(place, message));
+            }
         }
         for declaration in declared.iter().filter(|d| !prompt.variables.contains(&d.name)) {
             let place = Place::span(&prompt.source, declaration.span.clone());

@@ -17,7 +17,7 @@ use super::stop::Stop;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::Problems;
 use crate::core::time::Clock;
-use crate::core::verdict::{AnswerSource, Exit, Summary, Verdict};
+use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
 use crate::model::{Client, key_variable};
 use crate::plan::{Item, Plan};
 use crate::recording::{Journal, Store};
@@ -103,6 +103,8 @@ struct Tally {
     problems: Problems,
     budget: bool,
     credentials: bool,
+    /// Models that were asked for, and others that answered.
+    served: Vec<(String, String)>,
 }
 
 impl Run<'_> {
@@ -123,6 +125,7 @@ impl Run<'_> {
             problems: Problems::default(),
             budget: false,
             credentials: false,
+            served: Vec::new(),
         };
         if calls == 0 {
             self.evaluate_all(&mut live, None, &mut tally, listener)?;
@@ -360,6 +363,9 @@ impl Run<'_> {
         if let Some(problem) = problem {
             tally.problems.push(problem);
         }
+        if let Some(note) = self.served_otherwise(&outcome, tally) {
+            listener.on(&Event::Noted(note))?;
+        }
         if outcome.verdict == Verdict::Skipped {
             tally.budget |= outcome.reason.starts_with("budget");
             tally.credentials |= outcome.reason.starts_with("no credentials");
@@ -372,6 +378,22 @@ impl Run<'_> {
             listener.on(&Event::Progressed { model })?;
         }
         listener.on(&Event::Finished(Box::new(outcome)))
+    }
+
+    /// A word on a server that answers with another model than it was asked for: once for each.
+    fn served_otherwise(&self, outcome: &Outcome, tally: &mut Tally) -> Option<String> {
+        let entry = self.prepared.workspace.config.model(&outcome.model)?;
+        let live = outcome.samples.iter().filter(|sample| sample.source == Some(AnswerSource::Live));
+        let served = live.filter_map(|sample| sample.served_model.as_deref()).find(|served| *served != entry.model)?;
+        // An alias that resolves to a dated version of itself is what aliases are for.
+        let pair = (entry.model.clone(), served.to_owned());
+        if served.starts_with(&entry.model) || tally.served.contains(&pair) {
+            return None;
+        }
+        let note =
+            format!("the server of `{}` was asked for `{}` and says that `{served}` answered", entry.alias, pair.0);
+        tally.served.push(pair);
+        Some(note)
     }
 
     fn exit(&self, tally: &Tally) -> Exit {

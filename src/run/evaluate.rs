@@ -45,6 +45,8 @@ impl Evaluator<'_> {
             verdict: Verdict::Passed,
             flaky: false,
             reason: String::new(),
+            prompt_version: prompt.front.version.as_ref().map(ToString::to_string),
+            prompt_digest: prompt.digest.clone(),
             samples: Vec::with_capacity(answers.len()),
             detail: Detail { place: place_of(case), ..Detail::default() },
         };

@@ -3,12 +3,14 @@
 //! Also the one way to write below a project's root ([`write`]): atomically, and never through a link that leaves it.
 
 mod commit;
+mod tracked;
 mod working;
 pub mod write;
 
 use std::sync::Arc;
 
 pub use commit::{CommitError, CommitTree};
+pub use tracked::tracked;
 pub use working::WorkingTree;
 
 use crate::core::path::TreePath;
