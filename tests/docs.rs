@@ -1,6 +1,6 @@
 //! The documentation is true: every command of a `console` block is run, in order, in a copy of this repository's
 //! project, and prints what the page says. `UPDATE_DOCS=1 cargo test --test docs` writes what it prints.
-//! Every YAML example is read by promptctl's own readers.
+//! Every YAML example fits its JSON Schema.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers, from left to right. Modules of one layer do not know each other, unless [`SAME_LAYER`] says so.
+/// The layers, from left to right. Modules of one layer do not know each other.
 const LAYERS: [&[&str]; 13] = [
     &["core"],
     &["tree"],

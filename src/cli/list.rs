@@ -17,7 +17,7 @@ pub(super) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
     /// List the cases too.
-    #[arg(long = "cases-too", visible_alias = "all")]
+    #[arg(long = "cases")]
     with_cases: bool,
     /// Read the project at this commit, tag or branch.
     #[arg(long, value_name = "REV")]

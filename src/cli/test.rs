@@ -200,7 +200,7 @@ fn execute(
     let mut notes = Vec::new();
     let records = settings.writes && settings.mode != Mode::Replay;
     let left_behind = if settings.writes && args.at.is_none() {
-        let recovered = recover(&project.root).map_err(settle_failure)?;
+        let recovered = recover(&project.root).map_err(|error| settle_failure(error, Exit::Usage))?;
         if recovered > 0 {
             notes.push(format!("{recovered} answers of a run that was killed were recovered"));
         }
@@ -239,7 +239,7 @@ fn execute(
     // Whatever happened, what arrived is put where it belongs.
     if let Some(journal) = journal {
         let (path, lines) = journal.finish()?;
-        settle(&project.root, lines).map_err(settle_failure)?;
+        settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
         std::fs::remove_file(path)?;
     }
     result
@@ -260,10 +260,11 @@ fn open_journal(context: &Context, project: &Project, prepared: &Prepared) -> Re
     })
 }
 
-fn settle_failure(error: SettleError) -> Failure {
+/// Before the run it is the project that is wrong; after it an answer could not be put where it belongs.
+fn settle_failure(error: SettleError, exit: Exit) -> Failure {
     match error {
         SettleError::Damaged(problems) => problems.into(),
-        other => Failure::Message { exit: Exit::Errored, message: other.to_string(), help: None },
+        other => Failure::Message { exit, message: other.to_string(), help: None },
     }
 }
 

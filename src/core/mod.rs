@@ -7,6 +7,7 @@ pub mod decode;
 pub mod digest;
 pub mod escape;
 pub mod event;
+pub mod json;
 pub mod names;
 pub mod path;
 pub mod problem;

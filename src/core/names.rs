@@ -12,8 +12,22 @@ macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
+        #[serde(into = "String", try_from = "String")]
         pub struct $name(Arc<str>);
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                Self::new(&text)
+            }
+        }
 
         impl $name {
             /// The name as it was written.
@@ -117,11 +131,13 @@ impl ModelAlias {
 }
 
 impl RequestKey {
-    /// The key written as 64 lower-case hexadecimal digits; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// The key written as 64 lower-case hexadecimal digits; `Err` says that it is not.
+    pub fn new(text: &str) -> Result<Self, String> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        (text.len() == 64 && text.bytes().all(hex)).then(|| Self(text.into()))
+        if text.len() == 64 && text.bytes().all(hex) {
+            return Ok(Self(text.into()));
+        }
+        Err("the key is no SHA-256 of 64 hexadecimal digits".into())
     }
 
     /// The first twelve digits, enough for a person to tell keys apart.

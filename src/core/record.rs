@@ -126,7 +126,7 @@ impl Request {
     #[must_use]
     pub fn key(&self, sample: u32) -> RequestKey {
         let digest = sha256_hex(self.canonical(sample).as_bytes());
-        RequestKey::parse(&digest).unwrap_or_else(|| unreachable!("a SHA-256 has 64 hexadecimal digits"))
+        RequestKey::new(&digest).unwrap_or_else(|_| unreachable!("a SHA-256 has 64 hexadecimal digits"))
     }
 }
 

@@ -8,20 +8,9 @@ use serde_json_path::JsonPath;
 use super::argument::Arguments;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
+use crate::core::json::same;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
-
-/// Equal as JSON: the order of keys does not count, and `1.0` is `1`.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
-        }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Number(x), Value::Number(y)) => x == y || (x.is_f64() || y.is_f64()) && x.as_f64() == y.as_f64(),
-        _ => a == b,
-    }
-}
 
 /// A value as a reason shows it: a text in quotes, anything else as its JSON.
 fn json_text(value: &Value) -> String {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::argument::Arguments;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
+use crate::core::json::same;
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
 
@@ -113,7 +114,7 @@ impl Check for BoundJson {
         match serde_json::from_str::<Value>(&subject.response.text) {
             Ok(value) => {
                 let reason = format!("expected {wanted}; the answer is {}", quoted(&value.to_string()));
-                Finding::new(super::json::same(&value, &self.0), reason)
+                Finding::new(same(&value, &self.0), reason)
             }
             Err(error) => Finding::new(false, format!("expected {wanted}; the answer is no JSON ({error})")),
         }

@@ -339,8 +339,11 @@ fn decode_limits(decoder: &mut Decoder<'_>, node: &Node) -> Limits {
         limits.requests_per_minute = decoder.count(node, "requests-per-minute", 1);
     }
     if let Some(node) = fields.get("timeout") {
-        limits.timeout_ms =
-            decode_duration(decoder, node, "timeout").filter(|ms| *ms > 0).unwrap_or(DEFAULT_TIMEOUT_MS);
+        match decode_duration(decoder, node, "timeout") {
+            Some(0) => decoder.error(node.span.clone(), "timeout must be more than 0"),
+            Some(ms) => limits.timeout_ms = ms,
+            None => {}
+        }
     }
     if let Some(node) = fields.get("retries") {
         limits.retries = decoder.count(node, "retries", 0).and_then(|n| u32::try_from(n).ok()).unwrap_or(4);

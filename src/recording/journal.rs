@@ -152,7 +152,7 @@ pub(super) fn find_orphans(root: &Path) -> io::Result<Vec<Orphan>> {
     let entries = match fs::read_dir(root.join(JOURNALS)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        Err(error) => return Err(io::Error::new(error.kind(), format!("{JOURNALS}: {error}"))),
     };
     let mut orphans = Vec::new();
     for entry in entries {

@@ -135,6 +135,9 @@ impl Run<'_> {
         for verdict in Verdict::ALL {
             tally.summary.verdicts.entry(verdict).or_default();
         }
+        if self.stop.is_interrupted() {
+            listener.on(&Event::Noted("interrupted; the same command goes on from here".to_owned()))?;
+        }
         tally.summary.seconds = begun.elapsed().as_secs_f64();
         let exit = self.exit(&tally);
         listener.on(&Event::Ended(Box::new(tally.summary.clone())))?;

@@ -9,39 +9,55 @@ use crate::core::path::TreePath;
 /// Replaces a file: write beside it, fsync, rename, fsync the folder. Folders are made as needed.
 pub fn replace(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
     let full = prepare(root, path)?;
+    replace_file(root, &full, bytes).map_err(|error| named(path, &error))
+}
+
+fn replace_file(root: &Path, full: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = full.parent().unwrap_or(root);
     let mut file = tempfile::Builder::new().prefix(".promptctl-").suffix(".tmp").tempfile_in(folder)?;
     file.write_all(bytes)?;
-    keep_mode(&full, file.as_file())?;
+    keep_mode(full, file.as_file())?;
     file.as_file().sync_all()?;
-    file.persist(&full).map_err(|error| error.error)?;
+    file.persist(full).map_err(|error| error.error)?;
     sync_folder(folder)
 }
 
 /// Writes a file that must not exist yet.
 pub fn create_new(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
     let full = prepare(root, path)?;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(full)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let create = || {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(full)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    create().map_err(|error| named(path, &error))
 }
 
 /// Removes a file; one that is not there is no error.
 pub fn remove(root: &Path, path: &TreePath) -> io::Result<()> {
     match fs::remove_file(prepare(root, path)?) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(named(path, &error)),
         _ => Ok(()),
     }
 }
 
 /// The full path, its folder made and found to lie inside the root.
 pub fn prepare(root: &Path, path: &TreePath) -> io::Result<PathBuf> {
+    prepare_folder(root, path).map_err(|error| named(path, &error))
+}
+
+/// The same error with the path in front, for whoever reads it.
+fn named(path: &TreePath, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{path}: {error}"))
+}
+
+fn prepare_folder(root: &Path, path: &TreePath) -> io::Result<PathBuf> {
     let full = root.join(path.as_str());
     let folder = full.parent().unwrap_or(root);
     // The nearest folder that exists decides: a link on the way may lead anywhere.
     let existing = folder.ancestors().find(|f| f.symlink_metadata().is_ok()).unwrap_or(root);
     if !existing.canonicalize()?.starts_with(root.canonicalize()?) {
-        let message = format!("`{path}` lies behind a symbolic link that leaves the project");
+        let message = "it lies behind a symbolic link that leaves the project";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     fs::create_dir_all(folder)?;

@@ -452,6 +452,19 @@ fn links_that_leave_the_project_are_not_followed() {
     assert!(ended.code == 2 && ended.stderr.contains("symbolic link"), "{}", ended.stderr);
 }
 
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let cases = "cases:\n  - { name: one, vars: { q: hi } }\n";
+    for (blocked, said) in [(".promptctl", ".promptctl"), ("snapshots/p", "snapshots/p/one@echo.snap")] {
+        let sandbox = Sandbox::with_cases(cases);
+        // A file in the place of a folder stops everybody, root too.
+        sandbox.write(blocked, "in the way");
+        let ended = sandbox.run(&["test"]);
+        assert_eq!(ended.code, 2, "{blocked}: {}{}", ended.stdout, ended.stderr);
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_loses_nothing() {

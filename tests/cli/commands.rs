@@ -30,7 +30,7 @@ fn init_keeps_what_exists() {
 #[test]
 fn prompts_and_cases_are_listed() {
     let sandbox = Sandbox::initialised();
-    assert_snapshot!("list", sandbox.run(&["list", "--cases-too"]).shown());
+    assert_snapshot!("list", sandbox.run(&["list", "--cases"]).shown());
     let json: serde_json::Value = serde_json::from_str(&sandbox.run(&["list", "--json"]).stdout).expect("JSON");
     assert_eq!(json["prompts"][0]["cases"][1]["tags"][0], "smoke");
 }

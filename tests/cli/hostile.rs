@@ -24,7 +24,7 @@ fn nothing_that_a_model_says_reaches_the_terminal_raw() {
         .replace("{#", "{{ '{#' }}");
     sandbox
         .write("promptctl.yaml", format!("models:\n  echo:\n    provider: mock\n    replies: [{{ say: {reply} }}]\n"));
-    for args in [&["test"][..], &["test", "--offline"], &["review"], &["pending"], &["list", "--cases-too"]] {
+    for args in [&["test"][..], &["test", "--offline"], &["review"], &["pending"], &["list", "--cases"]] {
         let ended = sandbox.run(args);
         assert!(is_clean(&ended.stdout) && is_clean(&ended.stderr), "{args:?}: {:?}", ended.stdout);
         let commands =

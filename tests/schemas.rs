@@ -1,0 +1,133 @@
+//! The JSON Schemas say what the readers say: a key that one knows and the other does not is a lie to an editor.
+
+#![allow(unreachable_pub, reason = "a module shared by tests")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::MemoryTree;
+use promptctl::core::problem::Problems;
+use promptctl::plan::Workspace;
+use promptctl::run::Prepared;
+use serde_json::Value;
+
+fn validator(schema: &str) -> jsonschema::Validator {
+    let schema: Value = serde_json::from_str(schema).expect("JSON");
+    jsonschema::meta::validate(&schema).expect("a JSON Schema");
+    jsonschema::validator_for(&schema).expect("a JSON Schema")
+}
+
+fn schema_accepts(validator: &jsonschema::Validator, yaml: &str) -> bool {
+    validator.is_valid(&serde_yaml::from_str::<Value>(yaml).expect(yaml))
+}
+
+/// What promptctl says of a project with this file in it.
+fn problems(path: &str, yaml: &str) -> Vec<String> {
+    let config = "models: { m: { provider: mock, replies: [{ say: x }] } }\n";
+    let front = if path == "prompts/p.j2" { format!("---\n{yaml}---\n{{{{ q }}}}\n") } else { "{{ q }}\n".into() };
+    let cases = "cases: [{ name: one, vars: { q: hi } }]\n";
+    let mut tree = MemoryTree::of([
+        ("promptctl.yaml", config.as_bytes()),
+        ("fixtures/p/cases.yaml", cases.as_bytes()),
+        ("fixtures/p/r.csv", b"q,id\na,1\n"),
+    ]);
+    tree.0.insert(path.to_owned(), yaml.as_bytes().to_vec());
+    tree.0.insert("prompts/p.j2".into(), front.into_bytes());
+    let mut problems = Problems::default();
+    if let Some(workspace) = Workspace::load(Arc::new(tree), &mut problems) {
+        Prepared::new(workspace, &mut problems);
+    }
+    problems.sorted().into_iter().map(|problem| problem.message).collect()
+}
+
+/// Documents that are right, each with every key of its kind somewhere.
+const PROJECT: [&str; 4] = [
+    "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
+    "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, timeout: 3s, retries: 0 }, price: { input: 1, cached-input: 0.5, output: 2 }, headers: { X-A: b }, body: { c: d } } }\n",
+    "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
+    "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false }\nunasserted: allow\n",
+];
+const FRONT: [&str; 2] = [
+    "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",
+    "vars: { q: { type: string, default: x, minLength: 1 } }\noutput: { schema: { type: object, required: [a] }, name: n }\ntools: [{ name: t, description: d, parameters: { type: object } }]\n",
+];
+const CASES: [&str; 3] = [
+    "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
+    "datasets: [{ file: r.csv, name: '{{ id }}', tags: ['{{ q }}'], vars: { z: '{{ id }}' }, expect: [{ equals: '{{ z }}' }], snapshot: json }]\n",
+    "cases: [{ name: one, vars: { q: hi }, expect: [{ equals: { a: 1 } }, { contains-all: [a, b] }, { json-path: { path: $.a, equals: 1, at-least: 0, at-most: 2, count: 1, exists: true } }, { word-count: { min: 1, max: 2 } }, { max-tokens: 5 }, { latency: 2s }, { cost: 0.1 }, { finish-reason: stop }, not-is-refusal, is-empty, { served-model: m }, { not-contains: x, weight: 0 }] }]\n",
+];
+
+fn kinds() -> [(&'static str, jsonschema::Validator, &'static [&'static str]); 3] {
+    [
+        ("promptctl.yaml", validator(include_str!("../docs/schema/project.schema.json")), &PROJECT),
+        ("prompts/p.j2", validator(include_str!("../docs/schema/front-matter.schema.json")), &FRONT),
+        ("fixtures/p/cases.yaml", validator(include_str!("../docs/schema/cases.schema.json")), &CASES),
+    ]
+}
+
+#[test]
+fn what_is_right_is_right_for_both() {
+    validator(include_str!("../docs/schema/report.schema.json"));
+    for (path, validator, documents) in kinds() {
+        for yaml in documents {
+            assert!(schema_accepts(&validator, yaml), "the schema refuses {yaml}");
+            let keys: Vec<String> = problems(path, yaml).into_iter().filter(|p| p.contains("unknown")).collect();
+            assert_eq!(keys, Vec::<String>::new(), "{yaml}");
+        }
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_wrong_for_both_wherever_it_stands() {
+    let free = ["params", "body", "headers", "vars", "arguments", "schema", "parameters", "models", "equals"];
+    let mut tried = 0;
+    for (path, validator, documents) in kinds() {
+        for yaml in documents {
+            let value: Value = serde_yaml::from_str(yaml).expect(yaml);
+            for pointer in keys_of(&value, "", &free) {
+                let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+                let mut wrong = value.clone();
+                let map = if parent.is_empty() { Some(&mut wrong) } else { wrong.pointer_mut(parent) };
+                let Some(Value::Object(map)) = map else { panic!("{pointer}") };
+                let old = map.remove(key).expect(key);
+                map.insert(format!("{key}zz"), old);
+                let wrong = serde_yaml::to_string(&wrong).expect("YAML");
+                assert!(!schema_accepts(&validator, &wrong), "the schema accepts `{key}zz`: {wrong}");
+                assert!(!problems(path, &wrong).is_empty(), "promptctl accepts `{key}zz`: {wrong}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 80, "{tried} keys");
+}
+
+/// A pointer to every key that the format itself gives, not those that people choose.
+fn keys_of(value: &Value, at: &str, free: &[&str]) -> Vec<String> {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, inner)| {
+                let pointer = format!("{at}/{key}");
+                let mut below = if free.contains(&key.as_str()) && !(key == "models" && inner.is_object()) {
+                    Vec::new()
+                } else if key == "models" {
+                    inner
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .flat_map(|(name, entry)| keys_of(entry, &format!("{pointer}/{name}"), free))
+                        .collect()
+                } else {
+                    keys_of(inner, &pointer, free)
+                };
+                below.push(pointer);
+                below
+            })
+            .collect(),
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(i, item)| keys_of(item, &format!("{at}/{i}"), free)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
