@@ -4,6 +4,7 @@
 
 mod broken;
 mod commands;
+mod faults;
 mod hostile;
 mod killed;
 mod review;
