@@ -233,8 +233,9 @@ fn execute(
             clock: &clock,
             stop: &stop,
             jobs: args.jobs.map(usize::from),
+            notes,
         };
-        report_run(context, args, notes, |listener| run.run(listener))
+        report_run(context, args, |listener| run.run(listener))
     };
     // Whatever happened, what arrived is put where it belongs.
     if let Some(journal) = journal {
@@ -283,7 +284,6 @@ type Done = Result<crate::run::RunResult, RunError>;
 fn report_run(
     context: &mut Context,
     args: &Args,
-    notes: Vec<String>,
     run: impl FnOnce(&mut dyn Listener) -> Done,
 ) -> Result<Exit, Failure> {
     let to_stdout: Vec<Format> = args.reports.iter().filter(|r| r.path.is_none()).map(|r| r.format).collect();
@@ -313,11 +313,7 @@ fn report_run(
             all.0.push(&mut json);
         }
         all.0.extend(others.iter_mut().map(|report| report as &mut dyn Listener));
-        let mut told = Ok(());
-        for note in notes {
-            told = told.and_then(|()| all.on(&Event::Noted(note)));
-        }
-        told.map_err(RunError::from).and_then(|()| run(&mut all))
+        run(&mut all)
     };
     let result = match done {
         Ok(result) => result,

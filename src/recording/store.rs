@@ -1,7 +1,7 @@
 //! All recordings of a project, read when they are first asked for.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file::RecordedFile;
 use super::line::Line;
@@ -24,6 +24,7 @@ type Unsettled = HashMap<RequestKey, (PromptName, Line)>;
 pub struct Store {
     trees: Vec<Arc<dyn Tree>>,
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
+    folders: Mutex<HashMap<(usize, PromptName), Vec<TreePath>>>,
     extra: Unsettled,
 }
 
@@ -31,7 +32,7 @@ impl Store {
     /// The recordings of a tree.
     #[must_use]
     pub fn open(tree: Arc<dyn Tree>) -> Self {
-        Self { trees: vec![tree], files: Mutex::default(), extra: HashMap::new() }
+        Self { trees: vec![tree], files: Mutex::default(), folders: Mutex::default(), extra: HashMap::new() }
     }
 
     /// Looks into another tree for what this one does not hold.
@@ -94,18 +95,24 @@ impl Store {
         Ok(unsettled.map(|(_, line)| line.clone()).next())
     }
 
+    /// The files of a prompt's other models. Each folder is listed once, however many answers are missing.
     fn others(&self, tree: usize, prompt: &PromptName, own: &TreePath) -> Vec<TreePath> {
-        let folder = TreePath::new(&format!("{FIXTURES}/{prompt}/{RECORDED}"));
-        let files = folder.map(|folder| self.trees[tree].list(&folder));
-        let Ok(Ok(files)) = files else { return Vec::new() };
+        let list = || {
+            let folder = TreePath::new(&format!("{FIXTURES}/{prompt}/{RECORDED}")).ok()?;
+            self.trees[tree].list(&folder).ok()
+        };
+        let files = {
+            let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+            folders.entry((tree, prompt.clone())).or_insert_with(|| list().unwrap_or_default()).clone()
+        };
         files.into_iter().filter(|path| path != own && path.as_str().ends_with(ENDING)).collect()
     }
 
     fn file(&self, tree: usize, path: &TreePath) -> Loaded {
-        let slot = match self.files.lock() {
-            Ok(mut files) => Arc::clone(files.entry((tree, path.clone())).or_default()),
-            // A thread that panicked left the map as it was: whole.
-            Err(poisoned) => Arc::clone(poisoned.into_inner().entry((tree, path.clone())).or_default()),
+        // A thread that panicked left the map as it was: whole.
+        let slot = {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(files.entry((tree, path.clone())).or_default())
         };
         slot.get_or_init(|| match self.trees[tree].text_up_to(path, MAX_RECORDED) {
             Ok(text) => RecordedFile::parse(path, text).map(Arc::new),

@@ -51,6 +51,8 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
     /// The most requests in flight, where the command line says.
     pub jobs: Option<usize>,
+    /// What a person should know of what happened before the run.
+    pub notes: Vec<String>,
 }
 
 /// How a run ended.
@@ -117,7 +119,7 @@ impl Run<'_> {
         let calls = wanted.values().map(Vec::len).sum::<usize>() as u64;
         let planned = self.plan.items.len() as u64;
         listener.on(&Event::Started { planned, heading: self.settings.heading.clone(), calls })?;
-        for note in notes {
+        for note in self.notes.iter().cloned().chain(notes) {
             listener.on(&Event::Noted(note))?;
         }
         let mut tally = Tally {

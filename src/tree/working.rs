@@ -89,6 +89,9 @@ impl Tree for WorkingTree {
         if !start.is_dir() {
             return Ok(Vec::new());
         }
+        if !self.folder_is_inside(&start).map_err(|error| Self::error(folder, &error))? {
+            return Err(TreeError::Leaves(folder.clone()));
+        }
         let mut files = Vec::new();
         for entry in WalkDir::new(&start).follow_links(true) {
             let entry = match entry {
@@ -103,10 +106,15 @@ impl Tree for WorkingTree {
                     return Err(TreeError::Unreadable { path, reason });
                 }
             };
-            if !entry.file_type().is_file() {
-                continue;
+            let Some(path) = self.tree_path(entry.path()) else { continue };
+            // A folder behind such a link could be the whole disk: it is not even looked at.
+            let leaves = || self.folder_is_inside(entry.path()).is_ok_and(|inside| !inside);
+            if entry.path_is_symlink() && entry.file_type().is_dir() && leaves() {
+                return Err(TreeError::Leaves(path));
             }
-            files.extend(self.tree_path(entry.path()));
+            if entry.file_type().is_file() {
+                files.push(path);
+            }
         }
         files.sort_unstable();
         Ok(files)

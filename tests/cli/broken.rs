@@ -442,6 +442,10 @@ fn links_that_leave_the_project_are_not_followed() {
     let ended = sandbox.run(&["test"]);
     assert!(ended.code == 2 && ended.stderr.contains("symbolic link"), "{}", ended.stderr);
     let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
+    symlink("/", sandbox.path("prompts/everything")).expect("linked");
+    let ended = sandbox.run(&["list"]);
+    assert!(ended.code == 2 && ended.stderr.contains("\nprompts/everything: "), "{}", ended.stderr);
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
     symlink(outside.root(), sandbox.path("snapshots")).expect("linked");
     let ended = sandbox.run(&["test"]);
     assert_eq!(ended.code, 2, "{}{}", ended.stdout, ended.stderr);
