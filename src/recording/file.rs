@@ -12,6 +12,10 @@ use crate::core::problem::{Place, Problem, Problems};
 
 /// The most damaged lines of one file that are reported.
 const MOST_PROBLEMS: usize = 20;
+/// What git writes where two sides meet; the bars stand before what both came from.
+const MARKERS: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+/// What may stand before a text's first line.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What is known of a line without decoding its answer again.
 #[derive(Clone, Debug)]
@@ -81,7 +85,7 @@ impl RecordedFile {
     pub fn newest_of(&self, case: &str, sample: u32) -> Option<Line> {
         let indexes = self.by_case.get(case)?;
         let lines = indexes.iter().filter_map(|index| self.decode(*index as usize));
-        lines.max_by(|a, b| (a.sample == sample, &a.recorded_at).cmp(&(b.sample == sample, &b.recorded_at)))
+        lines.max_by_key(|line| (line.sample == sample, line.time()))
     }
 
     /// Every line, with its number in the file.
@@ -108,9 +112,10 @@ impl RecordedFile {
 }
 
 fn line_ranges(text: &str) -> Vec<(usize, Range<usize>)> {
-    let mut start = 0;
+    // Some editors put a byte order mark before the first line.
+    let mut start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
     let mut ranges = Vec::new();
-    for (i, line) in text.split_inclusive('\n').enumerate() {
+    for (i, line) in text[start..].split_inclusive('\n').enumerate() {
         let trimmed = line.trim_end_matches(['\n', '\r']);
         if !trimmed.trim().is_empty() {
             ranges.push((i + 1, start..start + trimmed.len()));
@@ -123,7 +128,7 @@ fn line_ranges(text: &str) -> Vec<(usize, Range<usize>)> {
 fn read_line(path: &TreePath, text: &str, number: usize, bytes: Range<usize>) -> Result<(Entry, Box<str>), Problem> {
     let place = || Place::Line(path.to_string(), number);
     let line = &text[bytes.clone()];
-    if line.starts_with("<<<<<<<") || line.starts_with("=======") || line.starts_with(">>>>>>>") {
+    if MARKERS.iter().any(|marker| line.starts_with(marker)) {
         let help = "remove the marker lines and keep the others of both sides; then run `promptctl test --offline`";
         return Err(Problem::error(place(), "a conflict marker of a merge").help(help));
     }
@@ -186,7 +191,7 @@ mod tests {
     #[test]
     fn any_order_and_doubled_lines_are_read() {
         let (a, b) = (line("a", "1", "x"), line("b", "2", "y"));
-        let text = format!("{}\r\n\n{}\n{}\n", b.to_json(), a.to_json(), b.to_json());
+        let text = format!("\u{feff}{}\r\n\n{}\n{}\n", b.to_json(), a.to_json(), b.to_json());
         let file = RecordedFile::parse(&path(), text).expect("readable");
         assert_eq!(file.len(), 2);
         assert_eq!(file.find(a.key.as_str()), Some(a.clone()));
@@ -203,10 +208,11 @@ mod tests {
     #[test]
     fn markers_and_cut_lines_are_named() {
         let good = line("a", "1", "x").to_json();
-        let text = format!("<<<<<<< HEAD\n{good}\n=======\n>>>>>>> x\n{}", &good[..30]);
+        let text = format!("<<<<<<< HEAD\n{good}\n||||||| base\n=======\n>>>>>>> x\n{}", &good[..30]);
         let messages = messages(&text);
-        assert_eq!(messages.len(), 4, "{messages:?}");
+        assert_eq!(messages.len(), 5, "{messages:?}");
         assert!(messages[0].starts_with("Some(1) a conflict marker"));
-        assert!(messages[3].starts_with("Some(5) this recording cannot be read: it is cut off"));
+        assert!(messages[1].starts_with("Some(3) a conflict marker"));
+        assert!(messages[4].starts_with("Some(6) this recording cannot be read: it is cut off"));
     }
 }

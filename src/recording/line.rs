@@ -1,5 +1,6 @@
 //! One recorded answer, as it stands in a line.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::core::names::{CaseName, ModelAlias, RequestKey};
@@ -43,12 +44,26 @@ impl Line {
     /// Reads a line and checks that its key belongs to its request.
     pub fn parse(text: &str) -> Result<Self, String> {
         let line: Self = serde_json::from_str(text).map_err(|error| reason(&error))?;
-        if let Some(request) = &line.request
-            && request.key(line.sample) != line.key
+        line.check()?;
+        Ok(line)
+    }
+
+    /// Whether the line is one that this program writes: its key belongs to its request, its time is one.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(request) = &self.request
+            && request.key(self.sample) != self.key
         {
             return Err("its key does not match its request and sample; recordings are never edited by hand".into());
         }
-        Ok(line)
+        if self.time().is_none() {
+            return Err(format!("its recorded_at `{}` is no RFC 3339 time", self.recorded_at));
+        }
+        Ok(())
+    }
+
+    /// When it was recorded. Times are compared as times: as text, an offset or a fraction would sort them wrongly.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.recorded_at.parse().ok()
     }
 }
 
@@ -118,6 +133,8 @@ pub(super) mod tests {
     fn an_edited_line_is_refused() {
         let text = line("a", "x", "y").to_json().replace("\"content\":\"x\"", "\"content\":\"z\"");
         assert!(Line::parse(&text).is_err_and(|why| why.contains("does not match")));
+        let text = line("a", "x", "y").to_json().replace("2026-01-02T", "yesterday ");
+        assert!(Line::parse(&text).is_err_and(|why| why.contains("no RFC 3339 time")));
         let cut = &line("a", "x", "y").to_json()[..60];
         assert!(Line::parse(cut).is_err_and(|why| why.contains("cut off")));
     }

@@ -24,7 +24,7 @@ type Unsettled = HashMap<RequestKey, (PromptName, Line)>;
 pub struct Store {
     trees: Vec<Arc<dyn Tree>>,
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
-    folders: Mutex<HashMap<(usize, PromptName), Vec<TreePath>>>,
+    folders: Mutex<HashMap<(usize, PromptName), Result<Vec<TreePath>, Problems>>>,
     extra: Unsettled,
 }
 
@@ -58,16 +58,20 @@ impl Store {
     /// found by what was asked and not by where it is kept.
     pub fn find(&self, prompt: &PromptName, model: &ModelAlias, key: &RequestKey) -> Result<Option<Line>, Problems> {
         let own = recorded_path(prompt, model);
+        let mut settled = None;
         for tree in 0..self.trees.len() {
-            if let Some(line) = self.file(tree, &own)?.find(key.as_str()) {
-                return Ok(Some(line));
+            settled = self.file(tree, &own)?.find(key.as_str());
+            if settled.is_some() {
+                break;
             }
         }
-        if let Some((_, line)) = self.extra.get(key) {
-            return Ok(Some(line.clone()));
+        let unsettled = self.extra.get(key).map(|(_, line)| line.clone());
+        // Of two that are equally old, the unsettled one, as settling would have it.
+        if let Some(line) = settled.into_iter().chain(unsettled).max_by_key(Line::time) {
+            return Ok(Some(line));
         }
         for tree in 0..self.trees.len() {
-            for path in self.others(tree, prompt, &own) {
+            for path in self.others(tree, prompt, &own)? {
                 if let Some(line) = self.file(tree, &path)?.find(key.as_str()) {
                     return Ok(Some(line));
                 }
@@ -85,27 +89,31 @@ impl Store {
         sample: u32,
     ) -> Result<Option<Line>, Problems> {
         let own = recorded_path(prompt, model);
+        let mut settled = None;
         for tree in 0..self.trees.len() {
-            if let Some(line) = self.file(tree, &own)?.newest_of(case.as_str(), sample) {
-                return Ok(Some(line));
+            settled = self.file(tree, &own)?.newest_of(case.as_str(), sample);
+            if settled.is_some() {
+                break;
             }
         }
         let unsettled =
             self.extra.values().filter(|(p, line)| p == prompt && line.model == *model && line.case == *case);
-        Ok(unsettled.map(|(_, line)| line.clone()).next())
+        let lines = settled.into_iter().chain(unsettled.map(|(_, line)| line.clone()));
+        // The key decides between two of one second, so that the same is shown every time.
+        Ok(lines.max_by_key(|line| (line.sample == sample, line.time(), line.key.clone())))
     }
 
-    /// The files of a prompt's other models. Each folder is listed once, however many answers are missing.
-    fn others(&self, tree: usize, prompt: &PromptName, own: &TreePath) -> Vec<TreePath> {
-        let list = || {
-            let folder = TreePath::new(&format!("{FIXTURES}/{prompt}/{RECORDED}")).ok()?;
-            self.trees[tree].list(&folder).ok()
-        };
+    /// The files of a prompt's other models; each folder is listed once, however many answers are missing. That it
+    /// cannot be listed is an error: a recording would be asked for again.
+    fn others(&self, tree: usize, prompt: &PromptName, own: &TreePath) -> Result<Vec<TreePath>, Problems> {
+        let path = format!("{FIXTURES}/{prompt}/{RECORDED}");
+        let folder = TreePath::new(&path).unwrap_or_else(|_| unreachable!("a checked name makes a relative path"));
+        let list = || self.trees[tree].list(&folder).map_err(|error| Problems::from(error.into_problem()));
         let files = {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            folders.entry((tree, prompt.clone())).or_insert_with(|| list().unwrap_or_default()).clone()
+            folders.entry((tree, prompt.clone())).or_insert_with(list).clone()?
         };
-        files.into_iter().filter(|path| path != own && path.as_str().ends_with(ENDING)).collect()
+        Ok(files.into_iter().filter(|path| path != own && path.as_str().ends_with(ENDING)).collect())
     }
 
     fn file(&self, tree: usize, path: &TreePath) -> Loaded {
@@ -120,5 +128,67 @@ impl Store {
             Err(error) => Err(error.into_problem().into()),
         })
         .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::tests::line;
+    use super::super::settle;
+    use super::*;
+    use crate::tree::WorkingTree;
+
+    fn prompt() -> PromptName {
+        PromptName::new("p").expect("a name")
+    }
+
+    fn alias(name: &str) -> ModelAlias {
+        ModelAlias::new(name).expect("an alias")
+    }
+
+    fn at(mut line: Line, time: &str) -> Line {
+        line.recorded_at = time.into();
+        line
+    }
+
+    fn store(root: &std::path::Path, lines: Vec<Line>) -> Store {
+        settle(root, lines.into_iter().map(|line| (prompt(), line)).collect()).expect("settled");
+        Store::open(Arc::new(WorkingTree::open(root).expect("open")))
+    }
+
+    #[test]
+    fn an_answer_is_found_by_content_whatever_the_alias_is_called() {
+        let root = tempfile::tempdir().expect("a folder");
+        let known = line("a", "1", "x");
+        let store = store(root.path(), vec![known.clone()]);
+        assert_eq!(store.find(&prompt(), &alias("renamed"), &known.key).expect("readable"), Some(known));
+        let other = line("a", "2", "x").key;
+        assert_eq!(store.find(&prompt(), &alias("fast"), &other).expect("readable"), None);
+    }
+
+    #[test]
+    fn the_newer_of_a_settled_and_an_unsettled_answer_is_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        let settled = at(line("a", "1", "settled"), "2026-03-01T00:00:00Z");
+        for (time, expected) in
+            [("2026-02-28T00:00:00Z", "settled"), ("2026-03-01T00:00:00Z", "left"), ("2026-03-02T00:00:00Z", "left")]
+        {
+            let left = at(line("a", "1", "left"), time);
+            let store = store(root.path(), vec![settled.clone()]).with(vec![(prompt(), left)]);
+            let found = store.find(&prompt(), &alias("fast"), &settled.key).expect("readable");
+            assert_eq!(found.map(|line| line.response.text).as_deref(), Some(expected), "{time}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_answer_is_of_the_same_sample_and_then_the_newest() {
+        let root = tempfile::tempdir().expect("a folder");
+        let old = at(line("a", "1", "old"), "2026-01-01T00:00:00Z");
+        let new = at(line("a", "2", "new"), "2026-01-02T00:00:00+00:00");
+        let store = store(root.path(), vec![old, new.clone()]);
+        let case = CaseName::new("a").expect("a name");
+        assert_eq!(store.nearest(&prompt(), &alias("fast"), &case, 0).expect("readable"), Some(new));
+        let none = CaseName::new("b").expect("a name");
+        assert_eq!(store.nearest(&prompt(), &alias("fast"), &none, 0).expect("readable"), None);
     }
 }
