@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::file::BYTE_ORDER_MARK;
+use super::leak;
 use super::line::Line;
 use crate::core::digest::canonical_json;
 use crate::core::names::{CaseName, ModelAlias};
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::{FinishReason, Request, Response, Usage};
+use crate::core::redact::Secrets;
 use crate::core::suggest::did_you_mean;
 
 /// A case that a line may belong to.
@@ -74,7 +78,8 @@ pub fn import(
     let mut problems = Problems::default();
     let mut lines: Vec<Line> = Vec::new();
     let mut seen: HashMap<(usize, u32), (usize, String)> = HashMap::new();
-    let mut requests: HashMap<usize, Request> = HashMap::new();
+    let mut requests: HashMap<usize, Option<Request>> = HashMap::new();
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
     for (i, text) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let number = i + 1;
         let (index, sample, response, recorded_at) = match import.read(text) {
@@ -97,17 +102,11 @@ pub fn import(
             continue;
         }
         seen.insert((index, sample), (number, response.text.clone()));
-        let request = match requests.get(&index) {
-            Some(request) => request,
-            None => match request(index) {
-                Ok(request) => requests.entry(index).or_insert(request),
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            },
-        };
-        lines.push(Line {
+        // A case that cannot be rendered is one problem, however many lines name it.
+        let rendered =
+            requests.entry(index).or_insert_with(|| request(index).map_err(|problem| problems.push(problem)).ok());
+        let Some(request) = rendered else { continue };
+        let line = Line {
             key: request.key(sample),
             case: targets[index].name.clone(),
             sample,
@@ -115,7 +114,14 @@ pub fn import(
             request: keep_requests.then(|| request.clone()),
             response,
             recorded_at: recorded_at.unwrap_or_else(|| now.to_owned()),
-        });
+        };
+        if let Err(leak) = leak::check(&line, &Secrets::default()) {
+            let why =
+                format!("{} of case `{}` seems to hold {}, and is not imported", leak.part, line.case, leak.shape);
+            problems.error(Place::Line(path.to_owned(), number), why);
+            continue;
+        }
+        lines.push(line);
     }
     if lines.is_empty() && problems.is_empty() {
         problems.error(Place::File(path.to_owned()), "there is no line to import");
@@ -136,11 +142,7 @@ impl<'a> Import<'a> {
     fn read(&self, text: &str) -> Result<(usize, u32, Response, Option<String>), String> {
         let written: Written = serde_json::from_str(text).map_err(|error| self.json_reason(&error))?;
         let index = self.case_of(&written)?;
-        if let Some(time) = &written.recorded_at
-            && time.parse::<jiff::Timestamp>().is_err()
-        {
-            return Err(format!("recorded_at is `{time}`, which is no RFC 3339 time such as 2026-01-31T12:00:00Z"));
-        }
+        let recorded_at = written.recorded_at.as_deref().map(in_utc).transpose()?;
         let latency_ms = match written.latency_ms {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
             Some(ms) if (0.0..1e12).contains(&ms) => Some(ms.round() as u64),
@@ -166,7 +168,7 @@ impl<'a> Import<'a> {
             model: written.model,
             ..Response::default()
         };
-        Ok((index, written.sample.unwrap_or(0), response, written.recorded_at))
+        Ok((index, written.sample.unwrap_or(0), response, recorded_at))
     }
 
     fn json_reason(&self, error: &serde_json::Error) -> String {
@@ -224,6 +226,14 @@ impl<'a> Import<'a> {
     }
 }
 
+/// A time as every recording carries it, whatever offset it was written with.
+fn in_utc(time: &str) -> Result<String, String> {
+    let parsed: Result<Timestamp, _> = time.parse();
+    parsed
+        .map(|time| time.to_string())
+        .map_err(|_| format!("recorded_at is `{time}`, which is no RFC 3339 time such as 2026-01-31T12:00:00Z"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +273,20 @@ mod tests {
         assert_eq!(lines[0].response.usage.input, Some(3));
         assert_eq!((lines[1].case.as_str(), lines[1].response.text.as_str()), ("two", "{\"x\":1}"));
         assert_eq!(lines[1].response.latency_ms, Some(12));
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_offsets_of_times_are_taken() {
+        let text = "\u{feff}{\"case\":\"one\",\"output\":\"a\",\"recorded_at\":\"2026-01-01T12:00:00+02:00\"}\r\n";
+        assert_eq!(read(text).expect("imported")[0].recorded_at, "2026-01-01T10:00:00Z");
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_not_imported() {
+        let key = format!("sk-proj-{}", "a1".repeat(20));
+        let text = format!("{{\"case\":\"one\",\"output\":\"see:\\n{key}\"}}");
+        let messages = read(&text).expect_err("refused");
+        assert_eq!(messages, ["Some(1) the answer of case `one` seems to hold an OpenAI key, and is not imported"]);
     }
 
     #[test]

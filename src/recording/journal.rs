@@ -4,17 +4,18 @@
 //! asked to keep it (fsync) at most every [`SYNC_EVERY`] and at the end: a power cut may cost the last moments.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::leak;
 use super::line::Line;
 use crate::core::names::{CaseName, PromptName};
 use crate::core::path::TreePath;
-use crate::core::redact::{Secrets, key_shape};
+use crate::core::redact::Secrets;
 use crate::tree::write;
 
 /// The folder with local state, which git ignores.
@@ -58,6 +59,8 @@ pub struct Journal {
 #[derive(Debug)]
 struct State {
     file: File,
+    /// The length of the whole lines, in bytes.
+    written: u64,
     synced: Instant,
     lines: Vec<(PromptName, Line)>,
 }
@@ -68,21 +71,28 @@ impl Journal {
         let relative = TreePath::new(&format!("{JOURNALS}/{run}.jsonl")).map_err(io::Error::other)?;
         let path = write::prepare(root, &relative)?;
         ignore_state(root)?;
-        let file = OpenOptions::new().create_new(true).append(true).open(&path)?;
-        // The lock lives as long as this process: it tells a run that goes on from one that was killed.
-        file.lock()?;
-        let state = State { file, synced: Instant::now(), lines: Vec::new() };
+        let file = open_locked(&path)?;
+        let state = State { file, written: 0, synced: Instant::now(), lines: Vec::new() };
         Ok(Self { path, secrets, state: Mutex::new(state) })
     }
 
     /// Appends an answer, every known secret replaced. One that looks like an unknown key is refused.
     pub fn append(&self, prompt: &PromptName, line: &Line) -> Result<(), JournalError> {
-        let line = self.clean(line)?;
+        let line = leak::redacted(line, &self.secrets).map_err(|leak| JournalError::Secret {
+            case: line.case.clone(),
+            part: leak.part,
+            shape: leak.shape,
+        })?;
         let entry = Entry { prompt: prompt.clone(), line };
         let mut text = serde_json::to_string(&entry).map_err(io::Error::other)?;
         text.push('\n');
         let mut state = self.state.lock().map_err(|_| io::Error::other("an earlier write failed"))?;
-        state.file.write_all(text.as_bytes())?;
+        if let Err(error) = state.file.write_all(text.as_bytes()) {
+            // A full disk may take half a line, which the next one must not be glued to.
+            let _ = state.file.set_len(state.written);
+            return Err(error.into());
+        }
+        state.written += text.len() as u64;
         if state.synced.elapsed() >= SYNC_EVERY {
             state.file.sync_data()?;
             state.synced = Instant::now();
@@ -91,35 +101,24 @@ impl Journal {
         Ok(())
     }
 
-    fn clean(&self, line: &Line) -> Result<Line, JournalError> {
-        let mut line = line.clone();
-        if self.secrets.found_in(&line.to_json()) {
-            // A secret in what is asked cannot be replaced: the key would no longer match.
-            let asked = line.request.as_ref().and_then(|request| serde_json::to_string(request).ok());
-            if asked.is_some_and(|text| self.secrets.found_in(&text)) {
-                let shape = "a key of this run";
-                return Err(JournalError::Secret { case: line.case, part: "the request", shape });
-            }
-            let text = serde_json::to_string(&line.response).map_err(io::Error::other)?;
-            line.response = serde_json::from_str(&self.secrets.redact(&text)).map_err(io::Error::other)?;
-        }
-        let parts = [
-            ("the request", serde_json::to_string(&line.request).unwrap_or_default()),
-            ("the answer", serde_json::to_string(&line.response).unwrap_or_default()),
-        ];
-        for (part, text) in parts {
-            if let Some((shape, _)) = key_shape(&text) {
-                return Err(JournalError::Secret { case: line.case, part, shape });
-            }
-        }
-        Ok(line)
-    }
-
     /// Ends the journal: everything in it, and the file, which the caller removes once the lines are settled.
     pub fn finish(self) -> io::Result<(PathBuf, Vec<(PromptName, Line)>)> {
         let state = self.state.into_inner().map_err(|_| io::Error::other("an earlier write failed"))?;
         state.file.sync_all()?;
         Ok((self.path, state.lines))
+    }
+}
+
+/// A new journal, locked. The lock lives as long as this process: it tells a run that goes on from one that was
+/// killed.
+fn open_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new().create_new(true).append(true).open(path)?;
+        file.lock()?;
+        // Another process may have taken it for an orphan, and removed it, before it was locked.
+        if path.try_exists()? {
+            return Ok(file);
+        }
     }
 }
 
@@ -136,6 +135,8 @@ pub(super) fn ignore_state(root: &Path) -> io::Result<()> {
 pub(super) struct Orphan {
     pub(super) path: PathBuf,
     pub(super) lines: Vec<(PromptName, Line)>,
+    /// How many of its lines cannot be read, a last one that the kill cut not counted.
+    pub(super) damaged: usize,
     /// Held, so that no other process settles it at the same time.
     pub(super) _lock: File,
 }
@@ -160,20 +161,31 @@ pub(super) fn find_orphans(root: &Path) -> io::Result<Vec<Orphan>> {
         if path.extension().is_none_or(|ending| ending != "jsonl") {
             continue;
         }
+        // One that is gone by now was settled by the run that it belongs to, or by another that found it.
         let Ok(file) = File::open(&path) else { continue };
         match file.try_lock() {
-            Ok(()) => orphans.push(Orphan { lines: read_lines(&path)?, path, _lock: file }),
-            Err(TryLockError::WouldBlock) => {}
+            Ok(()) if path.try_exists()? => orphans.push(Orphan::read(path, file)?),
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(error),
         }
     }
     Ok(orphans)
 }
 
-/// Every whole line; the last one may have been cut by the kill, and then its answer had not arrived wholly.
-fn read_lines(path: &Path) -> io::Result<Vec<(PromptName, Line)>> {
-    let bytes = fs::read(path)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let entries = text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok());
-    Ok(entries.map(|entry| (entry.prompt, entry.line)).collect())
+impl Orphan {
+    /// Reads through the handle that holds the lock: where locks are mandatory, no other may.
+    fn read(path: PathBuf, mut lock: File) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        lock.read_to_end(&mut bytes)?;
+        let (mut lines, mut damaged) = (Vec::new(), 0);
+        for text in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match serde_json::from_slice::<Entry>(text) {
+                Ok(entry) if entry.line.check().is_ok() => lines.push((entry.prompt, entry.line)),
+                // What the kill cut had not arrived wholly.
+                Err(_) if !text.ends_with(b"\n") => {}
+                Ok(_) | Err(_) => damaged += 1,
+            }
+        }
+        Ok(Self { path, lines, damaged, _lock: lock })
+    }
 }

@@ -7,6 +7,7 @@
 mod file;
 mod import;
 mod journal;
+mod leak;
 mod line;
 mod prune;
 mod settle;

@@ -12,7 +12,7 @@ use super::line::Line;
 use super::recorded_path;
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::core::problem::Problems;
+use crate::core::problem::{Place, Problem, Problems};
 use crate::tree::write;
 
 /// How long another process may hold the files.
@@ -27,6 +27,16 @@ pub enum SettleError {
     /// A file that is there cannot be read, so nothing may be put into it.
     #[error("the recordings were kept in .promptctl/journal, because the file that they belong into is damaged")]
     Damaged(Problems),
+    /// Lines in the middle of a killed run's journal cannot be read, which no kill explains.
+    #[error(
+        "{lines} answers of a run that was killed cannot be read; its other answers were recovered, and its journal is kept as `{kept}`: look into it or delete it, then run again"
+    )]
+    Journal {
+        /// How many.
+        lines: usize,
+        /// The file.
+        kept: String,
+    },
     /// Another process holds the files.
     #[error("another promptctl has been writing recordings for more than {} seconds; the answers stay in .promptctl/journal", PATIENCE.as_secs())]
     Busy,
@@ -39,6 +49,11 @@ pub fn recover(root: &Path) -> Result<usize, SettleError> {
     for orphan in orphans {
         recovered += orphan.lines.len();
         settle(root, orphan.lines)?;
+        if orphan.damaged > 0 {
+            let kept = orphan.path.with_extension("damaged");
+            fs::rename(&orphan.path, &kept)?;
+            return Err(SettleError::Journal { lines: orphan.damaged, kept: kept.display().to_string() });
+        }
         remove(&orphan.path)?;
     }
     Ok(recovered)
@@ -69,16 +84,12 @@ pub fn settle(root: &Path, lines: Vec<(PromptName, Line)>) -> Result<(), SettleE
 }
 
 fn settle_file(root: &Path, path: &TreePath, lines: Vec<Line>) -> Result<(), SettleError> {
-    let old = match fs::read_to_string(root.join(path.as_str())) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error.into()),
-    };
+    let old = read_settled(root, path)?;
     let file = RecordedFile::parse(path, old.clone()).map_err(SettleError::Damaged)?;
     let mut merged: BTreeMap<String, Line> =
         file.lines().map(|(_, line)| (line.key.as_str().to_owned(), line)).collect();
     for line in lines {
-        let newer = merged.get(line.key.as_str()).is_none_or(|known| known.recorded_at <= line.recorded_at);
+        let newer = merged.get(line.key.as_str()).is_none_or(|known| known.time() <= line.time());
         if newer {
             merged.insert(line.key.as_str().to_owned(), line);
         }
@@ -88,6 +99,18 @@ fn settle_file(root: &Path, path: &TreePath, lines: Vec<Line>) -> Result<(), Set
         write::replace(root, path, text.as_bytes())?;
     }
     Ok(())
+}
+
+fn read_settled(root: &Path, path: &TreePath) -> Result<String, SettleError> {
+    match fs::read(root.join(path.as_str())) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| {
+            let message = format!("this is no UTF-8 from byte {} on", error.utf8_error().valid_up_to());
+            let problem = Problem::error(Place::File(path.to_string()), message).help("restore the file from git");
+            SettleError::Damaged(problem.into())
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A file's text: sorted lines.
@@ -176,6 +199,55 @@ mod tests {
         settle(root.path(), vec![(prompt(), newer.clone())]).expect("settled");
         settle(root.path(), vec![(prompt(), line("a", "1", "old"))]).expect("settled");
         assert_eq!(recorded(root.path()).find(newer.key.as_str()).map(|l| l.response.text), Some("new".into()));
+    }
+
+    #[test]
+    fn times_with_an_offset_are_compared_as_times() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (mut older, mut newer) = (line("a", "1", "old"), line("a", "1", "new"));
+        older.recorded_at = "2026-01-01T12:00:00+02:00".into();
+        newer.recorded_at = "2026-01-01T11:00:00Z".into();
+        settle(root.path(), vec![(prompt(), older)]).expect("settled");
+        settle(root.path(), vec![(prompt(), newer.clone())]).expect("settled");
+        assert_eq!(recorded(root.path()).find(newer.key.as_str()).map(|l| l.response.text), Some("new".into()));
+    }
+
+    #[test]
+    fn damage_in_the_middle_of_a_journal_is_told_and_kept() {
+        let root = tempfile::tempdir().expect("a folder");
+        let journals = root.path().join(".promptctl/journal");
+        fs::create_dir_all(&journals).expect("made");
+        let entry = |name: &str| format!("{{\"prompt\":\"p\",\"line\":{}}}\n", line(name, name, "x").to_json());
+        let edited = entry("c").replace("\"content\":\"c\"", "\"content\":\"z\"");
+        let text = format!("{}{}\n{edited}{}", entry("a"), &entry("b")[..50], entry("d"));
+        fs::write(journals.join("1.jsonl"), &text).expect("written");
+        let error = recover(root.path()).expect_err("told");
+        assert!(matches!(error, SettleError::Journal { lines: 2, .. }), "{error}");
+        assert_eq!(fs::read_to_string(journals.join("1.damaged")).expect("kept"), text);
+        assert_eq!(recorded(root.path()).len(), 2);
+        assert_eq!(recover(root.path()).expect("told once"), 0);
+    }
+
+    #[test]
+    fn a_run_that_begins_while_others_recover_keeps_its_journal() {
+        let root = tempfile::tempdir().expect("a folder");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        recover(root.path()).expect("nothing is in the way");
+                    }
+                });
+            }
+            for run in 0..200 {
+                let journal = Journal::begin(root.path(), &run.to_string(), Secrets::default()).expect("open");
+                let path = root.path().join(format!(".promptctl/journal/{run}.jsonl"));
+                assert!(path.exists(), "run {run} lost its journal");
+                drop(journal);
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]

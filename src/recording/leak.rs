@@ -1,0 +1,177 @@
+//! What must not be written: secrets that this process knows, and texts that look like somebody's key.
+//!
+//! Texts are looked at as they are. In a line's JSON a line feed is `\n`, whose `n` would hide the start of a word.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::line::Line;
+use crate::core::record::{Response, ToolCall};
+use crate::core::redact::{Secrets, key_shape};
+
+/// A secret that may not be written, and cannot be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leak {
+    /// Whether it is in the request or in the answer.
+    pub(super) part: &'static str,
+    /// What it looks like.
+    pub(super) shape: &'static str,
+}
+
+/// The line with every known secret in its answer replaced. A secret in what was asked is refused, because the key
+/// would no longer match; so is whatever looks like a key.
+pub(super) fn redacted(line: &Line, secrets: &Secrets) -> Result<Line, Leak> {
+    let mut line = line.clone();
+    redact_response(&mut line.response, secrets);
+    check(&line, secrets)?;
+    Ok(line)
+}
+
+/// Refuses a line that holds a known secret or the shape of a key.
+pub(super) fn check(line: &Line, secrets: &Secrets) -> Result<(), Leak> {
+    check_part("the request", &(&line.case, &line.model, &line.request), secrets)?;
+    check_part("the answer", &line.response, secrets)
+}
+
+fn check_part<T: Serialize>(part: &'static str, of_line: &T, secrets: &Secrets) -> Result<(), Leak> {
+    // What cannot be looked at is not written either.
+    let unreadable = |_| Leak { part, shape: "something that cannot be checked" };
+    let value = serde_json::to_value(of_line).map_err(unreadable)?;
+    let mut texts = Vec::new();
+    collect(&value, &mut texts);
+    if texts.iter().any(|text| secrets.found_in(text)) {
+        return Err(Leak { part, shape: "a key of this run" });
+    }
+    // A header may be split into a field and its value, which only stand together in the JSON.
+    let json = value.to_string();
+    let shape = texts.into_iter().chain([json.as_str()]).find_map(key_shape);
+    shape.map_or(Ok(()), |(shape, _)| Err(Leak { part, shape }))
+}
+
+fn collect<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, texts)),
+        Value::Object(map) => {
+            for (name, item) in map {
+                texts.push(name);
+                collect(item, texts);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn redact_response(response: &mut Response, secrets: &Secrets) {
+    // Every field is named, so that a new one is not forgotten here.
+    let Response {
+        text,
+        tool_calls,
+        finish_reason: _,
+        usage: _,
+        latency_ms: _,
+        model,
+        system_fingerprint,
+        refusal,
+        reasoning,
+        attempts: _,
+    } = response;
+    redact_text(text, secrets);
+    for text in [model, system_fingerprint, refusal, reasoning].into_iter().flatten() {
+        redact_text(text, secrets);
+    }
+    for ToolCall { id, name, arguments } in tool_calls {
+        redact_text(id, secrets);
+        redact_text(name, secrets);
+        redact_value(arguments, secrets);
+    }
+}
+
+fn redact_text(text: &mut String, secrets: &Secrets) {
+    if secrets.found_in(text) {
+        *text = secrets.redact(text).into_owned();
+    }
+}
+
+fn redact_value(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) => redact_text(text, secrets),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact_value(item, secrets)),
+        Value::Object(map) => {
+            let redacted = |(mut name, mut item): (String, Value)| {
+                redact_text(&mut name, secrets);
+                redact_value(&mut item, secrets);
+                (name, item)
+            };
+            *map = std::mem::take(map).into_iter().map(redacted).collect::<Map<_, _>>();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::tests::line;
+    use super::*;
+    use serde_json::json;
+
+    fn known(value: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add("API_KEY", value);
+        secrets
+    }
+
+    // Put together here, so that no scanner takes this file for a leak.
+    fn shaped(head: &str) -> String {
+        format!("{head}{}", "a1".repeat(20))
+    }
+
+    #[test]
+    fn a_key_is_seen_after_any_white_space() {
+        for before in ["", " ", "\n", "\r\n", "\t", "\u{8}", "\u{c}"] {
+            let answer = format!("the key:{before}{}", shaped("sk-proj-"));
+            let leak = redacted(&line("a", "1", &answer), &Secrets::default());
+            assert_eq!(leak, Err(Leak { part: "the answer", shape: "an OpenAI key" }), "{before:?}");
+        }
+        let asked = line("a", &format!("x\n{}", shaped("ghp_")), "y");
+        let leak = redacted(&asked, &Secrets::default());
+        assert_eq!(leak, Err(Leak { part: "the request", shape: "a GitHub token" }));
+    }
+
+    #[test]
+    fn a_header_is_seen_as_text_and_as_a_field() {
+        let value = shaped("Bearer ");
+        let as_text = line("a", "1", &format!("{{\"Authorization\": \"{value}\"}}"));
+        let mut as_field = line("a", "1", "");
+        let arguments = json!({"headers": {"authorization": value}});
+        as_field.response.tool_calls = vec![ToolCall { id: String::new(), name: "get".into(), arguments }];
+        for line in [as_text, as_field] {
+            assert!(redacted(&line, &Secrets::default()).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_secret_is_replaced_wherever_the_answer_holds_it() {
+        let secrets = known("canary\"value\n123");
+        let mut leaky = line("a", "1", "it is canary\"value\n123.");
+        leaky.response.reasoning = Some("canary\"value\n123".into());
+        let arguments = json!({"canary\"value\n123": ["canary\"value\n123", 1]});
+        leaky.response.tool_calls = vec![ToolCall { id: String::new(), name: "t".into(), arguments }];
+        let clean = redacted(&leaky, &secrets).expect("replaced");
+        assert_eq!(clean.response.text, "it is [redacted:API_KEY].");
+        assert_eq!(clean.response.tool_calls[0].arguments, json!({"[redacted:API_KEY]": ["[redacted:API_KEY]", 1]}));
+        assert!(!clean.to_json().contains("canary"));
+    }
+
+    #[test]
+    fn a_known_secret_in_what_was_asked_is_refused() {
+        let leak = redacted(&line("a", "use canary-value-123", "y"), &known("canary-value-123"));
+        assert_eq!(leak, Err(Leak { part: "the request", shape: "a key of this run" }));
+    }
+
+    #[test]
+    fn the_escape_of_a_line_feed_is_no_part_of_a_secret() {
+        let line = line("a", "1", "x\n0t-so-secret");
+        assert_eq!(redacted(&line, &known("n0t-so-secret")), Ok(line));
+    }
+}
