@@ -66,3 +66,31 @@ pub fn prune(root: &Path, tree: &dyn Tree, unused: &[Unused]) -> Result<(), Sett
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::tests::line;
+    use super::super::settle;
+    use super::*;
+    use crate::core::names::PromptName;
+    use crate::tree::WorkingTree;
+
+    #[test]
+    fn unused_answers_go_and_an_empty_file_with_them() {
+        let root = tempfile::tempdir().expect("a folder");
+        let prompt = |name: &str| PromptName::new(name).expect("a name");
+        let (kept, gone, alone) = (line("a", "1", "x"), line("b", "2", "y"), line("c", "3", "z"));
+        let lines = vec![(prompt("p"), kept.clone()), (prompt("p"), gone), (prompt("q/r"), alone)];
+        settle(root.path(), lines).expect("settled");
+        let tree = WorkingTree::open(root.path()).expect("open");
+        let used = HashSet::from([kept.key.clone()]);
+        let found = unused(&tree, &used).expect("readable");
+        let shown: Vec<_> = found.iter().map(|u| format!("{}:{} {}", u.path, u.number, u.case)).collect();
+        assert_eq!(shown, ["fixtures/p/recorded/fast.jsonl:2 b", "fixtures/q/r/recorded/fast.jsonl:1 c"]);
+        prune(root.path(), &tree, &found).expect("pruned");
+        let text = std::fs::read_to_string(root.path().join("fixtures/p/recorded/fast.jsonl")).expect("there");
+        assert_eq!(text, format!("{}\n", kept.to_json()));
+        assert!(!root.path().join("fixtures/q/r/recorded/fast.jsonl").exists());
+        assert!(unused(&tree, &used).expect("readable").is_empty());
+    }
+}
