@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::load::Project;
+use super::load::{Project, known_secrets};
 use super::render::find_models;
 use crate::case::Selection;
 use crate::core::problem::{Place, Problem};
@@ -43,6 +43,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let shown = args.file.display().to_string();
     let text = std::fs::read_to_string(context.folder().join(&args.file))
         .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    if known_secrets(context, &workspace.config.models).found_in(&text) {
+        let failure = Failure::usage(format!("{shown} holds a key that this project uses; nothing was imported"));
+        return Err(failure.help("remove it from the file, and revoke it if others have the file"));
+    }
     let cases: Vec<_> = workspace.cases.list.iter().filter(|case| case.prompt == *prompt).collect();
     let targets: Vec<ImportTarget> = cases
         .iter()

@@ -9,9 +9,11 @@ use super::context::Context;
 use super::failure::Failure;
 use crate::case::{Selection, SelectionError};
 use crate::core::problem::{Problem, Problems};
+use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
+use crate::model::key_variable;
 use crate::plan::Workspace;
-use crate::project::find_root;
+use crate::project::{ModelEntry, find_root};
 use crate::run::Prepared;
 use crate::tree::{CommitTree, Tree, WorkingTree};
 
@@ -70,6 +72,17 @@ impl Project {
             _ => Err(problems.into()),
         }
     }
+}
+
+/// The keys that this process could send, so that none of them is ever written.
+pub(super) fn known_secrets(context: &Context, models: &[ModelEntry]) -> Secrets {
+    let mut secrets = Secrets::default();
+    for name in models.iter().filter_map(key_variable) {
+        if let Some(value) = context.variable(&name) {
+            secrets.add(&name, &value);
+        }
+    }
+    secrets
 }
 
 fn open_working(root: &Path) -> Result<WorkingTree, Failure> {

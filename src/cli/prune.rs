@@ -60,7 +60,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 /// some run selected.
 fn used(workspace: &Workspace) -> Result<(HashSet<RequestKey>, HashSet<TreePath>), Failure> {
     let all: Vec<usize> = (0..workspace.cases.list.len()).collect();
-    // A case may be tested on any model of the project with --model, and with more samples with --repeat.
+    // A case may be tested on any model of the project with --model. Samples beyond its `repeat` are nobody's.
     let models = workspace.config.models.iter().map(|entry| entry.alias.clone()).collect();
     let plan = Plan::new(workspace, &all, &Overrides { models, repeat: None })?;
     let mut keys = HashSet::new();

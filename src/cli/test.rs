@@ -11,13 +11,11 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::failure::Failure;
 use super::interrupt;
-use super::load::{Project, SelectionArgs};
+use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem};
-use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
-use crate::model::key_variable;
 use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
@@ -241,20 +239,18 @@ fn execute(
     if let Some(journal) = journal {
         let (path, lines) = journal.finish()?;
         settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
-        std::fs::remove_file(path)?;
+        // Another process may have recovered it meanwhile: what is in it is settled either way.
+        if let Err(error) = std::fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error.into());
+        }
     }
     result
 }
 
 fn open_journal(context: &Context, project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
-    let mut secrets = Secrets::default();
-    for entry in &prepared.workspace.config.models {
-        if let Some(name) = key_variable(entry)
-            && let Some(value) = context.variable(&name)
-        {
-            secrets.add(&name, &value);
-        }
-    }
+    let secrets = known_secrets(context, &prepared.workspace.config.models);
     let id = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
     Journal::begin(&project.root, &id, secrets).map_err(|error| {
         Failure::usage(format!("the journal in {}/.promptctl cannot be opened: {error}", project.root.display()))

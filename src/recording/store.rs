@@ -16,6 +16,7 @@ use crate::tree::{Tree, TreeError};
 pub(super) const MAX_RECORDED: u64 = 2 << 30;
 
 type Loaded = Result<Arc<RecordedFile>, Problems>;
+type Listed = Result<Vec<TreePath>, Problems>;
 type Slot = Arc<OnceLock<Loaded>>;
 /// Answers that are in no file yet, by key, with the prompt that they belong to.
 type Unsettled = HashMap<RequestKey, (PromptName, Line)>;
@@ -24,7 +25,7 @@ type Unsettled = HashMap<RequestKey, (PromptName, Line)>;
 pub struct Store {
     trees: Vec<Arc<dyn Tree>>,
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
-    folders: Mutex<HashMap<(usize, PromptName), Result<Vec<TreePath>, Problems>>>,
+    folders: Mutex<HashMap<(usize, PromptName), Listed>>,
     extra: Unsettled,
 }
 
