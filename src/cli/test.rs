@@ -139,6 +139,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             return Err(found.into());
         }
     };
+    if plan.items.is_empty() {
+        let message = "nothing to test: the project has no case yet".to_owned();
+        let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
+        return Err(Failure::Message { exit: Exit::Nothing, message, help });
+    }
     let committed = tracked(&project.root, PENDING);
     if !committed.is_empty() {
         let found = committed.into_iter().map(|path| {

@@ -40,7 +40,9 @@ impl Answer {
             json = None;
             body = with_tool_calls(&body, response, &settings.redact);
         }
-        let sha256 = sha256_hex(body.as_bytes());
+        // A text that looks like tool calls is not the same answer as tool calls: the digest tells them apart.
+        let calls = if response.tool_calls.is_empty() { "" } else { TOOL_CALLS };
+        let sha256 = sha256_hex(format!("{body}{calls}").as_bytes());
         Self { body, sha256, json, compare }
     }
 
@@ -50,7 +52,7 @@ impl Answer {
         &self.body
     }
 
-    /// The SHA-256 of the body.
+    /// The SHA-256 of the body, and of whether there are tool calls in it.
     #[must_use]
     pub fn sha256(&self) -> &str {
         &self.sha256
@@ -74,16 +76,16 @@ impl Answer {
     /// end of a body and its carriage returns: such a body counts as the answer whose SHA-256 its header names.
     #[must_use]
     pub fn matches(&self, accepted: &Snapshot) -> bool {
+        let is_ours = || accepted.header().is_ok_and(|header| header.info.sha256 == self.sha256);
         if self.body == accepted.body() {
-            return true;
+            return !self.body.contains(TOOL_CALLS) || is_ours();
         }
         if let Some(json) = &self.json
             && let Ok(other) = serde_json::from_str::<Value>(accepted.body())
         {
             return same(json, &other);
         }
-        normalised(&self.body) == normalised(accepted.body())
-            && accepted.header().is_ok_and(|header| header.info.sha256 == self.sha256)
+        normalised(&self.body) == normalised(accepted.body()) && is_ours()
     }
 }
 
@@ -137,6 +139,7 @@ fn redact(text: &str, redactions: &[Redaction]) -> String {
 mod tests {
     use super::super::format::Info;
     use super::*;
+    use crate::core::record::ToolCall;
     use regex::Regex;
     use serde_json_path::JsonPath;
 
@@ -168,6 +171,17 @@ mod tests {
         assert!(json.matches(&accepted("{\"a\": [1, 2], \"b\": 1}", "")));
         assert!(!json.matches(&accepted("{\"a\": [2, 1], \"b\": 1}", "")));
         assert!(!answer("no json", Compare::Json).matches(&accepted("{}", "")));
+    }
+
+    #[test]
+    fn a_text_that_looks_like_tool_calls_is_not_tool_calls() {
+        let call = ToolCall { id: "1".into(), name: "refund".into(), arguments: serde_json::json!({"order": 7}) };
+        let real = Response { text: "Done.".into(), tool_calls: vec![call], ..Response::default() };
+        let real = Answer::new(&real, Compare::Text, &SnapshotSettings::default());
+        let forged = answer(real.body(), Compare::Text);
+        assert_eq!(forged.body(), real.body());
+        assert!(real.matches(&accepted(real.body(), real.sha256())));
+        assert!(!forged.matches(&accepted(real.body(), real.sha256())));
     }
 
     #[test]

@@ -71,6 +71,14 @@ fn a_filter_that_matches_nothing_is_an_error() {
 }
 
 #[test]
+fn a_project_without_cases_is_not_green() {
+    let sandbox = Sandbox::with_cases("cases: []\n");
+    let ended = sandbox.run(&["test"]);
+    assert_eq!(ended.code, 4);
+    assert!(ended.stderr.contains("has no case yet"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_prompt_is_named_by_name_glob_or_path() {
     let sandbox = Sandbox::initialised();
     for name in [
