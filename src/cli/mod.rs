@@ -12,6 +12,7 @@ mod load;
 mod manual;
 mod prune;
 mod render;
+mod rerun;
 mod test;
 mod waiting;
 

@@ -13,6 +13,8 @@ use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
+use super::rerun::{self, Rerun};
+use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem};
 use crate::core::verdict::Exit;
@@ -62,6 +64,12 @@ pub(super) struct Args {
     /// Stop after the first failure.
     #[arg(long)]
     fail_fast: bool,
+    /// Only what came to this verdict in an earlier run. May be given several times.
+    #[arg(long, value_name = "VERDICT", requires = "from")]
+    rerun: Vec<Rerun>,
+    /// The JSON report of the earlier run.
+    #[arg(long, value_name = "REPORT", requires = "rerun")]
+    from: Option<PathBuf>,
     /// Read the project at this commit, tag or branch.
     #[arg(long, value_name = "REV")]
     at: Option<String>,
@@ -131,7 +139,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     // Both look at every case, and what both find is shown in one go.
     let planned = Plan::new(&prepared.workspace, &selected, &overrides);
     let values = prepared.check_values(&selected);
-    let plan = match planned {
+    let mut plan = match planned {
         Ok(plan) if values.is_empty() => plan,
         Ok(_) => return Err(values.into()),
         Err(mut found) => {
@@ -139,6 +147,12 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             return Err(found.into());
         }
     };
+    if let Some(report) = &args.from {
+        let kept = rerun::keep(&mut plan, &prepared.workspace, &context.folder().join(report), &args.rerun)?;
+        for line in kept {
+            writeln!(context.err(), "again: {}", terminal_line(&line))?;
+        }
+    }
     if plan.items.is_empty() {
         let message = "nothing to test: the project has no case yet".to_owned();
         let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());

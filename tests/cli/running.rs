@@ -221,6 +221,20 @@ fn the_report_is_what_its_schema_says() {
 }
 
 #[test]
+fn what_failed_can_be_done_again() {
+    let sandbox = Sandbox::with_cases(
+        "defaults: { expect: [{ contains: x }] }\ncases:\n  - { name: a, vars: { q: a } }\n  - { name: b, vars: { q: x } }\n",
+    );
+    assert_eq!(sandbox.run(&["test", "--report", "json=first.json"]).code, 1);
+    let again = sandbox.run(&["test", "--rerun", "failed", "--from", "first.json", "--refresh"]);
+    assert!(again.stdout.contains("1 planned, 1 call needed"), "{}", again.stdout);
+    assert_eq!(again.stderr, "again: p › a › echo\n");
+    assert_eq!(sandbox.run(&["test", "--rerun", "errored", "--from", "first.json"]).code, 4);
+    assert_eq!(sandbox.run(&["test", "--rerun", "failed"]).code, 2);
+    assert_eq!(sandbox.run(&["test", "--rerun", "failed", "--from", "promptctl.yaml"]).code, 2);
+}
+
+#[test]
 fn reports_go_where_they_are_sent() {
     let sandbox = Sandbox::with_cases(CASES);
     let ended = sandbox.run(&["test", "--report", "human", "--report", "json=out.json", "--report", "human=out.txt"]);
