@@ -64,6 +64,7 @@ impl Project {
     /// Loads the project and compiles everything in it. Warnings come back; any error is a failure that shows all
     /// of them.
     pub(super) fn load(&self) -> Result<(Prepared, Vec<Problem>), Failure> {
+        super::memory::watch();
         let mut problems = Problems::default();
         let workspace = Workspace::load(Arc::clone(&self.tree), &mut problems);
         let prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));

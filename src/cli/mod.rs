@@ -10,6 +10,7 @@ mod interrupt;
 mod list;
 mod load;
 mod manual;
+mod memory;
 mod prune;
 mod render;
 mod rerun;

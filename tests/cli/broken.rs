@@ -405,6 +405,16 @@ fn a_huge_yaml_file_is_refused_quickly() {
     assert!(ended.stderr.contains("fixtures/p/cases.yaml") && ended.stderr.len() < 1000, "{}", ended.stderr);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_template_that_fills_the_memory_is_stopped() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
+    sandbox.write("prompts/p.j2", "{{ q }}{% set ns = namespace(a='aaaaaaaaaaaaaaaa') %}{% for i in range(40) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}{{ ns.a|length }}\n");
+    let ended = sandbox.run_with(&["test"], &[("PROMPTCTL_MAX_MEMORY", "300")]);
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("of memory and stops"), "{}", ended.stderr);
+}
+
 #[test]
 fn windows_line_ends_and_a_byte_order_mark_are_read() {
     let sandbox = Sandbox::with_cases("");
