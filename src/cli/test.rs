@@ -18,6 +18,7 @@ use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem};
 use crate::core::verdict::Exit;
+use crate::model::{ALLOWED_HOSTS, AllowedHosts};
 use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
@@ -235,6 +236,7 @@ fn execute(
     if settings.mode != Mode::Replay {
         interrupt::watch(&stop);
     }
+    let hosts = AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref());
     let key = |name: &str| super::context::variable(name);
     let result = {
         let clock = context.take_clock();
@@ -250,6 +252,7 @@ fn execute(
             clock: &clock,
             stop: &stop,
             jobs: args.jobs.map(usize::from),
+            hosts: &hosts,
             notes,
         };
         report_run(context, args, |listener| run.run(listener))

@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Url, redirect};
 
 use super::fault::{Fault, FaultKind};
+use super::hosts::AllowedHosts;
 use super::http::{call_fault, retry_after};
 use super::pace::Pace;
 use super::provider::{self, Exchange, HttpCall, Provider, Reply};
@@ -42,11 +43,14 @@ pub struct Lane<'c> {
 
 impl Client {
     /// The model of an entry. `key` is the value of the variable that [`super::key_variable`] names.
-    pub fn lane(&self, entry: &ModelEntry, key: Option<&str>) -> Result<Lane<'_>, Problems> {
+    pub fn lane(&self, entry: &ModelEntry, key: Option<&str>, hosts: &AllowedHosts) -> Result<Lane<'_>, Problems> {
         let mut problems = Problems::default();
         let Some(provider) = provider::build(entry, &mut problems).filter(|_| !problems.has_errors()) else {
             return Err(problems);
         };
+        if let Some(host) = provider.host() {
+            hosts.check(entry, &host, super::key_variable(entry).as_deref())?;
+        }
         let mut secrets = Secrets::default();
         let mut authorization = None;
         if let Some(key) = key {

@@ -6,6 +6,7 @@
 
 mod client;
 mod fault;
+mod hosts;
 mod http;
 mod mock;
 mod openai;
@@ -15,4 +16,5 @@ mod retry;
 
 pub use client::{Client, Lane};
 pub use fault::{Fault, FaultKind};
+pub use hosts::{ALLOWED_HOSTS, AllowedHosts};
 pub use provider::{check, key_variable};

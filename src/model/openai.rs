@@ -73,6 +73,10 @@ impl Provider for OpenAi {
         Exchange::Http(HttpCall { url: self.url.clone(), headers, body })
     }
 
+    fn host(&self) -> Option<String> {
+        reqwest::Url::parse(&self.url).ok()?.host_str().map(str::to_owned)
+    }
+
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
         if !(200..300).contains(&reply.status) {
             return Err(self.fault(reply));

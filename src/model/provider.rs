@@ -39,6 +39,11 @@ pub(super) trait Provider: Send + Sync {
     /// What to do for a request. `attempt` counts from 0.
     fn exchange(&self, request: &Request, sample: u32, attempt: u32) -> Exchange;
 
+    /// The host that requests go to; `None` where nothing leaves this process.
+    fn host(&self) -> Option<String> {
+        None
+    }
+
     /// The response in a reply, or the fault that it is.
     fn parse(&self, reply: &Reply) -> Result<Response, Fault>;
 }

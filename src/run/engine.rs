@@ -18,7 +18,7 @@ use crate::core::event::{Event, Listener};
 use crate::core::problem::Problems;
 use crate::core::time::Clock;
 use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
-use crate::model::{Client, key_variable};
+use crate::model::{AllowedHosts, Client, key_variable};
 use crate::plan::{Item, Plan};
 use crate::recording::{Journal, Store};
 use crate::snapshot::Index;
@@ -51,6 +51,8 @@ pub struct Run<'a> {
     pub stop: &'a Stop,
     /// The most requests in flight, where the command line says.
     pub jobs: Option<usize>,
+    /// Where requests and keys may go.
+    pub hosts: &'a AllowedHosts,
     /// What a person should know of what happened before the run.
     pub notes: Vec<String>,
 }
@@ -226,7 +228,7 @@ impl Run<'_> {
         for model in wanted.keys() {
             let entry = &self.prepared.workspace.config.models[*model];
             let key = key_variable(entry).and_then(|variable| (self.key)(&variable));
-            lanes.insert(*model, client.lane(entry, key.as_deref())?);
+            lanes.insert(*model, client.lane(entry, key.as_deref(), self.hosts)?);
         }
         let (tell, told) = channel();
         let asking = Asking {

@@ -88,6 +88,29 @@ fn no_key_is_written_or_printed() {
 }
 
 #[test]
+fn a_vendors_key_goes_to_the_vendor_only() {
+    let server = Server::answering(|_, _| (200, Server::completion("hi")));
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
+    sandbox.write(
+        "promptctl.yaml",
+        format!("models:\n  echo: {{ provider: openai, base-url: '{}', api-key-env: OPENAI_API_KEY }}\n", server.url()),
+    );
+    let key = ("OPENAI_API_KEY", "a-key-of-the-vendor");
+    let refused = sandbox.run_with(&["test"], &[key]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(
+        refused.stderr.starts_with("promptctl.yaml:2:3: ") && refused.stderr.contains("belongs to `api.openai.com`"),
+        "{}",
+        refused.stderr
+    );
+    let elsewhere = sandbox.run_with(&["test"], &[key, ("PROMPTCTL_ALLOWED_HOSTS", "example.org")]);
+    assert!(elsewhere.code == 2 && elsewhere.stderr.contains("does not name"), "{}", elsewhere.stderr);
+    assert_eq!(server.requests().len(), 0);
+    let trusted = sandbox.run_with(&["test"], &[key, ("PROMPTCTL_ALLOWED_HOSTS", "example.org, 127.0.0.1")]);
+    assert_eq!((trusted.code, server.requests().len()), (0, 1), "{}{}", trusted.stdout, trusted.stderr);
+}
+
+#[test]
 fn offline_opens_no_socket() {
     let server = Server::answering(|_, _| (200, "{}".into()));
     let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
