@@ -133,8 +133,10 @@ impl Evaluator<'_> {
             Some(_) => SnapshotState::Differs,
             None => SnapshotState::Missing,
         };
-        for (sample, answer) in outcome.samples.iter_mut().zip(answers) {
-            if let (Answer::Here(response, _), Some(accepted)) = (answer, &accepted) {
+        for (index, (sample, answer)) in outcome.samples.iter_mut().zip(answers).enumerate() {
+            if index == chosen {
+                sample.snapshot = state;
+            } else if let (Answer::Here(response, _), Some(accepted)) = (answer, &accepted) {
                 let own = Golden::new(response, case.compare, &case.snapshot);
                 sample.snapshot = if own.matches(accepted) { SnapshotState::Matches } else { SnapshotState::Differs };
             } else if accepted.is_none() {
@@ -156,7 +158,8 @@ impl Evaluator<'_> {
                 json: golden.is_json() && serde_json::from_str::<serde_json::Value>(accepted.body()).is_ok(),
             });
         }
-        let info = Info {
+        // Most answers match, and then nothing is written.
+        let info = || Info {
             prompt: prompt.name.to_string(),
             case: case.name.to_string(),
             model: entry.alias.to_string(),
@@ -169,8 +172,10 @@ impl Evaluator<'_> {
             refusal: is_refusal(response),
             failing: failed,
         };
-        let source = cases_path(&prompt.name);
-        let new = Snapshot::new(source.as_str(), prompt.path.as_str(), &info, golden.body().to_owned());
+        let new = || {
+            let source = cases_path(&prompt.name);
+            Snapshot::new(source.as_str(), prompt.path.as_str(), &info(), golden.body().to_owned())
+        };
         if let Err(error) = self.keep(state, failed, &path, &new, outcome) {
             let place = crate::core::problem::Place::File(path.to_string());
             return Some(Problem::error(place, format!("the snapshot cannot be written: {error}")));
@@ -183,7 +188,7 @@ impl Evaluator<'_> {
         state: SnapshotState,
         failed: bool,
         path: &crate::core::path::TreePath,
-        new: &Snapshot,
+        new: &dyn Fn() -> Snapshot,
         outcome: &mut Outcome,
     ) -> std::io::Result<()> {
         let Some(root) = self.root else { return Ok(()) };
@@ -193,10 +198,10 @@ impl Evaluator<'_> {
             SnapshotState::Differs | SnapshotState::Missing => {
                 if self.settings.snapshots == SnapshotPolicy::Accept && !failed {
                     outcome.reason.push_str("accepted");
-                    return write_accepted(root, path, new);
+                    return write_accepted(root, path, &new());
                 }
                 outcome.detail.pending = Some(waiting.to_string());
-                write_pending(root, path, new)
+                write_pending(root, path, &new())
             }
             SnapshotState::Matches | SnapshotState::None => Ok(()),
         }

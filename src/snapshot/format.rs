@@ -88,14 +88,14 @@ impl Snapshot {
     #[must_use]
     pub fn new(source: &str, input_file: &str, info: &Info, body: String) -> Self {
         let mut header = String::new();
-        let mut field = |indent: &str, name: &str, value: &str| {
+        let mut field = |name: &str, value: &str| {
             if !value.is_empty() {
-                header.push_str(&format!("{indent}{name}: {}\n", scalar(value)));
+                header.push_str(&format!("{name}: {}\n", scalar(value)));
             }
         };
-        field("", "source", source);
-        field("", "description", &format!("{} · {} · {}", info.prompt, info.case, info.model));
-        field("", "input_file", input_file);
+        field("source", source);
+        field("description", &format!("{} · {} · {}", info.prompt, info.case, info.model));
+        field("input_file", input_file);
         let fields: [(&str, &str); 9] = [
             ("prompt", &info.prompt),
             ("case", &info.case),
