@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::MemoryTree;
 use promptctl::core::problem::{Place, Problems};
-use promptctl::plan::{Overrides, Plan, Workspace};
+use promptctl::plan::{Overrides, Workspace};
 use promptctl::recording::RecordedFile;
 use promptctl::report::{Style, write_problems};
 use promptctl::run::Prepared;
@@ -30,7 +30,7 @@ fn load(files: [(&str, &[u8]); 4]) {
         let all: Vec<usize> = (0..prepared.workspace.cases.list.len()).collect();
         if !problems.has_errors() {
             problems.extend(prepared.check_values(&all));
-            if let Err(found) = Plan::new(&prepared.workspace, &all, &Overrides::default()) {
+            if let Err(found) = prepared.plan(&all, &Overrides::default()) {
                 problems.extend(found);
             }
         }

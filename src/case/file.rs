@@ -30,6 +30,8 @@ pub(super) enum Written {
     Value(Value),
     /// `{ file: NAME }`: the text of a file.
     File(String),
+    /// `{ image: NAME }`: the path of a picture, as `image()` takes it.
+    Image(String),
 }
 
 /// A variable as it is written.
@@ -174,6 +176,12 @@ fn decode_variables(decoder: &mut Decoder<'_>, fields: &Fields<'_>) -> Vec<Writt
                 Some(file) => Written::File(file),
                 None => continue,
             },
+            (Data::Map(entries), None) if entries.len() == 1 && entries[0].0.text == "image" => {
+                match decoder.text(&entries[0].1, "image") {
+                    Some(file) => Written::Image(file),
+                    None => continue,
+                }
+            }
             _ => Written::Value(node.to_json()),
         };
         variables.push(WrittenVariable {
@@ -192,7 +200,7 @@ pub(super) fn plain_values(variables: &[WrittenVariable]) -> Map<String, Value> 
         .iter()
         .filter_map(|v| match &v.written {
             Written::Value(value) => Some((v.name.clone(), value.clone())),
-            Written::File(_) => None,
+            Written::File(_) | Written::Image(_) => None,
         })
         .collect()
 }

@@ -189,13 +189,16 @@ impl<'a> Loader<'a> {
     fn values(&mut self, source: &Arc<Source>, variables: &[WrittenVariable]) -> Map<String, Value> {
         let mut values = file::plain_values(variables);
         for variable in variables {
-            if let Written::File(name) = &variable.written {
-                match self.file_text(name) {
-                    Ok(text) => {
-                        values.insert(variable.name.clone(), Value::String(text));
-                    }
-                    Err(why) => self.problems.error(Place::span(source, variable.span.clone()), why),
+            let text = match &variable.written {
+                Written::File(name) => self.file_text(name),
+                Written::Image(name) => self.folder.join(name).map(|path| path.to_string()),
+                Written::Value(_) => continue,
+            };
+            match text {
+                Ok(text) => {
+                    values.insert(variable.name.clone(), Value::String(text));
                 }
+                Err(why) => self.problems.error(Place::span(source, variable.span.clone()), why),
             }
         }
         values

@@ -23,13 +23,14 @@ pub(super) enum ColorChoice {
 pub(super) struct Context {
     folder: PathBuf,
     color: ColorChoice,
+    verbose: bool,
     out: BufWriter<Stdout>,
     clock: WallClock,
 }
 
 #[expect(clippy::unused_self, reason = "what is outside is reached through the context only")]
 impl Context {
-    pub(super) fn new(directory: Option<&Path>, color: ColorChoice) -> Result<Self, Failure> {
+    pub(super) fn new(directory: Option<&Path>, color: ColorChoice, verbose: bool) -> Result<Self, Failure> {
         let current = std::env::current_dir()
             .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
         let folder = match directory {
@@ -40,12 +41,17 @@ impl Context {
             return Err(Failure::usage(format!("there is no folder `{}`", folder.display())));
         }
         let clock = WallClock { fixed: fixed_time()? };
-        Ok(Self { folder, color, out: BufWriter::new(io::stdout()), clock })
+        Ok(Self { folder, color, verbose, out: BufWriter::new(io::stdout()), clock })
     }
 
     /// The folder that the command was started in.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether everything is to be shown that is sent and that comes back.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     /// Standard output, buffered.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::context::Context;
+use super::environment::Environment;
 use super::failure::Failure;
 use crate::case::{Selection, SelectionError};
 use crate::core::problem::{Problem, Problems};
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
-use crate::model::key_variable;
+use crate::model::secret_variables;
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, find_root};
 use crate::run::Prepared;
@@ -76,14 +77,15 @@ impl Project {
 }
 
 /// The keys that this process could send, so that none of them is ever written.
-pub(super) fn known_secrets(context: &Context, models: &[ModelEntry]) -> Secrets {
+pub(super) fn known_secrets(project: &Project, models: &[ModelEntry]) -> Result<Secrets, Failure> {
+    let environment = Environment::load(&project.root)?;
     let mut secrets = Secrets::default();
-    for name in models.iter().filter_map(key_variable) {
-        if let Some(value) = context.variable(&name) {
+    for name in models.iter().flat_map(secret_variables) {
+        if let Some(value) = environment.get(&name) {
             secrets.add(&name, &value);
         }
     }
-    secrets
+    Ok(secrets)
 }
 
 fn open_working(root: &Path) -> Result<WorkingTree, Failure> {

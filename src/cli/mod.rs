@@ -2,7 +2,9 @@
 //! exit code. The only module that prints, exits, and reads the environment, the terminal, the current folder or
 //! the clock.
 
+mod batch;
 mod context;
+mod environment;
 mod failure;
 mod import;
 mod init;
@@ -11,6 +13,7 @@ mod list;
 mod load;
 mod manual;
 mod memory;
+mod models;
 mod prune;
 mod render;
 mod rerun;
@@ -35,6 +38,9 @@ pub struct Cli {
     /// Colours: as the terminal allows, always, or never.
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     color: context::ColorChoice,
+    /// Show on standard error what is sent to models and what comes back, without keys.
+    #[arg(long, short, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,6 +56,8 @@ enum Command {
     Accept(waiting::AcceptArgs),
     Reject(waiting::RejectArgs),
     Import(import::Args),
+    Batch(batch::Args),
+    Models(models::Args),
     Prune(prune::Args),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -63,7 +71,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    let mut context = match Context::new(cli.directory.as_deref(), cli.color) {
+    let mut context = match Context::new(cli.directory.as_deref(), cli.color, cli.verbose) {
         Ok(context) => context,
         Err(failure) => return failure.print_plainly(),
     };
@@ -85,6 +93,8 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Accept(args) => waiting::accept_some(context, &args),
         Command::Reject(args) => waiting::reject_some(context, &args),
         Command::Import(args) => import::run(context, &args),
+        Command::Batch(args) => batch::run(context, &args),
+        Command::Models(args) => models::run(context, &args),
         Command::Prune(args) => prune::run(context, &args),
         Command::Render(args) => render::run(context, &args),
         Command::Completions(args) => manual::completions(context, &args),

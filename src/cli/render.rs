@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
 use crate::core::escape::terminal;
 use crate::core::verdict::Exit;
-use crate::plan::{Overrides, Plan};
+use crate::plan::Overrides;
 use crate::project::ModelEntry;
 
 /// Print the messages that a prompt's cases are sent as. Nothing is asked.
@@ -28,11 +28,11 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (prepared, _) = Project::find(context, args.at.as_deref())?.load()?;
-    let workspace = prepared.workspace;
+    let workspace = &prepared.workspace;
     let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
-    let plan = Plan::new(&workspace, &selected, &Overrides { models, repeat: None })?;
+    let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
     if plan.items.is_empty() {
         let message = "nothing to render: the project has no case yet".to_owned();
         return Err(Failure::Message { exit: Exit::Nothing, message, help: None });

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::context::Context;
+use super::environment::Environment;
 use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
@@ -17,14 +18,21 @@ use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem};
+use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
-use crate::model::{ALLOWED_HOSTS, AllowedHosts};
+use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
+use crate::project::known_price;
 use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
-use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
 use crate::tree::tracked;
+
+/// The variable, set outside the repository, that allows models to be programs.
+const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
+/// How many days before a model ends a run says so.
+const SOON: i64 = 60;
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
@@ -62,6 +70,15 @@ pub(super) struct Args {
     /// Make at most this many calls; the rest is skipped.
     #[arg(long, value_name = "N")]
     max_calls: Option<u64>,
+    /// Spend at most this many US dollars; what might cost more than is left is skipped.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    max_cost: Option<f64>,
+    /// Say what would be asked and what it would cost, and stop there.
+    #[arg(long, conflicts_with_all = ["offline", "reports"])]
+    dry_run: bool,
+    /// Allow models that are programs of this project (`provider: exec`) to be run.
+    #[arg(long)]
+    allow_exec: bool,
     /// Stop after the first failure.
     #[arg(long)]
     fail_fast: bool,
@@ -77,6 +94,14 @@ pub(super) struct Args {
     /// Report as `human` or `json`, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]")]
     reports: Vec<ReportArg>,
+}
+
+/// An amount of money.
+fn dollars(text: &str) -> Result<f64, String> {
+    match text.trim_start_matches('$').parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err("write an amount of US dollars such as 0.50".into()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,7 +163,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let overrides =
         Overrides { models: models.into_iter().map(|entry| entry.alias.clone()).collect(), repeat: args.repeat };
     // Both look at every case, and what both find is shown in one go.
-    let planned = Plan::new(&prepared.workspace, &selected, &overrides);
+    let planned = prepared.plan(&selected, &overrides);
     let values = prepared.check_values(&selected);
     let mut plan = match planned {
         Ok(plan) if values.is_empty() => plan,
@@ -168,14 +193,19 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         });
         return Err(Failure::Problems(found.collect()));
     }
+    let environment = Environment::load(&project.root)?;
+    let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
-    execute(context, args, &project, &prepared, &plan, &settings)
+    if args.dry_run {
+        return dry_run(context, args, &project, &prepared, &plan, &settings, &environment);
+    }
+    execute(context, args, &project, &prepared, &plan, &settings, &environment)
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.
 fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
     let ci = context.is_ci();
-    let calls = !args.offline && (args.live || args.refresh || !ci && args.at.is_none());
+    let calls = !args.offline && (args.live || args.refresh || args.dry_run || !ci && args.at.is_none());
     let mode = match (calls, args.refresh) {
         (false, _) => Mode::Replay,
         (true, true) => Mode::Refresh,
@@ -184,6 +214,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
     let accepts = args.snapshots == PolicyArg::Accept;
     let writes = args.write || accepts || !ci && args.at.is_none();
     let what = match mode {
+        _ if args.dry_run => "dry run: nothing is asked",
         Mode::Replay if args.offline => "replay only (--offline)",
         Mode::Replay if ci => "replay only (CI; --live allows calls)",
         Mode::Replay => "replay only (--at; --live allows calls)",
@@ -200,11 +231,46 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
         },
         writes,
         max_calls: args.max_calls,
+        max_cost: args.max_cost,
         fail_fast: args.fail_fast,
         new_waits: ci,
         require_live: args.require_live || !ci,
         heading: format!("promptctl {} · {} · {what}{keeps}", env!("CARGO_PKG_VERSION"), project.tree.describe()),
     }
+}
+
+/// Says what a run would ask, and what that would take.
+fn dry_run(
+    context: &mut Context,
+    args: &Args,
+    project: &Project,
+    prepared: &Prepared,
+    plan: &Plan,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let mut store = Store::open(Arc::clone(&project.tree)).with(orphans(&project.root));
+    if args.at.is_some() {
+        store = store.or(Arc::clone(&project.working));
+    }
+    let get = |name: &str| environment.get(name);
+    let missing = Missing::find(prepared, plan, settings, &store, &get)?;
+    let forecast = missing.forecast(prepared, plan);
+    let (calls, answers) = (missing.calls(), plan.samples());
+    let style = context.style();
+    writeln!(context.out(), "{}", style.bold(&settings.heading))?;
+    writeln!(context.out(), "{} planned, {answers} answers wanted, {calls} to ask for", plan.items.len())?;
+    for note in &missing.notes {
+        writeln!(context.out(), "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
+    }
+    for model in &forecast {
+        writeln!(context.out(), "{}", terminal_line(&model.sentence()))?;
+    }
+    let total: f64 = forecast.iter().filter_map(|model| model.cost).sum();
+    if let Some(limit) = args.max_cost.filter(|limit| total > *limit) {
+        writeln!(context.out(), "that may be more than ${limit}: the run would stop asking before")?;
+    }
+    Ok(Exit::Good)
 }
 
 fn execute(
@@ -214,8 +280,9 @@ fn execute(
     prepared: &Prepared,
     plan: &Plan,
     settings: &Settings,
+    environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let mut notes = Vec::new();
+    let mut notes = retirements(context, prepared, plan, settings);
     let records = settings.writes && settings.mode != Mode::Replay;
     let left_behind = if settings.writes && args.at.is_none() {
         let recovered = recover(&project.root).map_err(|error| settle_failure(error, Exit::Usage))?;
@@ -231,13 +298,18 @@ fn execute(
         store = store.or(Arc::clone(&project.working));
     }
     let index = Index::load(&*project.tree)?;
-    let journal = if records { Some(open_journal(context, project, prepared)?) } else { None };
+    let journal = if records { Some(open_journal(project, prepared)?) } else { None };
     let stop = Arc::new(Stop::default());
     if settings.mode != Mode::Replay {
         interrupt::watch(&stop);
     }
-    let hosts = AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref());
-    let key = |name: &str| super::context::variable(name);
+    let permissions = Permissions {
+        hosts: AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref()),
+        programs: args.allow_exec || context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true"),
+        folder: project.root.clone(),
+        traces: context.is_verbose(),
+    };
+    let get = |name: &str| environment.get(name);
     let result = {
         let clock = context.take_clock();
         let run = Run {
@@ -248,31 +320,54 @@ fn execute(
             snapshots: (&index, &*project.tree),
             journal: journal.as_ref(),
             root: Some(&project.root),
-            key: &key,
+            variables: &get,
             clock: &clock,
             stop: &stop,
             jobs: args.jobs.map(usize::from),
-            hosts: &hosts,
+            permissions,
             notes,
         };
         report_run(context, args, |listener| run.run(listener))
     };
     // Whatever happened, what arrived is put where it belongs.
     if let Some(journal) = journal {
-        let (path, lines) = journal.finish()?;
-        settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
-        // Another process may have recovered it meanwhile: what is in it is settled either way.
-        if let Err(error) = std::fs::remove_file(path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error.into());
-        }
+        put_away(project, journal)?;
     }
     result
 }
 
-fn open_journal(context: &Context, project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
-    let secrets = known_secrets(context, &prepared.workspace.config.models);
+/// Models of the plan that their vendor ends soon, or has ended.
+fn retirements(context: &Context, prepared: &Prepared, plan: &Plan, settings: &Settings) -> Vec<String> {
+    if settings.mode == Mode::Replay {
+        return Vec::new();
+    }
+    let today = rfc3339(context.take_clock().now());
+    let soon = context.take_clock().now().checked_add(jiff::SignedDuration::from_hours(24 * SOON)).map(rfc3339);
+    let soon = soon.unwrap_or_default();
+    let used: std::collections::BTreeSet<usize> = plan.items.iter().map(|item| item.model).collect();
+    let entries = used.into_iter().map(|index| &prepared.workspace.config.models[index]);
+    let note = |entry: &crate::project::ModelEntry| {
+        let known = known_price(&entry.provider, entry.base_url.as_deref(), &entry.model)?;
+        let day = known.retires.as_deref().filter(|day| **day < *soon)?;
+        let verb = if *day < *today { "was to end" } else { "ends" };
+        Some(format!("the vendor {verb} `{}` (model `{}`) on {day}", entry.model, entry.alias))
+    };
+    entries.filter_map(note).collect()
+}
+
+/// Moves what a journal holds to where it belongs.
+pub(super) fn put_away(project: &Project, journal: Journal) -> Result<(), Failure> {
+    let (path, lines) = journal.finish()?;
+    settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
+    // Another process may have recovered it meanwhile: what is in it is settled either way.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn open_journal(project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
+    let secrets = known_secrets(project, &prepared.workspace.config.models)?;
     let id = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
     Journal::begin(&project.root, &id, secrets).map_err(|error| {
         Failure::usage(format!("the journal in {}/.promptctl cannot be opened: {error}", project.root.display()))

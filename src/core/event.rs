@@ -31,6 +31,8 @@ pub enum Event {
     Finished(Box<Outcome>),
     /// Something that a person should know, said once.
     Noted(String),
+    /// What was sent or what came, in a line, for whoever wants to see all of it.
+    Traced(String),
     /// The run is over.
     Ended(Box<Summary>),
 }

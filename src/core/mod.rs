@@ -8,6 +8,7 @@ pub mod digest;
 pub mod escape;
 pub mod event;
 pub mod json;
+pub mod message;
 pub mod names;
 pub mod path;
 pub mod problem;

@@ -4,56 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::digest::{canonical_json, sha256_hex};
+pub use super::message::{Image, Message, Part, Role};
 use super::names::RequestKey;
-
-/// Who speaks in a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Instructions.
-    System,
-    /// The person, or what stands for one.
-    User,
-    /// The model itself, earlier in the conversation.
-    Assistant,
-    /// Instructions, as newer models of OpenAI name them.
-    Developer,
-    /// A tool's result.
-    Tool,
-}
-
-impl Role {
-    /// Every role and its name.
-    pub const ALL: [(&'static str, Self); 5] = [
-        ("system", Self::System),
-        ("user", Self::User),
-        ("assistant", Self::Assistant),
-        ("developer", Self::Developer),
-        ("tool", Self::Tool),
-    ];
-
-    /// The role's name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, role)| *role == self).map_or("", |(name, _)| name)
-    }
-
-    /// The role of that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, role)| *role)
-    }
-}
-
-/// One message of a request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +49,9 @@ pub struct Request {
     /// Sampling and other parameters, by the provider's own names.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map<String, Value>,
+    /// SHA-256 of what the model entry adds to what is sent, where it adds anything: a body, a form of asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extras: Option<String>,
 }
 
 impl Request {
@@ -104,14 +59,13 @@ impl Request {
     #[must_use]
     pub fn canonical(&self, sample: u32) -> String {
         let format = self.response_format.as_ref().map(|f| json!({"name": f.name, "schema": f.schema}));
-        let messages: Vec<Value> =
-            self.messages.iter().map(|m| json!({"content": m.content, "role": m.role.name()})).collect();
+        let messages: Vec<Value> = self.messages.iter().map(Message::canonical).collect();
         let tools: Vec<Value> = self
             .tools
             .iter()
             .map(|t| json!({"description": t.description, "name": t.name, "parameters": t.parameters}))
             .collect();
-        canonical_json(&json!({
+        let mut whole = json!({
             "messages": messages,
             "model": self.model,
             "params": self.params,
@@ -119,7 +73,11 @@ impl Request {
             "response_format": format,
             "sample": sample,
             "tools": tools,
-        }))
+        });
+        if let Some(extras) = &self.extras {
+            whole["extras"] = json!(extras);
+        }
+        canonical_json(&whole)
     }
 
     /// The key under which an answer to this request is recorded.
@@ -190,6 +148,9 @@ pub struct Usage {
     /// The part of `input` that came from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<u64>,
+    /// The part of `input` that was written into a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
     /// Everything that the model wrote, reasoning included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<u64>,
@@ -206,6 +167,19 @@ impl Usage {
     }
 }
 
+/// How likely the model found a token that it wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Logprob {
+    /// The token.
+    pub token: String,
+    /// The natural logarithm of its probability.
+    pub logprob: f64,
+    /// The likeliest tokens at this place, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<(String, f64)>,
+}
+
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -219,6 +193,9 @@ pub struct Response {
     /// Why the answer ended.
     #[serde(default)]
     pub finish_reason: FinishReason,
+    /// The provider's own word for why it ended, where that says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_detail: Option<String>,
     /// Tokens.
     #[serde(default, skip_serializing_if = "Usage::is_empty")]
     pub usage: Usage,
@@ -237,6 +214,9 @@ pub struct Response {
     /// The model's reasoning, where the provider shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// How likely each token was, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logprobs: Vec<Logprob>,
     /// How many times the request was sent, where more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -257,6 +237,8 @@ pub struct Price {
     pub input: f64,
     /// Input that came from a cache; left out: as `input`.
     pub cached_input: Option<f64>,
+    /// Input that is written into a cache; left out: as `input`.
+    pub cache_write: Option<f64>,
     /// Output.
     pub output: f64,
 }
@@ -267,11 +249,13 @@ impl Price {
     pub fn cost(&self, usage: &Usage) -> Option<f64> {
         let (input, output) = (usage.input?, usage.output?);
         let cached = usage.cached_input.unwrap_or(0).min(input);
+        let written = usage.cache_write.unwrap_or(0).min(input - cached);
         #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
         let tokens = |n: u64| n as f64 / 1e6;
         Some(
-            tokens(input - cached) * self.input
+            tokens(input - cached - written) * self.input
                 + tokens(cached) * self.cached_input.unwrap_or(self.input)
+                + tokens(written) * self.cache_write.unwrap_or(self.input)
                 + tokens(output) * self.output,
         )
     }
@@ -285,10 +269,11 @@ mod tests {
         Request {
             provider: "openai".into(),
             model: "m".into(),
-            messages: vec![Message { role: Role::User, content: "hi".into() }],
+            messages: vec![Message::new(Role::User, "hi")],
             tools: vec![Tool { name: "t".into(), description: "d".into(), parameters: json!({"a": 1, "b": 2}) }],
             response_format: Some(ResponseFormat { name: "s".into(), schema: json!({"type": "object"}) }),
             params: json!({"temperature": 0, "seed": 1}).as_object().cloned().unwrap_or_default(),
+            extras: None,
         }
     }
 
@@ -305,7 +290,12 @@ mod tests {
         changed(|r| r.model = "n".into());
         changed(|r| r.messages[0].content.push('!'));
         changed(|r| r.messages[0].role = Role::System);
-        changed(|r| r.messages.push(Message { role: Role::User, content: String::new() }));
+        changed(|r| r.messages.push(Message::new(Role::User, "")));
+        changed(|r| r.messages[0].images.push(Image::new("a.png", "image/png", b"1".as_slice().into()).at(0)));
+        changed(|r| r.messages[0].images.push(Image::new("a.png", "image/png", b"2".as_slice().into()).at(0)));
+        changed(|r| r.messages[0].images.push(Image::new("a.png", "image/png", b"2".as_slice().into()).at(1)));
+        changed(|r| r.messages[0].tool_call_id = Some("call_1".into()));
+        changed(|r| r.extras = Some("e".into()));
         changed(|r| r.tools[0].name = "u".into());
         changed(|r| r.tools[0].description = "e".into());
         changed(|r| r.tools[0].parameters = json!({}));
@@ -328,10 +318,12 @@ mod tests {
 
     #[test]
     fn a_price_needs_the_tokens() {
-        let price = Price { input: 1.0, cached_input: Some(0.1), output: 4.0 };
+        let price = Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(1.25), output: 4.0 };
         let usage =
-            Usage { input: Some(1_000_000), cached_input: Some(500_000), output: Some(250_000), reasoning: None };
+            Usage { input: Some(1_000_000), cached_input: Some(500_000), output: Some(250_000), ..Usage::default() };
         assert!((price.cost(&usage).expect("told") - 1.55).abs() < 1e-9);
+        let usage = Usage { cache_write: Some(400_000), ..usage };
+        assert!((price.cost(&usage).expect("told") - 1.65).abs() < 1e-9);
         assert_eq!(price.cost(&Usage::default()), None);
     }
 }

@@ -42,6 +42,16 @@ impl Secrets {
         text
     }
 
+    /// The text for a person to read: without any known secret, and without anything that has the shape of a key.
+    #[must_use]
+    pub fn clean(&self, text: &str) -> String {
+        let mut text = self.redact(text).into_owned();
+        while let Some((_, range)) = key_shape(&text) {
+            text.replace_range(range, "[redacted]");
+        }
+        text
+    }
+
     /// Whether the text holds a known secret.
     #[must_use]
     pub fn found_in(&self, text: &str) -> bool {

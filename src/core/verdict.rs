@@ -170,6 +170,8 @@ pub struct Detail {
     pub place: Option<(String, usize)>,
     /// The accepted and the new answer, or the recorded and the present request, as texts to be compared.
     pub difference: Option<Difference>,
+    /// Whether it was not asked at all, because others before it could not be answered.
+    pub unasked: bool,
     /// The pending snapshot's path, where one was written.
     pub pending: Option<String>,
 }

@@ -1,18 +1,25 @@
 //! Asking: connections, time limits, retries and pace, the same for every protocol.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::fault::{Fault, FaultKind};
+use super::breaker::Breaker;
+use super::credentials::{Credentials, Variables};
+use super::fault::{Fault, FaultKind, start_of};
 use super::hosts::AllowedHosts;
-use super::http::{call_fault, retry_after};
+use super::http::{call_fault, retry_after, should_retry};
 use super::pace::Pace;
-use super::provider::{self, Exchange, HttpCall, Provider, Reply};
+use super::program;
+use super::provider::{self, Exchange, HttpCall, KeyHeader, Provider, Reply};
+use super::quota::Quota;
 use super::retry::Policy;
-use crate::core::problem::Problems;
+use super::sign::Signer;
+use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::{Request, Response};
 use crate::core::redact::Secrets;
 use crate::project::ModelEntry;
@@ -23,51 +30,88 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How many connections to one server are kept open for the next request.
 const KEPT_OPEN: usize = 512;
 
+/// What somebody outside the repository allows.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// Where requests and keys may go.
+    pub hosts: AllowedHosts,
+    /// Whether programs may be run.
+    pub programs: bool,
+    /// The folder that programs run in.
+    pub folder: PathBuf,
+    /// Whether every exchange is told, without keys.
+    pub traces: bool,
+}
+
+/// Something that happens on the way to an answer.
+#[derive(Debug)]
+pub enum Happened<'h> {
+    /// The request is sent again, because of this.
+    Retried(&'h str),
+    /// Nothing more is asked of this model, because of this.
+    GaveUp(&'h str),
+    /// A line on what was sent or what came.
+    Traced(String),
+}
+
+type Told<'t> = &'t (dyn Fn(Happened<'_>) + Send + Sync);
+
 /// The connections of a run. Nothing is set up before the first request.
 #[derive(Debug, Default)]
 pub struct Client {
     direct: OnceLock<Result<reqwest::Client, String>>,
     proxied: OnceLock<Result<reqwest::Client, String>>,
+    permissions: Permissions,
 }
 
 /// A model, ready to be asked.
 pub struct Lane<'c> {
     client: &'c Client,
     provider: Box<dyn Provider>,
-    authorization: Option<HeaderValue>,
+    credentials: Credentials,
     secrets: Secrets,
-    timeout_ms: u64,
+    timeout: Duration,
+    deadline: Duration,
     policy: Policy,
     pace: Pace,
+    breaker: Breaker,
 }
 
 impl Client {
-    /// The model of an entry. `key` is the value of the variable that [`super::key_variable`] names.
-    pub fn lane(&self, entry: &ModelEntry, key: Option<&str>, hosts: &AllowedHosts) -> Result<Lane<'_>, Problems> {
+    /// A client that may do what is permitted.
+    #[must_use]
+    pub fn new(permissions: Permissions) -> Self {
+        Self { permissions, ..Self::default() }
+    }
+
+    /// The model of an entry.
+    pub fn lane(&self, entry: &ModelEntry, variables: Variables<'_>) -> Result<Lane<'_>, Problems> {
         let mut problems = Problems::default();
-        let Some(provider) = provider::build(entry, &mut problems).filter(|_| !problems.has_errors()) else {
+        let provider = provider::build(entry, Some(variables), &mut problems);
+        let Some(provider) = provider.filter(|_| !problems.has_errors()) else {
             return Err(problems);
         };
-        if let Some(host) = provider.host() {
-            hosts.check(entry, &host, super::key_variable(entry).as_deref())?;
+        let place = || Place::span(&entry.source, entry.alias_span.clone());
+        if entry.provider == "exec" && !self.permissions.programs {
+            let message = format!("the model `{}` runs a program, which was not allowed", entry.alias);
+            let help = "say `--allow-exec` (or set PROMPTCTL_ALLOW_EXEC=1) if you trust the project";
+            return Err(Problem::error(place(), message).help(help).into());
         }
-        let mut secrets = Secrets::default();
-        let mut authorization = None;
-        if let Some(key) = key {
-            secrets.add(super::key_variable(entry).as_deref().unwrap_or("API_KEY"), key);
-            authorization = HeaderValue::from_str(&format!("Bearer {}", key.trim())).ok().map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
+        let credentials = Credentials::of(entry, variables)
+            .map_err(|missing| Problem::error(place(), format!("no credentials: {missing} is not set")))?;
+        if let Some(host) = provider.host() {
+            self.permissions.hosts.check(entry, &host, &credentials.variables())?;
         }
         Ok(Lane {
             client: self,
             provider,
-            authorization,
-            secrets,
-            timeout_ms: entry.limits.timeout_ms,
+            secrets: credentials.secrets(),
+            credentials,
+            timeout: Duration::from_millis(entry.limits.timeout_ms),
+            deadline: Duration::from_millis(entry.limits.deadline_ms()),
             policy: Policy::new(entry.limits.retries),
-            pace: Pace::new(entry.limits.requests_per_minute),
+            pace: Pace::new(entry.limits.requests_per_minute, entry.limits.tokens_per_minute),
+            breaker: Breaker::default(),
         })
     }
 
@@ -93,35 +137,83 @@ fn build_http(local: bool) -> Result<reqwest::Client, String> {
     builder.build().map_err(|error| error.to_string())
 }
 
+/// A reply with what its headers say of the next attempt.
+struct Arrived {
+    reply: Reply,
+    wait: Option<Duration>,
+    again: Option<bool>,
+}
+
 impl Lane<'_> {
-    /// Asks, again where that may help. `on_retry` hears of every further attempt.
-    pub async fn ask(
-        &self,
-        request: &Request,
-        sample: u32,
-        on_retry: &(dyn Fn(&str) + Send + Sync),
-    ) -> Result<Response, Fault> {
-        let mut attempt = 0;
+    /// Asks, again where that may help. The request has about so many `tokens`, its answer included.
+    pub async fn ask(&self, request: &Request, sample: u32, tokens: u64, tell: Told<'_>) -> Result<Response, Fault> {
+        let (mut attempts, mut failures) = (0, 0);
+        let mut last: Option<(Fault, Instant)> = None;
         loop {
-            self.pace.turn().await;
+            let turn = match &last {
+                None => self.pace.turn(tokens).await,
+                Some((fault, deadline)) => match timeout_at(*deadline, self.pace.turn(tokens)).await {
+                    Ok(turn) => turn,
+                    Err(_) => return Err(self.give_up(self.late(fault.clone()), tell)),
+                },
+            };
+            if let Some(why) = self.breaker.open().filter(|_| attempts == 0) {
+                let message = format!("not asked, because nothing more is asked of this model: {why}");
+                let mut fault = Fault::new(FaultKind::Server, message);
+                fault.unasked = true;
+                return Err(fault);
+            }
             let begun = Instant::now();
-            let fault = match self.attempt(request, sample, attempt).await {
+            let deadline = last.as_ref().map_or(begun + self.deadline, |(_, deadline)| *deadline);
+            let limit = self.timeout.min(deadline.saturating_duration_since(begun));
+            let mut fault = match self.attempt(request, sample, attempts, limit, tell).await {
                 Ok(response) => {
                     let mut response = self.without_secrets(response);
                     response.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-                    response.attempts = (attempt > 0).then_some(attempt + 1);
+                    response.attempts = (attempts > 0).then_some(attempts + 1);
+                    let used = response.usage.input.zip(response.usage.output).map(|(input, output)| input + output);
+                    turn.answered(used);
+                    self.breaker.answered();
                     return Ok(response);
                 }
                 Err(fault) => fault.redacted(&self.secrets),
             };
-            let (wait, fault) = self.policy.next(fault, attempt, fastrand::f64())?;
-            if fault.kind == FaultKind::RateLimited {
-                self.pace.hold(wait);
+            attempts += 1;
+            fault.attempts = attempts;
+            let limited = fault.kind == FaultKind::RateLimited;
+            let chance = fastrand::f64();
+            let (mut wait, fault) = match self.policy.next(fault, failures, chance) {
+                Ok(again) => again,
+                Err(fault) => return Err(self.give_up(fault, tell)),
+            };
+            if limited {
+                wait = self.pace.refused(fault.wait, chance);
             }
-            on_retry(&fault.message);
-            tokio::time::sleep(wait).await;
-            attempt += 1;
+            drop(turn);
+            if Instant::now() + wait >= deadline {
+                return Err(self.give_up(self.late(fault), tell));
+            }
+            tell(Happened::Retried(&fault.message));
+            if !limited {
+                // A refusal holds everybody back, this request with them; any other fault is its own.
+                failures += 1;
+                tokio::time::sleep(wait).await;
+            }
+            last = Some((fault, deadline));
         }
+    }
+
+    /// The fault of a request whose time is over.
+    fn late(&self, mut fault: Fault) -> Fault {
+        fault.message = format!("{}; gave up after {} s (`deadline`)", fault.message, self.deadline.as_secs_f64());
+        fault
+    }
+
+    fn give_up(&self, fault: Fault, tell: Told<'_>) -> Fault {
+        if let Some(why) = self.breaker.failed(&fault) {
+            tell(Happened::GaveUp(why));
+        }
+        fault
     }
 
     /// A server that says the key back does not get it into anything that is shown or written.
@@ -134,46 +226,76 @@ impl Lane<'_> {
         serde_json::from_str(&self.secrets.redact(&text)).unwrap_or_default()
     }
 
-    async fn attempt(&self, request: &Request, sample: u32, attempt: u32) -> Result<Response, Fault> {
+    async fn attempt(
+        &self,
+        request: &Request,
+        sample: u32,
+        attempt: u32,
+        limit: Duration,
+        tell: Told<'_>,
+    ) -> Result<Response, Fault> {
+        let late = |_| {
+            let message = format!("no answer within {:.1} s", limit.as_secs_f64()).replace(".0 s", " s");
+            Fault::new(FaultKind::Timeout, message).again(true)
+        };
         match self.provider.exchange(request, sample, attempt) {
             Exchange::Local { delay, answer } => {
                 if !delay.is_zero() {
-                    tokio::time::sleep(delay).await;
+                    timeout(limit, tokio::time::sleep(delay)).await.map_err(late)?;
                 }
                 answer.map(|response| *response)
             }
+            Exchange::Program { command, input } => {
+                self.trace(tell, || format!("→ {}: {}", command.join(" "), start_of(&input)));
+                let run = program::run(&command, &self.client.permissions.folder, input);
+                let reply = timeout(limit, run).await.map_err(late)??;
+                self.trace(tell, || format!("← {}", start_of(&reply.body)));
+                self.provider.parse(&reply)
+            }
             Exchange::Http(call) => {
-                let limit = Duration::from_millis(self.timeout_ms);
-                match tokio::time::timeout(limit, self.call(call)).await {
-                    Ok(result) => {
-                        let (reply, wait) = result?;
-                        self.provider.parse(&reply).map_err(|mut fault| {
-                            fault.wait = wait;
-                            fault
-                        })
+                let Arrived { reply, wait, again } =
+                    timeout(limit, self.call(call, limit, tell)).await.map_err(late)??;
+                self.provider.parse(&reply).map_err(|mut fault| {
+                    fault.wait = wait.or(fault.wait);
+                    fault.again = again.unwrap_or(fault.again);
+                    // Whoever says when to come back is busy, not broken.
+                    if reply.status == 529 || reply.status == 503 && fault.wait.is_some() {
+                        fault.kind = FaultKind::RateLimited;
                     }
-                    Err(_) => {
-                        let seconds = limit.as_secs_f64();
-                        Err(Fault::new(FaultKind::Timeout, format!("no answer within {seconds} s")).again(true))
-                    }
-                }
+                    fault
+                })
             }
         }
     }
 
-    async fn call(&self, call: HttpCall) -> Result<(Reply, Option<Duration>), Fault> {
-        let url = Url::parse(&call.url).map_err(|error| Fault::new(FaultKind::BadRequest, error.to_string()))?;
-        let mut builder = self.client.http(&url)?.post(url).body(call.body);
+    async fn call(&self, mut call: HttpCall, limit: Duration, tell: Told<'_>) -> Result<Arrived, Fault> {
+        let bad = |why: String| Fault::new(FaultKind::BadRequest, why);
+        let url = Url::parse(&call.url).map_err(|error| bad(error.to_string()))?;
+        let proof = self.proof(&call).map_err(bad)?;
+        self.trace(tell, || {
+            let headers: Vec<&str> = call.headers.iter().map(|(name, _)| name.as_str()).collect();
+            let proof: Vec<&str> = proof.iter().map(|(name, _)| name.as_str()).collect();
+            let headers = [headers, proof].concat().join(", ");
+            format!("→ POST {url} ({headers}) {} bytes: {}", call.body.len(), start_of(&call.body))
+        });
+        let body = std::mem::take(&mut call.body);
+        let mut builder = self.client.http(&url)?.post(url).body(body);
         for (name, value) in call.headers {
             builder = builder.header(name, value);
         }
-        if let Some(authorization) = &self.authorization {
-            builder = builder.header(AUTHORIZATION, authorization.clone());
+        for (name, value) in proof {
+            builder = builder.header(name, value);
         }
-        let failed = |error: reqwest::Error| call_fault(&error, self.timeout_ms);
+        let begun = Instant::now();
+        let failed = |error: reqwest::Error| call_fault(&error, limit);
         let mut response = builder.send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        let wait = retry_after(response.headers(), SystemTime::now());
+        let now = SystemTime::now();
+        let (wait, again) = (retry_after(response.headers(), now), should_retry(response.headers()));
+        if let Some(quota) = Quota::read(response.headers(), now) {
+            self.pace.learn(&quota);
+        }
+        let version = response.version();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BODY {
@@ -182,6 +304,39 @@ impl Lane<'_> {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((Reply { status, body }, wait))
+        self.trace(tell, || {
+            let ms = begun.elapsed().as_millis();
+            format!("← {status} ({version:?}, {ms} ms) {} bytes: {}", body.len(), start_of(&body))
+        });
+        Ok(Arrived { reply: Reply { status, body }, wait, again })
+    }
+
+    /// The headers that prove who asks.
+    fn proof(&self, call: &HttpCall) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+        let header = |name: HeaderName, value: &str| {
+            let mut value = HeaderValue::from_str(value).map_err(|_| "the key holds what no header can".to_owned())?;
+            value.set_sensitive(true);
+            Ok((name, value))
+        };
+        let named = |name: &str| HeaderName::from_bytes(name.as_bytes()).map_err(|error| error.to_string());
+        match &self.credentials {
+            Credentials::None => Ok(Vec::new()),
+            Credentials::Key { value, .. } => match self.provider.key_header() {
+                KeyHeader::Bearer => Ok(vec![header(AUTHORIZATION, &format!("Bearer {value}"))?]),
+                KeyHeader::Named(name) => Ok(vec![header(named(&name)?, value)?]),
+            },
+            Credentials::Aws { access_key, secret_key, session } => {
+                let region = self.provider.region().unwrap_or_default();
+                let signer = Signer { access_key, secret_key, session: session.as_deref(), region };
+                let headers = signer.headers(call, SystemTime::now())?;
+                headers.iter().map(|(name, value)| header(named(name)?, value)).collect()
+            }
+        }
+    }
+
+    fn trace(&self, tell: Told<'_>, line: impl FnOnce() -> String) {
+        if self.client.permissions.traces {
+            tell(Happened::Traced(self.secrets.clean(&line())));
+        }
     }
 }

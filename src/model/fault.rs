@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::core::escape::terminal_line;
-use crate::core::redact::{Secrets, key_shape};
+use crate::core::redact::Secrets;
 
 /// The kinds of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum FaultKind {
     Timeout,
     /// An answer that is not what the protocol promises.
     Protocol,
+    /// A program that could not be run, or that failed.
+    Program,
 }
 
 /// Why an answer could not be had.
@@ -42,6 +44,10 @@ pub struct Fault {
     pub attempts: u32,
     /// Whether sending it again may help.
     pub(super) again: bool,
+    /// Whether every other request will fare the same.
+    pub(super) fatal: bool,
+    /// Whether it was not sent at all, because others before it failed.
+    pub unasked: bool,
     /// How long the server asks to be left alone.
     pub(super) wait: Option<Duration>,
 }
@@ -51,7 +57,16 @@ const SHOWN: usize = 200;
 
 impl Fault {
     pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, attempts: 1, again: false, wait: None }
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            attempts: 1,
+            again: false,
+            fatal: false,
+            unasked: false,
+            wait: None,
+        }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -64,17 +79,15 @@ impl Fault {
         self
     }
 
+    pub(super) fn fatal(mut self) -> Self {
+        self.fatal = true;
+        self
+    }
+
     /// The same without any key in it.
     pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
-        let clean = |text: &str| {
-            let mut text = secrets.redact(text).into_owned();
-            while let Some((_, range)) = key_shape(&text) {
-                text.replace_range(range, "[redacted]");
-            }
-            text
-        };
         for text in [Some(&mut self.message), self.help.as_mut()].into_iter().flatten() {
-            *text = clean(text);
+            *text = secrets.clean(text);
         }
         self
     }

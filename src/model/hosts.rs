@@ -8,7 +8,7 @@ use crate::project::ModelEntry;
 pub const ALLOWED_HOSTS: &str = "PROMPTCTL_ALLOWED_HOSTS";
 
 /// Variables that hold the key of a well-known service, and the host (or the domain) of that service.
-const VENDORS: [(&str, &str); 16] = [
+const VENDORS: [(&str, &str); 18] = [
     ("OPENAI_API_KEY", "api.openai.com"),
     ("ANTHROPIC_API_KEY", "api.anthropic.com"),
     ("GEMINI_API_KEY", "googleapis.com"),
@@ -21,8 +21,10 @@ const VENDORS: [(&str, &str); 16] = [
     ("TOGETHER_API_KEY", "api.together.xyz"),
     ("AZURE_OPENAI_API_KEY", "azure.com"),
     ("AWS_SECRET_ACCESS_KEY", "amazonaws.com"),
+    ("AWS_SECRET_ACCESS_KEY", "amazonaws.com.cn"),
     ("AWS_SESSION_TOKEN", "amazonaws.com"),
     ("AWS_BEARER_TOKEN_BEDROCK", "amazonaws.com"),
+    ("AWS_BEARER_TOKEN_BEDROCK", "amazonaws.com.cn"),
     ("GITHUB_TOKEN", "models.github.ai"),
     ("GH_TOKEN", "models.github.ai"),
 ];
@@ -47,7 +49,7 @@ impl AllowedHosts {
     }
 
     /// Whether a model's requests, and its key if it has one, may go to its host.
-    pub(super) fn check(&self, entry: &ModelEntry, host: &str, variable: Option<&str>) -> Result<(), Problem> {
+    pub(super) fn check(&self, entry: &ModelEntry, host: &str, variables: &[&str]) -> Result<(), Problem> {
         let host = host.to_lowercase();
         let place = || Place::span(&entry.source, entry.alias_span.clone());
         if self.names(&host) {
@@ -59,10 +61,12 @@ impl AllowedHosts {
                 Problem::error(place(), message).help(format!("add `{host}` to {ALLOWED_HOSTS}, if you trust it"))
             );
         }
-        let vendor = VENDORS.iter().find(|(name, _)| Some(*name) == variable).map(|(_, domain)| *domain);
-        match vendor.filter(|domain| host != *domain && !host.ends_with(&format!(".{domain}"))) {
-            Some(domain) => {
-                let name = variable.unwrap_or_default();
+        let at = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+        let homes = |name: &'static str| VENDORS.iter().filter(move |(known, _)| *known == name);
+        let stray =
+            VENDORS.iter().find(|(name, _)| variables.contains(name) && !homes(name).any(|(_, domain)| at(domain)));
+        match stray {
+            Some((name, domain)) => {
                 let message = format!(
                     "the model `{}` would send {name} to `{host}`, but that key belongs to `{domain}`",
                     entry.alias

@@ -9,9 +9,10 @@ use super::fault::{Fault, FaultKind};
 /// The fault that a status is, with what the server said.
 pub(super) fn status_fault(status: u16, said: &str, alias: &str) -> Fault {
     let (kind, help) = match status {
-        401 | 403 => {
-            (FaultKind::Credentials, Some(format!("check the key that `api-key-env` of the model `{alias}` names")))
-        }
+        401 | 403 => (
+            FaultKind::Credentials,
+            Some(format!("check the key of the model `{alias}` (the variable that its `api-key-env` names)")),
+        ),
         402 => (FaultKind::Credentials, Some("the account has no credit left".to_owned())),
         404 => (
             FaultKind::NotFound,
@@ -24,7 +25,9 @@ pub(super) fn status_fault(status: u16, said: &str, alias: &str) -> Fault {
         400..=499 => (FaultKind::BadRequest, None),
         _ => (FaultKind::Server, None),
     };
-    let fault = Fault::new(kind, format!("the server answered {status}: {said}")).again(is_transient(status));
+    let mut fault = Fault::new(kind, format!("the server answered {status}: {said}")).again(is_transient(status));
+    // A server may refuse one request with 403 for what is in it; the others are about the key or the address.
+    fault.fatal = matches!(status, 401 | 402 | 404);
     match help {
         Some(help) => fault.help(help),
         None => fault,
@@ -37,14 +40,10 @@ fn is_transient(status: u16) -> bool {
 }
 
 /// The fault that a failed call is.
-pub(super) fn call_fault(error: &reqwest::Error, timeout_ms: u64) -> Fault {
+pub(super) fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
     let causes = causes(error);
     if error.is_timeout() {
-        return Fault::new(
-            FaultKind::Timeout,
-            format!("no answer within {} s", Duration::from_millis(timeout_ms).as_secs_f64()),
-        )
-        .again(true);
+        return Fault::new(FaultKind::Timeout, format!("no answer within {} s", limit.as_secs_f64())).again(true);
     }
     if ["UnknownIssuer", "invalid peer certificate", "self-signed", "self signed"]
         .iter()
@@ -52,7 +51,7 @@ pub(super) fn call_fault(error: &reqwest::Error, timeout_ms: u64) -> Fault {
     {
         let message = format!("the server's certificate is not trusted: {causes}");
         let help = "if a proxy of your company signs it, set SSL_CERT_FILE to a file with its certificate";
-        return Fault::new(FaultKind::Tls, message).help(help);
+        return Fault::new(FaultKind::Tls, message).fatal().help(help);
     }
     let what = if error.is_connect() { "no connection" } else { "the connection broke" };
     Fault::new(FaultKind::Connection, format!("{what}: {causes}")).again(true)
@@ -85,6 +84,15 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     match text.parse::<f64>() {
         Ok(value) => seconds(value),
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).ok(),
+    }
+}
+
+/// Whether the server itself says that sending the request again helps.
+pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match headers.get("x-should-retry")?.to_str().ok()?.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
     }
 }
 

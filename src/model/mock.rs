@@ -9,12 +9,11 @@ use serde_json::Value;
 
 use super::fault::{Fault, FaultKind};
 use super::http::status_fault;
-use super::provider::{Exchange, Provider, Reply};
+use super::provider::{Building, Exchange, Provider, Reply};
 use crate::core::decode::Decoder;
-use crate::core::problem::Problems;
 use crate::core::record::{FinishReason, Request, Response, Role, ToolCall, Usage};
 use crate::core::yaml::Node;
-use crate::project::{ModelEntry, decode_duration};
+use crate::project::decode_duration;
 use crate::prompt::Inline;
 
 /// The keys of a model entry that only this provider knows.
@@ -45,15 +44,16 @@ struct Failure {
     times: Option<u32>,
 }
 
-pub(super) fn build(entry: &ModelEntry, problems: &mut Problems) -> Option<Box<dyn Provider>> {
-    let mut decoder = Decoder { source: &entry.source, problems };
-    let option = |name: &str| entry.options.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
-    let latency = match option("latency") {
+pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>> {
+    let entry = building.entry;
+    let (latency, replies) = (building.option("latency"), building.option("replies"));
+    let mut decoder = building.decoder();
+    let latency = match latency {
         Some(node) => Duration::from_millis(decode_duration(&mut decoder, node, "latency")?),
         None => Duration::ZERO,
     };
     let mut rules = Vec::new();
-    for node in option("replies").and_then(|node| decoder.list(node, "replies")).unwrap_or_default() {
+    for node in replies.and_then(|node| decoder.list(node, "replies")).unwrap_or_default() {
         rules.push(decode_rule(&mut decoder, node)?);
     }
     if rules.is_empty() {
@@ -163,13 +163,15 @@ impl Provider for Mock {
             let help = "add a last reply without `when`, which answers everything else";
             return Exchange::Local {
                 delay: self.latency,
-                answer: Err(Fault::new(FaultKind::NotFound, message).help(help)),
+                answer: Err(Fault::new(FaultKind::BadRequest, message).help(help)),
             };
         };
         let delay = rule.latency.unwrap_or(self.latency);
         if let Some(failure) = rule.error.as_ref().filter(|failure| failure.times.is_none_or(|times| attempt < times)) {
             let mut fault = status_fault(failure.status, &failure.message, &self.alias);
             fault.wait = failure.retry_after;
+            // A scripted failure is about its own case.
+            fault.fatal = false;
             return Exchange::Local { delay, answer: Err(fault) };
         }
         let groups: Vec<String> = rule

@@ -4,17 +4,39 @@
 //! the rest for all of them: connections, time limits, retries, pace. Keys are handed in. Knows nothing of cases,
 //! recordings, expectations or snapshots.
 
+mod anthropic;
+mod azure;
+mod batch;
+mod bedrock;
+mod breaker;
 mod client;
+mod credentials;
+mod exec;
 mod fault;
+mod gemini;
 mod hosts;
 mod http;
+mod http_api;
 mod mock;
+mod ollama;
 mod openai;
 mod pace;
+mod params;
+mod program;
 mod provider;
+mod quota;
+mod responses;
 mod retry;
+mod sign;
+mod wire;
 
-pub use client::{Client, Lane};
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batch, BatchError, BatchResult};
+pub use client::{Client, Happened, Lane, Permissions};
+pub use credentials::{Variables, missing_credentials, secret_variables};
 pub use fault::{Fault, FaultKind};
 pub use hosts::{ALLOWED_HOSTS, AllowedHosts};
-pub use provider::{check, key_variable};
+pub use params::{Checker, refusal};
+pub use provider::host;

@@ -2,130 +2,86 @@
 //!
 //! Parameters are passed on as they were written. Source of the shapes: OpenAI's API reference of the endpoint.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fault::{Fault, FaultKind, start_of};
-use super::http::status_fault;
-use super::provider::{Exchange, HttpCall, Provider, Reply};
-use crate::core::decode::Decoder;
-use crate::core::problem::Problems;
-use crate::core::record::{FinishReason, Request, Response, ToolCall, Usage};
-use crate::project::ModelEntry;
+use super::fault::{Fault, FaultKind};
+use super::params::Parameter;
+use super::provider::{BatchForm, Building, Exchange, Provider, Reply};
+use super::wire::{Endpoint, Told, arguments, arguments_text, cannot_pair, data_url, is_strict, parts, promised};
+use crate::core::record::{FinishReason, Image, Logprob, Message, Request, Response, Role, ToolCall, Usage};
 
 /// The keys of a model entry that only this provider knows.
-pub(super) const OPTIONS: [&str; 2] = ["headers", "body"];
+pub(super) const OPTIONS: [&str; 3] = ["headers", "body", "max-tokens-name"];
+pub(super) const PARAMETERS: [Parameter; 0] = [];
+pub(super) const MAX_TOKENS_NAME: &str = "max-tokens-name";
 const VENDOR: &str = "https://api.openai.com/v1";
+pub(super) const API: &str = "an OpenAI-compatible API";
+
+/// Models of OpenAI that refuse `max_tokens`: they count what they think, too.
+static REASONING: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(o\d|gpt-5)").unwrap_or_else(|_| unreachable!("a constant")));
+
+/// The names of the one limit.
+const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 struct OpenAi {
-    url: String,
-    headers: Vec<(String, String)>,
-    body: Map<String, Value>,
-    alias: String,
+    endpoint: Endpoint,
+    chat: Chat,
 }
 
-pub(super) fn build(entry: &ModelEntry, problems: &mut Problems) -> Option<Box<dyn Provider>> {
-    let mut decoder = Decoder { source: &entry.source, problems };
-    let base = entry.base_url.as_deref().unwrap_or(VENDOR);
-    let mut provider = OpenAi {
-        url: format!("{base}/chat/completions"),
-        headers: Vec::new(),
-        body: Map::new(),
-        alias: entry.alias.to_string(),
-    };
-    for (key, node) in &entry.options {
-        match key.text.as_str() {
-            "headers" => {
-                for (name, value) in decoder.map(node, "headers")?.iter() {
-                    if ["authorization", "api-key", "x-api-key", "cookie"].contains(&name.text.to_lowercase().as_str())
-                    {
-                        let help = "name the variable that holds the key with `api-key-env`";
-                        let message =
-                            format!("the header `{}` carries a key, which does not belong into a file", name.text);
-                        decoder.error_help(name.span.clone(), message, help);
-                        continue;
-                    }
-                    let text = decoder.text(value, "a header")?;
-                    let valid = reqwest::header::HeaderName::from_bytes(name.text.as_bytes()).is_ok()
-                        && reqwest::header::HeaderValue::from_str(&text).is_ok();
-                    if !valid {
-                        decoder.error(name.span.clone(), format!("`{}` is no valid HTTP header", name.text));
-                        continue;
-                    }
-                    provider.headers.push((name.text.clone(), text));
-                }
-            }
-            "body" => {
-                decoder.map(node, "body")?;
-                provider.body = node.to_json().as_object().cloned().unwrap_or_default();
-            }
-            _ => {}
-        }
-    }
-    Some(Box::new(provider))
+/// The body of a request and the reading of an answer, which Azure shares.
+#[derive(Debug, Default)]
+pub(super) struct Chat {
+    /// The name under which this server wants the limit on tokens.
+    limit: Option<&'static str>,
+}
+
+pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>> {
+    let endpoint = Endpoint::read(building, VENDOR)?;
+    Some(Box::new(OpenAi { endpoint, chat: Chat::read(building)? }))
 }
 
 impl Provider for OpenAi {
     fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(self.headers.iter().cloned());
-        let body = self.body(request).to_string().into_bytes();
-        Exchange::Http(HttpCall { url: self.url.clone(), headers, body })
+        let url = format!("{}/chat/completions", self.endpoint.base);
+        Exchange::Http(self.endpoint.call(url, self.chat.body(request)))
     }
 
     fn host(&self) -> Option<String> {
-        reqwest::Url::parse(&self.url).ok()?.host_str().map(str::to_owned)
+        self.endpoint.host()
+    }
+
+    fn cannot(&self, request: &Request) -> Option<String> {
+        cannot_pair(request)
+    }
+
+    fn batch(&self, request: &Request) -> Option<(BatchForm, Value)> {
+        let body = Value::Object(self.endpoint.whole(self.chat.body(request)));
+        Some((BatchForm::OpenAi { path: "/v1/chat/completions" }, body))
     }
 
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
-        if !(200..300).contains(&reply.status) {
-            return Err(self.fault(reply));
-        }
-        let promised = |why: String| {
-            let message = format!("the answer is not what the protocol promises ({why}): {}", start_of(&reply.body));
-            Fault::new(FaultKind::Protocol, message).help("is base-url the address of an OpenAI-compatible API?")
-        };
-        let completion: Completion =
-            serde_json::from_slice(&reply.body).map_err(|error| promised(error.to_string()))?;
-        if let Some(error) = completion.error.filter(|error| !error.is_null()) {
-            return Err(Fault::new(
-                FaultKind::Server,
-                format!("the server answered with an error: {}", error_text(&error)),
-            )
-            .again(true));
-        }
-        let choice = completion.choices.into_iter().next().ok_or_else(|| promised("there is no choice".into()))?;
-        let message = choice.message;
-        let usage = completion.usage.unwrap_or_default();
-        Ok(Response {
-            text: message.content.map(content_text).unwrap_or_default(),
-            tool_calls: message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect(),
-            finish_reason: match &message.refusal {
-                Some(refusal) if !refusal.is_empty() => FinishReason::Refusal,
-                _ => finish_reason(choice.finish_reason.as_deref()),
-            },
-            usage: Usage {
-                input: usage.prompt_tokens,
-                cached_input: usage.prompt_tokens_details.and_then(|details| details.cached_tokens),
-                output: usage.completion_tokens,
-                reasoning: usage.completion_tokens_details.and_then(|details| details.reasoning_tokens),
-            },
-            model: completion.model,
-            system_fingerprint: completion.system_fingerprint,
-            refusal: message.refusal.filter(|refusal| !refusal.is_empty()),
-            reasoning: message.reasoning_content.filter(|text| !text.is_empty()),
-            ..Response::default()
-        })
+        Chat::parse(&self.endpoint, reply)
     }
 }
 
-impl OpenAi {
-    fn body(&self, request: &Request) -> Value {
-        let messages: Vec<Value> =
-            request.messages.iter().map(|m| json!({"role": m.role.name(), "content": m.content})).collect();
+impl Chat {
+    pub(super) fn read(building: &mut Building<'_, '_>) -> Option<Self> {
+        let mut chat = Self::default();
+        if let Some(node) = building.option(MAX_TOKENS_NAME) {
+            chat.limit = Some(building.decoder().choice(node, MAX_TOKENS_NAME, &LIMITS.map(|name| (name, name)))?);
+        }
+        Some(chat)
+    }
+
+    pub(super) fn body(&self, request: &Request) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("model".into(), json!(request.model));
-        body.insert("messages".into(), json!(messages));
+        body.insert("messages".into(), request.messages.iter().map(message).collect());
         if let Some(format) = &request.response_format {
             let schema = json!({"name": format.name, "strict": is_strict(&format.schema), "schema": format.schema});
             body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": schema}));
@@ -135,59 +91,93 @@ impl OpenAi {
                 request.tools.iter().map(|tool| json!({"type": "function", "function": tool})).collect();
             body.insert("tools".into(), json!(tools));
         }
-        body.extend(request.params.clone());
-        body.extend(self.body.clone());
-        Value::Object(body)
+        let limit = self.limit.or_else(|| REASONING.is_match(&request.model).then_some(LIMITS[1]));
+        for (name, value) in &request.params {
+            let name = limit.filter(|_| LIMITS.contains(&name.as_str())).unwrap_or(name);
+            body.insert(name.to_owned(), value.clone());
+        }
+        body
     }
 
-    fn fault(&self, reply: &Reply) -> Fault {
-        let error = serde_json::from_slice::<Value>(&reply.body).ok();
-        let error = error.as_ref().and_then(|body| body.get("error").or(body.get("message")));
-        let said = error.map_or_else(|| start_of(&reply.body), error_text);
-        let code = error.and_then(|error| error.get("code")).and_then(Value::as_str).unwrap_or_default();
-        let fault = status_fault(reply.status, &said, &self.alias);
-        if code == "insufficient_quota" {
-            // It comes with the status of a rate limit, but waiting does not help.
-            return fault.again(false).help("the account has no credit left");
+    pub(super) fn parse(endpoint: &Endpoint, reply: &Reply) -> Result<Response, Fault> {
+        if let Some(filtered) = filtered(reply) {
+            return Ok(filtered);
         }
-        let parameter = error.and_then(|error| error.get("param")).and_then(Value::as_str);
-        match parameter.filter(|_| reply.status == 400) {
-            Some(name) => {
-                fault.help(format!("see `{name}` in `params` of the prompt or of the model `{}`", self.alias))
-            }
-            None => fault,
+        let completion: Completion = endpoint.decode(reply, API)?;
+        if let Some(error) = completion.error.filter(|error| !error.is_null()) {
+            let said = Told::read(error.to_string().as_bytes()).message;
+            let message = format!("the server answered with an error: {said}");
+            return Err(Fault::new(FaultKind::Server, message).again(true));
         }
+        let Some(choice) = completion.choices.into_iter().next() else {
+            return Err(promised("there is no choice", &reply.body, API));
+        };
+        let message = choice.message;
+        let usage = completion.usage.unwrap_or_default();
+        let refused = message.refusal.filter(|refusal| !refusal.is_empty());
+        let finish_reason = match &refused {
+            Some(_) => FinishReason::Refusal,
+            None => finish_reason(choice.finish_reason.as_deref()),
+        };
+        let cached = usage.prompt_tokens_details.unwrap_or_default();
+        Ok(Response {
+            text: message.content.map(content_text).unwrap_or_default(),
+            tool_calls: message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect(),
+            finish_detail: choice.finish_reason.filter(|_| finish_reason == FinishReason::Unknown),
+            finish_reason,
+            usage: Usage {
+                input: usage.prompt_tokens,
+                cached_input: cached.cached_tokens,
+                cache_write: cached.cache_write_tokens,
+                output: usage.completion_tokens,
+                reasoning: usage.completion_tokens_details.and_then(|details| details.reasoning_tokens),
+            },
+            model: completion.model,
+            system_fingerprint: completion.system_fingerprint,
+            refusal: refused,
+            reasoning: message.reasoning_content.or(message.reasoning).filter(|text| !text.is_empty()),
+            logprobs: choice.logprobs.and_then(|l| l.content).unwrap_or_default().into_iter().map(Into::into).collect(),
+            ..Response::default()
+        })
     }
 }
 
-/// OpenAI's strict mode wants every object closed and every property required; other schemas are sent as a wish.
-fn is_strict(schema: &Value) -> bool {
-    match schema {
-        Value::Object(map) => {
-            let closed = match map.get("properties").and_then(Value::as_object) {
-                Some(properties) => {
-                    let required: Vec<&str> = map
-                        .get("required")
-                        .and_then(Value::as_array)
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .collect();
-                    map.get("additionalProperties") == Some(&Value::Bool(false))
-                        && properties.keys().all(|key| required.contains(&key.as_str()))
-                }
-                None => map.get("type").and_then(Value::as_str) != Some("object"),
-            };
-            closed && map.values().all(is_strict)
+fn message(message: &Message) -> Value {
+    let content = if message.images.is_empty() {
+        json!(message.content)
+    } else {
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let image = |image: &Image| json!({"type": "image_url", "image_url": {"url": data_url(image)}});
+        json!(parts(message, text, image))
+    };
+    let mut value = json!({"role": message.role.name(), "content": content});
+    if !message.tool_calls.is_empty() {
+        let call = |call: &ToolCall| {
+            let function = json!({"name": call.name, "arguments": arguments_text(&call.arguments)});
+            json!({"id": call.id, "type": "function", "function": function})
+        };
+        value["tool_calls"] = message.tool_calls.iter().map(call).collect();
+        if message.content.is_empty() {
+            value["content"] = Value::Null;
         }
-        Value::Array(items) => items.iter().all(is_strict),
-        _ => true,
     }
+    if let (Role::Tool, Some(id)) = (message.role, &message.tool_call_id) {
+        value["tool_call_id"] = json!(id);
+    }
+    value
 }
 
-fn error_text(error: &Value) -> String {
-    let message = error.get("message").and_then(Value::as_str).or(error.as_str());
-    message.map_or_else(|| start_of(error.to_string().as_bytes()), |text| start_of(text.as_bytes()))
+/// A prompt that a filter did not let through: an answer, though it comes with the status of an error.
+fn filtered(reply: &Reply) -> Option<Response> {
+    if reply.status != 400 {
+        return None;
+    }
+    let told = Told::read(&reply.body);
+    (told.code == "content_filter").then(|| Response {
+        finish_reason: FinishReason::ContentFilter,
+        finish_detail: Some(told.message),
+        ..Response::default()
+    })
 }
 
 fn finish_reason(text: Option<&str>) -> FinishReason {
@@ -210,11 +200,11 @@ fn content_text(content: Value) -> String {
 }
 
 fn tool_call(call: WireToolCall) -> ToolCall {
-    let arguments = match call.function.arguments {
-        Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        other => other,
-    };
-    ToolCall { id: call.id.unwrap_or_default(), name: call.function.name, arguments }
+    ToolCall {
+        id: call.id.unwrap_or_default(),
+        name: call.function.name,
+        arguments: arguments(call.function.arguments),
+    }
 }
 
 #[derive(Deserialize)]
@@ -231,6 +221,34 @@ struct Completion {
 struct Choice {
     message: WireMessage,
     finish_reason: Option<String>,
+    logprobs: Option<WireLogprobs>,
+}
+
+#[derive(Deserialize)]
+struct WireLogprobs {
+    content: Option<Vec<WireLogprob>>,
+}
+
+/// A token's probability, as both of OpenAI's protocols tell it.
+#[derive(Deserialize)]
+pub(super) struct WireLogprob {
+    token: String,
+    logprob: f64,
+    #[serde(default)]
+    top_logprobs: Vec<WireTop>,
+}
+
+#[derive(Deserialize)]
+struct WireTop {
+    token: String,
+    logprob: f64,
+}
+
+impl From<WireLogprob> for Logprob {
+    fn from(wire: WireLogprob) -> Self {
+        let top = wire.top_logprobs.into_iter().map(|top| (top.token, top.logprob)).collect();
+        Self { token: wire.token, logprob: wire.logprob, top }
+    }
 }
 
 #[derive(Deserialize)]
@@ -238,6 +256,7 @@ struct WireMessage {
     content: Option<Value>,
     refusal: Option<String>,
     reasoning_content: Option<String>,
+    reasoning: Option<String>,
     tool_calls: Option<Vec<WireToolCall>>,
 }
 
@@ -262,9 +281,10 @@ struct WireUsage {
     completion_tokens_details: Option<OutputDetails>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct InputDetails {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -275,19 +295,11 @@ struct OutputDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{Message, ResponseFormat, Role, Tool};
-
-    fn provider() -> OpenAi {
-        OpenAi {
-            url: format!("{VENDOR}/chat/completions"),
-            headers: Vec::new(),
-            body: Map::new(),
-            alias: "fast".into(),
-        }
-    }
+    use crate::core::record::{ResponseFormat, Tool};
+    use crate::model::tests::{provider, sent};
 
     fn parse(status: u16, body: &str) -> Result<Response, Fault> {
-        provider().parse(&Reply { status, body: body.as_bytes().to_vec() })
+        provider("provider: openai\n").parse(&Reply { status, body: body.as_bytes().to_vec() })
     }
 
     #[test]
@@ -295,15 +307,16 @@ mod tests {
         let request = Request {
             provider: "openai".into(),
             model: "gpt-4o-mini".into(),
-            messages: vec![Message { role: Role::User, content: "hi".into() }],
+            messages: vec![Message::new(Role::User, "hi")],
             tools: vec![Tool { name: "f".into(), description: "d".into(), parameters: json!({"type": "object"}) }],
             response_format: Some(ResponseFormat {
                 name: "out".into(),
                 schema: json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": false}),
             }),
             params: json!({"max_completion_tokens": 64}).as_object().cloned().unwrap_or_default(),
+            extras: None,
         };
-        let body = provider().body(&request);
+        let (_, _, body) = sent(&*provider("provider: openai\n"), &request);
         assert_eq!(
             body,
             json!({
@@ -334,7 +347,8 @@ mod tests {
         assert_eq!(response.tool_calls[0].arguments, json!({"a": 1}));
         assert_eq!(response.tool_calls[1].arguments, json!("{broken"));
         assert_eq!(response.finish_reason, FinishReason::ToolCalls);
-        let usage = Usage { input: Some(19), cached_input: Some(4), output: Some(10), reasoning: Some(2) };
+        let usage =
+            Usage { input: Some(19), cached_input: Some(4), output: Some(10), reasoning: Some(2), cache_write: None };
         assert_eq!(response.usage, usage);
         assert_eq!(response.model.as_deref(), Some("gpt-4o-mini-2024-07-18"));
     }

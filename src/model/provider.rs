@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::credentials::{KeyOf, Variables};
 use super::fault::Fault;
-use super::{mock, openai};
+use super::params::Parameter;
+use super::{anthropic, azure, bedrock, exec, gemini, http_api, mock, ollama, openai, responses};
 use crate::core::decode::Decoder;
 use crate::core::problem::Problems;
 use crate::core::record::{Request, Response};
@@ -15,6 +19,8 @@ use crate::project::{ModelEntry, common_model_keys};
 pub(super) enum Exchange {
     /// A call over HTTP; the reply goes to [`Provider::parse`].
     Http(HttpCall),
+    /// A program that is given the request; what it prints goes to [`Provider::parse`].
+    Program { command: Vec<String>, input: Vec<u8> },
     /// An answer without any call, after a while.
     Local { delay: Duration, answer: Result<Box<Response>, Fault> },
 }
@@ -34,45 +40,166 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
+/// How a protocol carries the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum KeyHeader {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// The key alone, in a header of this name.
+    Named(String),
+}
+
+/// A form in which many requests are handed in as one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BatchForm {
+    /// OpenAI's: a line a request, for this path.
+    OpenAi {
+        /// The path of the endpoint.
+        path: &'static str,
+    },
+    /// Anthropic's: one document with all requests.
+    Anthropic,
+}
+
 /// One wire protocol: pure, a request out, a response in.
 pub(super) trait Provider: Send + Sync {
     /// What to do for a request. `attempt` counts from 0.
     fn exchange(&self, request: &Request, sample: u32, attempt: u32) -> Exchange;
 
-    /// The host that requests go to; `None` where nothing leaves this process.
+    /// The response in a reply, or the fault that it is.
+    fn parse(&self, reply: &Reply) -> Result<Response, Fault>;
+
+    /// The host that requests go to; `None` where nothing leaves this machine by itself.
     fn host(&self) -> Option<String> {
         None
     }
 
-    /// The response in a reply, or the fault that it is.
-    fn parse(&self, reply: &Reply) -> Result<Response, Fault>;
+    /// How the key is carried.
+    fn key_header(&self) -> KeyHeader {
+        KeyHeader::Bearer
+    }
+
+    /// The region whose requests are signed, where they are.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
+    /// What of a request this protocol has no way to say, beyond its parameters.
+    fn cannot(&self, _request: &Request) -> Option<String> {
+        None
+    }
+
+    /// The form of its batches, where it has any, and the body of a request in one.
+    fn batch(&self, _request: &Request) -> Option<(BatchForm, Value)> {
+        None
+    }
 }
 
-/// A protocol as it is registered: its name, the keys of a model entry that only it knows, how it is built, and the
-/// variable with its key where an entry names neither a variable nor a server.
+/// What building a provider is given.
+pub(super) struct Building<'a, 'p> {
+    pub(super) entry: &'a ModelEntry,
+    /// The environment; `None` where an entry is only checked.
+    pub(super) variables: Option<Variables<'a>>,
+    pub(super) problems: &'p mut Problems,
+}
+
+impl<'a> Building<'a, '_> {
+    pub(super) fn decoder(&mut self) -> Decoder<'_> {
+        Decoder { source: &self.entry.source, problems: self.problems }
+    }
+
+    /// The value of a variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        self.variables.and_then(|variables| variables(name)).filter(|value| !value.is_empty())
+    }
+
+    /// An option of the entry.
+    pub(super) fn option(&self, name: &str) -> Option<&'a crate::core::yaml::Node> {
+        self.entry.options.iter().find(|(key, _)| key.text == name).map(|(_, node)| node)
+    }
+
+    /// Reports something that is wrong with the entry as a whole.
+    pub(super) fn wrong(&mut self, message: String, help: &str) {
+        let span = self.entry.alias_span.clone();
+        self.decoder().error_help(span, message, help);
+    }
+}
+
+type Built = Option<Box<dyn Provider>>;
+
+/// A protocol as it is registered.
 struct Registered {
     name: &'static str,
+    /// The keys of a model entry that only it knows.
     options: &'static [&'static str],
-    build: fn(&ModelEntry, &mut Problems) -> Option<Box<dyn Provider>>,
-    key: Option<&'static str>,
+    build: fn(&mut Building<'_, '_>) -> Built,
+    /// Where its key is, when the entry does not say.
+    key: KeyOf,
+    /// Parameters that it names otherwise, or has no way to pass on.
+    parameters: &'static [Parameter],
 }
 
-const PROVIDERS: [Registered; 2] = [
-    Registered { name: "openai", options: &openai::OPTIONS, build: openai::build, key: Some("OPENAI_API_KEY") },
-    Registered { name: "mock", options: &mock::OPTIONS, build: mock::build, key: None },
+const PROVIDERS: [Registered; 10] = [
+    Registered {
+        name: "openai",
+        options: &openai::OPTIONS,
+        build: openai::build,
+        key: KeyOf::Vendor("OPENAI_API_KEY"),
+        parameters: &openai::PARAMETERS,
+    },
+    Registered {
+        name: "openai-responses",
+        options: &responses::OPTIONS,
+        build: responses::build,
+        key: KeyOf::Vendor("OPENAI_API_KEY"),
+        parameters: &responses::PARAMETERS,
+    },
+    Registered {
+        name: "anthropic",
+        options: &anthropic::OPTIONS,
+        build: anthropic::build,
+        key: KeyOf::Vendor("ANTHROPIC_API_KEY"),
+        parameters: &anthropic::PARAMETERS,
+    },
+    Registered {
+        name: "gemini",
+        options: &gemini::OPTIONS,
+        build: gemini::build,
+        key: KeyOf::Vendor("GEMINI_API_KEY"),
+        parameters: &gemini::PARAMETERS,
+    },
+    Registered {
+        name: "ollama",
+        options: &ollama::OPTIONS,
+        build: ollama::build,
+        key: KeyOf::None,
+        parameters: &ollama::PARAMETERS,
+    },
+    Registered {
+        name: "azure-openai",
+        options: &azure::OPTIONS,
+        build: azure::build,
+        key: KeyOf::Always("AZURE_OPENAI_API_KEY"),
+        parameters: &openai::PARAMETERS,
+    },
+    Registered {
+        name: "bedrock",
+        options: &bedrock::OPTIONS,
+        build: bedrock::build,
+        key: KeyOf::Aws,
+        parameters: &bedrock::PARAMETERS,
+    },
+    Registered { name: "http", options: &http_api::OPTIONS, build: http_api::build, key: KeyOf::None, parameters: &[] },
+    Registered { name: "exec", options: &exec::OPTIONS, build: exec::build, key: KeyOf::None, parameters: &[] },
+    Registered { name: "mock", options: &mock::OPTIONS, build: mock::build, key: KeyOf::None, parameters: &[] },
 ];
 
 fn find(name: &str) -> Option<&'static Registered> {
     PROVIDERS.iter().find(|registered| registered.name == name)
 }
 
-/// Reports what is wrong with a model entry.
-pub fn check(entry: &ModelEntry, problems: &mut Problems) {
-    build(entry, problems);
-}
-
 /// The provider of a model entry, or the problems that it has.
-pub(super) fn build(entry: &ModelEntry, problems: &mut Problems) -> Option<Box<dyn Provider>> {
+pub(super) fn build(entry: &ModelEntry, variables: Option<Variables<'_>>, problems: &mut Problems) -> Built {
     let mut decoder = Decoder { source: &entry.source, problems };
     let Some(registered) = find(&entry.provider) else {
         let names: Vec<&str> = PROVIDERS.iter().map(|registered| registered.name).collect();
@@ -89,17 +216,21 @@ pub(super) fn build(entry: &ModelEntry, problems: &mut Problems) -> Option<Box<d
         let keys: Vec<&str> = known().collect();
         decoder.error_help(key.span.clone(), message, format!("known keys: {}", keys.join(", ")));
     }
-    (registered.build)(entry, decoder.problems)
+    (registered.build)(&mut Building { entry, variables, problems })
 }
 
-/// The environment variable that must be set before this model can be asked; `None` where no key is needed.
+/// Where the key of a model is, when its entry does not say.
+pub(super) fn key_of(entry: &ModelEntry) -> KeyOf {
+    find(&entry.provider).map_or(KeyOf::None, |registered| registered.key)
+}
+
+/// What a model's protocol names otherwise, or has no way to pass on.
+pub(super) fn parameters(entry: &ModelEntry) -> &'static [Parameter] {
+    find(&entry.provider).map_or(&[], |registered| registered.parameters)
+}
+
+/// The host that a model's requests go to; `None` where nothing leaves this machine, or where it is not known yet.
 #[must_use]
-pub fn key_variable(entry: &ModelEntry) -> Option<String> {
-    let registered = find(&entry.provider)?;
-    match (&entry.api_key_env, &entry.base_url) {
-        (Some(name), _) => Some(name.clone()),
-        // Another server than the vendor's own is never sent the vendor's key unasked.
-        (None, Some(_)) => None,
-        (None, None) => registered.key.map(str::to_owned),
-    }
+pub fn host(entry: &ModelEntry, variables: Variables<'_>) -> Option<String> {
+    build(entry, Some(variables), &mut Problems::default())?.host()
 }

@@ -23,23 +23,24 @@ impl Policy {
         Self { retries, first: Duration::from_millis(500), longest: Duration::from_secs(8) }
     }
 
-    /// How long to wait after this fault of the attempt (from 0) until the next; `Err` gives the fault back where
-    /// there is no next one. `chance` is from 0 to 1.
-    pub(super) fn next(&self, mut fault: Fault, attempt: u32, chance: f64) -> Result<(Duration, Fault), Fault> {
-        fault.attempts = attempt + 1;
-        if !fault.again || attempt >= self.retries {
+    /// How long to wait after this fault until the next attempt; `Err` gives the fault back where there is no next
+    /// one. `failures` were there before; being told to wait is none, and is bounded by the deadline alone. `chance`
+    /// is from 0 to 1.
+    pub(super) fn next(&self, mut fault: Fault, failures: u32, chance: f64) -> Result<(Duration, Fault), Fault> {
+        let patient = fault.kind == FaultKind::RateLimited && self.retries > 0;
+        if !fault.again || failures >= self.retries && !patient {
             return Err(fault);
         }
         match fault.wait {
             Some(wait) if wait > LONGEST_WAIT => {
                 fault.message = format!("{}; the server asks to wait {} s", fault.message, wait.as_secs());
                 fault.kind = FaultKind::RateLimited;
-                Err(fault)
+                Err(fault.fatal())
             }
             // A little more than asked, so that not all come back at the same moment.
             Some(wait) => Ok((wait + self.first.mul_f64(chance / 2.0), fault)),
             None => {
-                let most = self.first.saturating_mul(2u32.saturating_pow(attempt)).min(self.longest);
+                let most = self.first.saturating_mul(2u32.saturating_pow(failures)).min(self.longest);
                 Ok((most.mul_f64(chance), fault))
             }
         }
@@ -70,7 +71,11 @@ mod tests {
     fn what_cannot_pass_is_not_tried_again() {
         let policy = Policy::new(2);
         assert!(policy.next(fault(false, None), 0, 1.0).is_err());
-        assert_eq!(policy.next(fault(true, None), 2, 1.0).expect_err("spent").attempts, 3);
+        assert!(policy.next(fault(true, None), 2, 1.0).is_err());
+        let mut limited = fault(true, None);
+        limited.kind = FaultKind::RateLimited;
+        assert!(policy.next(limited.clone(), 9, 1.0).is_ok(), "waiting for a turn is no failure");
+        assert!(Policy::new(0).next(limited, 0, 1.0).is_err());
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Everything is rendered here, before anything is asked, so that every mistake of every case is reported in one go.
 //! Only the keys are kept; a request is rendered again where its text is needed.
 
+mod tokens;
 mod workspace;
 
 use rayon::prelude::*;
 
+pub use tokens::Estimate;
 pub use workspace::Workspace;
 
 use crate::case::Case;
@@ -27,6 +29,18 @@ pub struct Item {
     pub keys: Vec<RequestKey>,
 }
 
+/// Why a request cannot be sent to a model, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsendable {
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Says whether a request can be sent to the model of an index.
+pub type Sendable<'a> = &'a (dyn Fn(usize, &Request) -> Result<(), Unsendable> + Sync);
+
 /// Everything that a run will do, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -45,9 +59,16 @@ pub struct Overrides {
 
 impl Plan {
     /// Plans the selected cases. Every case that cannot be rendered, or that checks nothing, is a problem.
-    pub fn new(workspace: &Workspace, selected: &[usize], overrides: &Overrides) -> Result<Self, Problems> {
+    ///
+    /// `sendable` says whether a request can be sent to the model of an index, else why not, and what to do.
+    pub fn new(
+        workspace: &Workspace,
+        selected: &[usize],
+        overrides: &Overrides,
+        sendable: Sendable<'_>,
+    ) -> Result<Self, Problems> {
         let planned: Vec<Result<Vec<Item>, Problem>> =
-            selected.par_iter().map(|index| plan_case(workspace, *index, overrides)).collect();
+            selected.par_iter().map(|index| plan_case(workspace, *index, overrides, sendable)).collect();
         let mut items = Vec::with_capacity(selected.len());
         let mut problems = Problems::default();
         for result in planned {
@@ -66,7 +87,12 @@ impl Plan {
     }
 }
 
-fn plan_case(workspace: &Workspace, index: usize, overrides: &Overrides) -> Result<Vec<Item>, Problem> {
+fn plan_case(
+    workspace: &Workspace,
+    index: usize,
+    overrides: &Overrides,
+    sendable: Sendable<'_>,
+) -> Result<Vec<Item>, Problem> {
     let case = &workspace.cases.list[index];
     let prompt = &workspace.prompts.list[case.prompt];
     if case.checks.is_empty() && case.compare == Compare::None && prompt.front.output.is_none() && !case.unasserted {
@@ -79,7 +105,11 @@ fn plan_case(workspace: &Workspace, index: usize, overrides: &Overrides) -> Resu
     let item = |alias: &ModelAlias| {
         let model = workspace.config.models.iter().position(|entry| entry.alias == *alias)?;
         let request = request(prompt, &workspace.config.models[model], messages.clone());
-        Some(Item { case: index, model, keys: (0..repeat).map(|sample| request.key(sample)).collect() })
+        if let Err(Unsendable { why, help }) = sendable(model, &request) {
+            let message = format!("case `{}`: {why}", case.name);
+            return Some(Err(Problem::error(case.place.clone(), message).help(help)));
+        }
+        Some(Ok(Item { case: index, model, keys: (0..repeat).map(|sample| request.key(sample)).collect() }))
     };
     let aliases = models_of(workspace, case, prompt, overrides);
     if aliases.is_empty() {
@@ -87,7 +117,7 @@ fn plan_case(workspace: &Workspace, index: usize, overrides: &Overrides) -> Resu
         let help = "name one under `models:` in its front matter, or under `defaults:` in promptctl.yaml";
         return Err(Problem::error(case.place.clone(), message).help(help));
     }
-    Ok(aliases.iter().filter_map(item).collect())
+    aliases.iter().filter_map(item).collect()
 }
 
 /// The nearest list of models counts: command line, case, prompt, project.
@@ -111,6 +141,7 @@ fn models_of<'a>(
 fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Request {
     let mut params = entry.params.clone();
     params.extend(prompt.front.params.iter().map(|(name, value)| (name.clone(), value.clone())));
+    params.retain(|name, _| !entry.ignore.contains(name));
     Request {
         provider: entry.provider.clone(),
         model: entry.model.clone(),
@@ -118,6 +149,7 @@ fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Reque
         tools: prompt.front.tools.clone(),
         response_format: prompt.front.output.as_ref().map(|output| output.format.clone()),
         params,
+        extras: entry.extras.clone(),
     }
 }
 

@@ -24,7 +24,7 @@ impl Workspace {
     /// Loads a project. What is wrong goes to `problems`; `None` where not even `promptctl.yaml` could be read.
     pub fn load(tree: Arc<dyn Tree>, problems: &mut Problems) -> Option<Self> {
         let config = Config::load(&*tree, problems)?;
-        let prompts = Prompts::load(&*tree, &config, problems);
+        let prompts = Prompts::load(&tree, &config, problems);
         let cases = Cases::load(&*tree, &config, &prompts, problems);
         Some(Self { tree, config, prompts, cases })
     }

@@ -1,12 +1,15 @@
 //! `promptctl.yaml`: the models, and what holds where nothing nearer says otherwise.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::prices::{KnownPrice, known_price};
 use super::settings::{SnapshotSettings, decode_snapshot};
 use crate::core::decode::{Decoder, Fields};
+use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::ModelAlias;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
@@ -21,6 +24,10 @@ pub const CONFIG_FILE: &str = "promptctl.yaml";
 
 /// How long a request may take where the model entry does not say, in milliseconds.
 const DEFAULT_TIMEOUT_MS: u64 = 60_000;
+/// A server that has had enough is given this long to recover.
+const SHORTEST_DEADLINE_MS: u64 = 90_000;
+/// The options of an entry that change what a model is shown or told, whichever provider knows them.
+const SHAPING: [&str; 3] = ["body", "structured-output", "max-tokens-name"];
 
 /// What a server may be asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,17 +36,40 @@ pub struct Limits {
     pub concurrency: Option<usize>,
     /// The most requests begun in a minute.
     pub requests_per_minute: Option<u64>,
-    /// How long one request may take, in milliseconds.
+    /// The most tokens, read and written, in a minute.
+    pub tokens_per_minute: Option<u64>,
+    /// How long one attempt may take, in milliseconds.
     pub timeout_ms: u64,
+    /// How long a request may take with all its attempts and waits; left out: see [`Limits::deadline_ms`].
+    pub deadline_ms: Option<u64>,
     /// How often a request is sent again after a fault.
     pub retries: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: None, requests_per_minute: None, timeout_ms: DEFAULT_TIMEOUT_MS, retries: 4 }
+        Self {
+            concurrency: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            timeout_ms: DEFAULT_TIMEOUT_MS,
+            deadline_ms: None,
+            retries: 4,
+        }
     }
 }
+
+impl Limits {
+    /// How long a request may take with all its attempts and waits: twice the timeout and at least 90 seconds, where
+    /// the model entry does not say.
+    #[must_use]
+    pub fn deadline_ms(&self) -> u64 {
+        self.deadline_ms.unwrap_or_else(|| SHORTEST_DEADLINE_MS.max(self.timeout_ms.saturating_mul(2)))
+    }
+}
+
+/// Where the keys of a mapping stand in their file.
+pub type Spans = BTreeMap<String, Range<usize>>;
 
 /// A model of the project.
 #[derive(Clone, Debug)]
@@ -56,12 +86,20 @@ pub struct ModelEntry {
     pub api_key_env: Option<String>,
     /// Parameters, by the provider's own names.
     pub params: Map<String, Value>,
+    /// Where each parameter stands.
+    pub param_spans: Spans,
+    /// Parameters of prompts that this model is not sent.
+    pub ignore: Vec<String>,
     /// Limits.
     pub limits: Limits,
-    /// Price.
+    /// Price: the entry's own, or else the shipped one.
     pub price: Option<Price>,
+    /// The day of the shipped price, where the entry has none of its own.
+    pub price_as_of: Option<&'static str>,
     /// Keys that only this entry's provider knows; the provider reads and checks them.
     pub options: Vec<(Key, Node)>,
+    /// SHA-256 of those options that change what the model is shown or told; `None` where there are none.
+    pub extras: Option<String>,
     /// The file that the entry stands in.
     pub source: Arc<Source>,
     /// Where its provider is named.
@@ -233,7 +271,7 @@ pub(crate) fn decode_rate(decoder: &mut Decoder<'_>, node: &Node) -> Option<f64>
     None
 }
 
-const MODEL_KEYS: [&str; 7] = ["provider", "model", "base-url", "api-key-env", "params", "limits", "price"];
+const MODEL_KEYS: [&str; 8] = ["provider", "model", "base-url", "api-key-env", "params", "ignore", "limits", "price"];
 
 fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<ModelEntry> {
     let alias = match ModelAlias::new(&key.text) {
@@ -261,19 +299,30 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
     let model = fields.get("model").and_then(|node| decoder.text(node, "model"));
     let base_url = fields.get("base-url").and_then(|node| decode_url(decoder, node));
     let api_key_env = fields.get("api-key-env").and_then(|node| decode_key_name(decoder, node));
-    let params = fields.get("params").and_then(|node| decode_params(decoder, node)).unwrap_or_default();
+    let (params, param_spans) = fields.get("params").and_then(|node| decode_params(decoder, node)).unwrap_or_default();
+    let ignore = fields.get("ignore").and_then(|node| decoder.texts(node, "ignore")).unwrap_or_default();
+    for name in ignore.iter().filter(|name| params.contains_key(*name)) {
+        let span = param_spans.get(name).cloned().unwrap_or_else(|| key.span.clone());
+        decoder.error(span, format!("the model `{alias}` both gives and ignores the parameter `{name}`"));
+    }
     let limits = fields.get("limits").map(|node| decode_limits(decoder, node)).unwrap_or_default();
-    let price = fields.get("price").and_then(|node| decode_price(decoder, node));
+    let own_price = fields.get("price").and_then(|node| decode_price(decoder, node));
+    let model = model.unwrap_or_else(|| alias.to_string());
+    let known = known_price(&provider, base_url.as_deref(), &model).filter(|_| fields.get("price").is_none());
     let options: Vec<_> = fields.iter().filter(|(key, _)| !MODEL_KEYS.contains(&key.text.as_str())).cloned().collect();
     Some(ModelEntry {
-        model: model.unwrap_or_else(|| alias.to_string()),
+        model,
         alias,
         provider,
         base_url,
         api_key_env,
         params,
+        param_spans,
+        ignore,
         limits,
-        price,
+        price: own_price.or_else(|| known.map(KnownPrice::price)),
+        price_as_of: known.map(|row| row.as_of.as_str()),
+        extras: digest_of_extras(&options),
         options,
         source: Arc::clone(decoder.source),
         provider_span: provider_node.span.clone(),
@@ -319,18 +368,26 @@ fn decode_key_name(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
     Some(name)
 }
 
-/// Reads a mapping of parameters as JSON.
-pub(crate) fn decode_params(decoder: &mut Decoder<'_>, node: &Node) -> Option<Map<String, Value>> {
-    decoder.map(node, "params")?;
+/// Two entries whose options tell a model different things must not share recordings.
+fn digest_of_extras(options: &[(Key, Node)]) -> Option<String> {
+    let shaping =
+        |(key, node): &(Key, Node)| SHAPING.contains(&key.text.as_str()).then(|| (key.text.clone(), node.to_json()));
+    let extras: Map<String, Value> = options.iter().filter_map(shaping).collect();
+    (!extras.is_empty()).then(|| sha256_hex(canonical_json(&Value::Object(extras)).as_bytes()))
+}
+
+/// Reads a mapping of parameters as JSON, and where each of them stands.
+pub(crate) fn decode_params(decoder: &mut Decoder<'_>, node: &Node) -> Option<(Map<String, Value>, Spans)> {
+    let spans = decoder.map(node, "params")?.iter().map(|(key, _)| (key.text.clone(), key.span.clone())).collect();
     match node.to_json() {
-        Value::Object(map) => Some(map),
+        Value::Object(map) => Some((map, spans)),
         _ => None,
     }
 }
 
 fn decode_limits(decoder: &mut Decoder<'_>, node: &Node) -> Limits {
     let mut limits = Limits::default();
-    let known = ["concurrency", "requests-per-minute", "timeout", "retries"];
+    let known = ["concurrency", "requests-per-minute", "tokens-per-minute", "timeout", "deadline", "retries"];
     let Some(fields) = decoder.fields(node, "limits", &known) else { return limits };
     if let Some(node) = fields.get("concurrency") {
         limits.concurrency = decoder.count(node, "concurrency", 1).and_then(|n| usize::try_from(n).ok());
@@ -338,13 +395,20 @@ fn decode_limits(decoder: &mut Decoder<'_>, node: &Node) -> Limits {
     if let Some(node) = fields.get("requests-per-minute") {
         limits.requests_per_minute = decoder.count(node, "requests-per-minute", 1);
     }
-    if let Some(node) = fields.get("timeout") {
-        match decode_duration(decoder, node, "timeout") {
-            Some(0) => decoder.error(node.span.clone(), "timeout must be more than 0"),
-            Some(ms) => limits.timeout_ms = ms,
-            None => {}
-        }
+    if let Some(node) = fields.get("tokens-per-minute") {
+        limits.tokens_per_minute = decoder.count(node, "tokens-per-minute", 1);
     }
+    let mut duration = |name: &str| {
+        let node = fields.get(name)?;
+        let ms = decode_duration(decoder, node, name)?;
+        if ms == 0 {
+            decoder.error(node.span.clone(), format!("{name} must be more than 0"));
+            return None;
+        }
+        Some(ms)
+    };
+    limits.timeout_ms = duration("timeout").unwrap_or(limits.timeout_ms);
+    limits.deadline_ms = duration("deadline");
     if let Some(node) = fields.get("retries") {
         limits.retries = decoder.count(node, "retries", 0).and_then(|n| u32::try_from(n).ok()).unwrap_or(4);
     }
@@ -362,7 +426,7 @@ pub fn decode_duration(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Op
 }
 
 fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
-    let fields = decoder.fields(node, "price", &["input", "cached-input", "output"])?;
+    let fields = decoder.fields(node, "price", &["input", "cached-input", "cache-write", "output"])?;
     let mut amount = |fields: &Fields<'_>, name: &str| {
         let node = fields.get(name)?;
         let value = decoder.number(node, name)?;
@@ -372,10 +436,10 @@ fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
         }
         Some(value)
     };
-    let (input, cached_input, output) =
-        (amount(&fields, "input"), amount(&fields, "cached-input"), amount(&fields, "output"));
+    let (input, output) = (amount(&fields, "input"), amount(&fields, "output"));
+    let (cached_input, cache_write) = (amount(&fields, "cached-input"), amount(&fields, "cache-write"));
     match (input, output) {
-        (Some(input), Some(output)) => Some(Price { input, cached_input, output }),
+        (Some(input), Some(output)) => Some(Price { input, cached_input, cache_write, output }),
         _ => {
             decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
             None

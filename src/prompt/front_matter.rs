@@ -13,7 +13,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
 use crate::core::record::{ResponseFormat, Tool};
 use crate::core::yaml::{self, Data, Key, Node};
-use crate::project::{Config, decode_aliases, decode_params};
+use crate::project::{Config, Spans, decode_aliases, decode_params};
 use crate::tree::Tree;
 
 /// A variable that a case must give.
@@ -64,6 +64,8 @@ pub struct FrontMatter {
     pub models: Option<Vec<ModelAlias>>,
     /// Parameters that go over those of the model.
     pub params: Map<String, Value>,
+    /// Where each parameter stands.
+    pub param_spans: Spans,
     /// The declared variables; `None` where the prompt declares none, and any are allowed.
     pub variables: Option<Vec<VariableDeclaration>>,
     /// Structured output.
@@ -116,11 +118,14 @@ impl FrontMatterReader<'_> {
             return FrontMatter::default();
         }
         let Some(fields) = decoder.fields(&node, "the front matter", &KEYS) else { return FrontMatter::default() };
+        let params = fields.get("params").and_then(|node| decode_params(&mut decoder, node));
+        let (params, param_spans) = params.unwrap_or_default();
         FrontMatter {
             version: fields.get("version").and_then(|node| read_version(&mut decoder, node)),
             description: fields.get("description").and_then(|node| decoder.text(node, "description")),
             models: fields.get("models").map(|node| decode_aliases(&mut decoder, node, &self.config.models)),
-            params: fields.get("params").and_then(|node| decode_params(&mut decoder, node)).unwrap_or_default(),
+            params,
+            param_spans,
             variables: fields.entry("vars").map(|(_, node)| read_variables(&mut decoder, node)),
             output: fields.get("output").and_then(|node| self.read_output(&mut decoder, node)),
             tools: fields.get("tools").map(|node| self.read_tools(&mut decoder, node)).unwrap_or_default(),

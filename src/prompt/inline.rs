@@ -61,6 +61,19 @@ impl Inline {
         let render = || env.get_template(NAME)?.render(variables.clone());
         render().map_err(|error| jinja_message(&error))
     }
+
+    /// The value of a text that is one `{{ expression }}` and nothing else, as JSON: a list stays a list.
+    pub fn evaluate(&self, variables: &Value) -> Result<serde_json::Value, String> {
+        let expression = self.source.trim().trim_start_matches("{{").trim_end_matches("}}");
+        let expression = expression.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']);
+        let Some(env) = &self.template else { return Ok(self.source.as_ref().into()) };
+        let evaluate = || env.compile_expression(expression)?.eval(variables.clone());
+        let value = evaluate().map_err(|error| jinja_message(&error))?;
+        if value.is_undefined() {
+            return Err(format!("`{}` is not defined", expression.trim()));
+        }
+        serde_json::to_value(&value).map_err(|error| error.to_string())
+    }
 }
 
 #[cfg(test)]

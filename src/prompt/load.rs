@@ -7,7 +7,8 @@ use minijinja::Environment;
 
 use super::environment::{jinja_message, jinja_span, pure};
 use super::front_matter::{self, FrontMatter, FrontMatterReader};
-use super::messages::role;
+use super::images::Images;
+use super::messages::register;
 use super::reach::{self, Reached};
 use crate::core::digest::{DigestBuilder, canonical_json};
 use crate::core::names::PromptName;
@@ -64,20 +65,22 @@ pub struct Prompts {
     pub list: Vec<Prompt>,
     pub(super) templates: BTreeMap<String, Template>,
     pub(super) env: Environment<'static>,
+    pub(super) images: Images,
 }
 
 impl Prompts {
     /// Reads every prompt and partial. What is wrong goes to `problems`; what can be read is returned.
-    pub fn load(tree: &dyn Tree, config: &Config, problems: &mut Problems) -> Self {
-        let mut loader = Loader { tree, config, problems, templates: BTreeMap::new(), env: pure() };
-        loader.env.add_function("role", |name: &str| role(name));
+    pub fn load(tree: &Arc<dyn Tree>, config: &Config, problems: &mut Problems) -> Self {
+        let images = Images::new(Arc::clone(tree));
+        let mut loader = Loader { tree: &**tree, config, problems, templates: BTreeMap::new(), env: pure() };
+        register(&mut loader.env);
         loader.env.set_path_join_callback(|name, parent| join_names(name, parent).into());
         let fronts = loader.read_files();
         loader.report_missing();
         loader.report_cycles();
         let list = fronts.into_iter().map(|(name, key, front)| loader.prompt(name, &key, front)).collect();
         let Loader { templates, env, .. } = loader;
-        Self { list, templates, env }
+        Self { list, templates, env, images }
     }
 
     /// The prompt of that name.

@@ -6,6 +6,7 @@
 
 mod environment;
 mod front_matter;
+mod images;
 mod inline;
 mod load;
 mod messages;

@@ -18,7 +18,7 @@ impl Prompts {
         let key = prompt.path.below(PROMPTS).unwrap_or_default();
         let nonce = variables.nonce();
         let mut text = Limited(Vec::new());
-        let rendered = with_nonce(&nonce, || {
+        let (rendered, marks) = with_nonce(&nonce, || {
             let template = self.env.get_template(key)?;
             template.render_captured_to(variables.to_jinja(), &mut text).map(drop)
         });
@@ -26,7 +26,8 @@ impl Prompts {
             return Err(self.problem(prompt, &error));
         }
         let text = String::from_utf8(text.0).unwrap_or_default();
-        split(&text, &nonce).map_err(|why| Problem::error(Place::File(prompt.path.to_string()), why))
+        let load = |file: &str| self.images.load(file);
+        split(&text, &marks, &load).map_err(|why| Problem::error(Place::File(prompt.path.to_string()), why))
     }
 
     /// The place of an error may be in a partial.

@@ -152,6 +152,7 @@ impl<'a> Import<'a> {
         let usage = written.usage.map_or_else(Usage::default, |usage| Usage {
             input: usage.input,
             cached_input: usage.cached_input,
+            cache_write: None,
             output: usage.output,
             reasoning: usage.reasoning,
         });
@@ -254,10 +255,11 @@ mod tests {
             Ok(Request {
                 provider: "mock".into(),
                 model: "m".into(),
-                messages: vec![Message { role: Role::User, content: index.to_string() }],
+                messages: vec![Message::new(Role::User, index.to_string())],
                 tools: Vec::new(),
                 response_format: None,
                 params: Map::new(),
+                extras: None,
             })
         };
         let model = ModelAlias::new("fast").expect("an alias");

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::line::Line;
-use crate::core::record::{Response, ToolCall};
+use crate::core::record::{Logprob, Response, ToolCall};
 use crate::core::redact::{Secrets, key_shape};
 
 /// A secret that may not be written, and cannot be replaced.
@@ -68,17 +68,25 @@ fn redact_response(response: &mut Response, secrets: &Secrets) {
         text,
         tool_calls,
         finish_reason: _,
+        finish_detail,
         usage: _,
         latency_ms: _,
         model,
         system_fingerprint,
         refusal,
         reasoning,
+        logprobs,
         attempts: _,
     } = response;
     redact_text(text, secrets);
-    for text in [model, system_fingerprint, refusal, reasoning].into_iter().flatten() {
+    for text in [model, system_fingerprint, refusal, reasoning, finish_detail].into_iter().flatten() {
         redact_text(text, secrets);
+    }
+    for Logprob { token, logprob: _, top } in logprobs {
+        redact_text(token, secrets);
+        for (token, _) in top {
+            redact_text(token, secrets);
+        }
     }
     for ToolCall { id, name, arguments } in tool_calls {
         redact_text(id, secrets);

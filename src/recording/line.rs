@@ -87,10 +87,11 @@ pub(super) mod tests {
         let request = Request {
             provider: "mock".into(),
             model: "m".into(),
-            messages: vec![Message { role: Role::User, content: content.into() }],
+            messages: vec![Message::new(Role::User, content)],
             tools: Vec::new(),
             response_format: None,
             params: serde_json::Map::new(),
+            extras: None,
         };
         Line {
             key: request.key(0),

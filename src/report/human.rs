@@ -7,6 +7,7 @@ use super::difference::write_difference;
 use super::style::Style;
 use crate::core::escape::{terminal, terminal_line};
 use crate::core::event::{Event, Listener};
+use crate::core::names::ModelAlias;
 use crate::core::verdict::{Outcome, SampleOutcome, Summary, Verdict};
 
 /// The most outcomes that are shown one by one.
@@ -21,6 +22,8 @@ pub struct HumanReport<'a> {
     shown: usize,
     hidden: usize,
     pending: usize,
+    /// Models that were given up, and how many cases they were not asked.
+    unasked: Vec<(ModelAlias, u64)>,
     /// The differences that were shown.
     differences: HashSet<Vec<u8>>,
 }
@@ -28,12 +31,20 @@ pub struct HumanReport<'a> {
 impl<'a> HumanReport<'a> {
     /// A report into a writer.
     pub fn new(out: &'a mut dyn Write, style: Style) -> Self {
-        Self { out, style, shown: 0, hidden: 0, pending: 0, differences: HashSet::new() }
+        Self { out, style, shown: 0, hidden: 0, pending: 0, unasked: Vec::new(), differences: HashSet::new() }
     }
 
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.pending += usize::from(outcome.detail.pending.is_some());
         if outcome.verdict == Verdict::Passed && !outcome.flaky {
+            return Ok(());
+        }
+        if outcome.detail.unasked {
+            // Why was said once, when the asking ended.
+            match self.unasked.iter_mut().find(|(model, _)| *model == outcome.model) {
+                Some((_, count)) => *count += 1,
+                None => self.unasked.push((outcome.model.clone(), 1)),
+            }
             return Ok(());
         }
         if self.shown >= MOST {
@@ -119,7 +130,12 @@ impl<'a> HumanReport<'a> {
         if self.hidden > 0 {
             writeln!(self.out, "… and {} more that did not pass; `--report json=FILE` has all of them", self.hidden)?;
         }
-        if self.shown > 0 {
+        for (model, count) in &self.unasked {
+            let verdict = painted(self.style, Verdict::Errored);
+            let cases = counted(*count, "case was", "cases were");
+            writeln!(self.out, "{verdict} {cases} not asked of {model}, as noted above")?;
+        }
+        if self.shown > 0 || !self.unasked.is_empty() {
             writeln!(self.out)?;
         }
         let parts: Vec<String> = Verdict::ALL
@@ -200,7 +216,7 @@ impl Listener for HumanReport<'_> {
             Event::Finished(outcome) => self.outcome(outcome),
             Event::Noted(text) => writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal(text)))),
             Event::Ended(summary) => self.summary(summary),
-            Event::Progressed { .. } | Event::Retried { .. } => Ok(()),
+            Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => Ok(()),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Listener for JsonReport {
             Event::Started { heading, .. } => self.heading.clone_from(heading),
             Event::Finished(outcome) => self.add(outcome)?,
             Event::Ended(summary) => self.summary = (**summary).clone(),
-            Event::Progressed { .. } | Event::Retried { .. } | Event::Noted(_) => {}
+            Event::Progressed { .. } | Event::Retried { .. } | Event::Noted(_) | Event::Traced(_) => {}
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 
 /// How often a log gets a line.
@@ -69,6 +70,13 @@ impl Listener for Progress<'_> {
             Event::Ended(_) => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
+                }
+            }
+            Event::Traced(line) => {
+                let line = terminal_line(line);
+                match &self.bar {
+                    Some(bar) => bar.suspend(|| writeln!(self.log, "{line}"))?,
+                    None => writeln!(self.log, "{line}")?,
                 }
             }
             Event::Finished(_) | Event::Noted(_) => {}

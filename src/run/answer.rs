@@ -5,10 +5,12 @@ use crate::core::verdict::{AnswerSource, Verdict};
 use crate::recording::Line;
 
 /// Why something was left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Skip {
     /// The calls that were allowed are spent.
     Budget(u64),
+    /// The money that was allowed might not be enough.
+    Money(f64),
     /// The variable with the key is not set.
     Credentials(String),
     /// A case failed, and one was enough.
@@ -21,6 +23,7 @@ impl Skip {
     pub(super) fn reason(&self) -> String {
         match self {
             Self::Budget(calls) => format!("budget: {calls} calls were allowed, and are spent"),
+            Self::Money(limit) => format!("budget: it might cost more than is left of ${limit}"),
             Self::Credentials(variable) => format!("no credentials: {variable} is not set"),
             Self::Failed => "stopped after the first failure".to_owned(),
             Self::Interrupted => "interrupted before it was asked".to_owned(),
@@ -39,6 +42,8 @@ pub(super) enum Answer {
     Unrecorded,
     /// It could not be had.
     Fault(String),
+    /// It was not asked for, because others before it could not be had.
+    Unasked(String),
     /// It was left out.
     Skipped(Skip),
 }
@@ -50,7 +55,7 @@ impl Answer {
             Self::Here(..) => None,
             Self::Stale(_) => Some(Verdict::Stale),
             Self::Unrecorded => Some(Verdict::Unrecorded),
-            Self::Fault(_) => Some(Verdict::Errored),
+            Self::Fault(_) | Self::Unasked(_) => Some(Verdict::Errored),
             Self::Skipped(_) => Some(Verdict::Skipped),
         }
     }
@@ -64,7 +69,7 @@ impl Answer {
                 line.recorded_at.get(..10).unwrap_or(&line.recorded_at)
             )),
             Self::Unrecorded => Some("nothing is recorded; `promptctl test` without --offline asks".to_owned()),
-            Self::Fault(why) => Some(why.clone()),
+            Self::Fault(why) | Self::Unasked(why) => Some(why.clone()),
             Self::Skipped(skip) => Some(skip.reason()),
         }
     }

@@ -9,12 +9,14 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Skip};
+use super::budget::Budget;
 use super::stop::Stop;
+use super::wanted::Wanted;
 use crate::core::names::ModelAlias;
 use crate::core::time::{Clock, rfc3339};
 use crate::core::verdict::AnswerSource;
-use crate::model::Lane;
-use crate::plan::{Item, Plan, Workspace};
+use crate::model::{Happened, Lane};
+use crate::plan::{Estimate, Item, Plan, Workspace};
 use crate::recording::{Journal, JournalError, Line};
 
 /// How long answers in flight are waited for after an interruption.
@@ -26,17 +28,14 @@ const DEFAULT_LANE: usize = 16;
 pub(super) enum Told {
     /// What there is to a request now.
     Answered { item: usize, sample: u32, answer: Answer },
+    /// Something that a person should know.
+    Noted(String),
+    /// What was sent or what came.
+    Traced(String),
     /// A request is sent again.
     Retried { model: ModelAlias, reason: String },
     /// An answer could not be written down: the run must end.
     Broken(std::io::Error),
-}
-
-/// One request that is to be asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    pub(super) item: usize,
-    pub(super) sample: u32,
 }
 
 /// What asking needs.
@@ -51,6 +50,8 @@ pub(super) struct Asking<'a> {
     pub(super) stop: &'a Stop,
     /// The most requests in flight, over all models; `None`: each model's own limit.
     pub(super) jobs: Option<usize>,
+    /// The money that may be spent, where there is a limit.
+    pub(super) budget: Option<Budget>,
     pub(super) tell: Sender<Told>,
 }
 
@@ -109,17 +110,39 @@ impl Asking<'_> {
             Err(problem) => return Ok(Answer::Fault(problem.message)),
         };
         let tell = std::sync::Mutex::new(self.tell.clone());
-        let on_retry = |reason: &str| {
-            let told = Told::Retried { model: entry.alias.clone(), reason: reason.to_owned() };
+        let happened = |what: Happened<'_>| {
+            let told = match what {
+                Happened::Retried(reason) => Told::Retried { model: entry.alias.clone(), reason: reason.to_owned() },
+                Happened::GaveUp(why) => Told::Noted(format!("nothing more is asked of {}: {why}", entry.alias)),
+                Happened::Traced(text) => Told::Traced(format!("{} {text}", entry.alias)),
+            };
             if let Ok(tell) = tell.lock() {
                 // The run may have ended meanwhile.
                 let _ = tell.send(told);
             }
         };
-        let response = match lane.ask(&request, wanted.sample, &on_retry).await {
+        let counts = self.budget.is_some() || entry.limits.tokens_per_minute.is_some();
+        let estimate = counts.then(|| Estimate::of(&request));
+        let mut reserved = None;
+        if let (Some(budget), Some(estimate), Some(price)) = (&self.budget, &estimate, &entry.price) {
+            reserved = budget.reserve(price, estimate).await;
+            if reserved.is_none() {
+                return Ok(Answer::Skipped(Skip::Money(budget.limit())));
+            }
+            // It may have waited for others to be paid.
+            if self.stop.is_interrupted() {
+                return Ok(Answer::Skipped(Skip::Interrupted));
+            }
+        }
+        let tokens = estimate.map_or(0, |estimate| estimate.input + estimate.output.unwrap_or(0));
+        let response = match lane.ask(&request, wanted.sample, tokens, &happened).await {
             Ok(response) => response,
+            Err(fault) if fault.unasked => return Ok(Answer::Unasked(fault.to_string())),
             Err(fault) => return Ok(Answer::Fault(fault.to_string())),
         };
+        if let (Some(reserved), Some(price)) = (reserved, &entry.price) {
+            reserved.spend(price, &response.usage);
+        }
         self.record(item, wanted.sample, request, response)
     }
 

@@ -9,16 +9,18 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::answer::{Answer, Skip};
-use super::asking::{Asking, Told, Wanted};
+use super::asking::{Asking, Told};
+use super::budget::Budget;
 use super::evaluate::{Evaluated, Evaluator, is_live};
 use super::prepared::Prepared;
-use super::settings::{Mode, Settings, SnapshotPolicy};
+use super::settings::{Settings, SnapshotPolicy};
 use super::stop::Stop;
+use super::wanted::{Forecast, Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
-use crate::core::problem::Problems;
+use crate::core::problem::{Place, Problem, Problems};
 use crate::core::time::Clock;
 use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
-use crate::model::{AllowedHosts, Client, key_variable};
+use crate::model::{Client, Permissions, Variables};
 use crate::plan::{Item, Plan};
 use crate::recording::{Journal, Store};
 use crate::snapshot::Index;
@@ -43,16 +45,16 @@ pub struct Run<'a> {
     pub journal: Option<&'a Journal>,
     /// Where snapshots are written.
     pub root: Option<&'a Path>,
-    /// The value of an environment variable that holds a key.
-    pub key: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// The variables that hold keys.
+    pub variables: Variables<'a>,
     /// The clock.
     pub clock: &'a dyn Clock,
     /// Ends the run early.
     pub stop: &'a Stop,
     /// The most requests in flight, where the command line says.
     pub jobs: Option<usize>,
-    /// Where requests and keys may go.
-    pub hosts: &'a AllowedHosts,
+    /// What somebody outside the repository allows.
+    pub permissions: Permissions,
     /// What a person should know of what happened before the run.
     pub notes: Vec<String>,
 }
@@ -89,9 +91,6 @@ impl From<io::Error> for RunError {
     }
 }
 
-/// The requests to ask, by the index of their model.
-type ByModel = BTreeMap<usize, Vec<Wanted>>;
-
 /// What is known of the requests that are asked in this run.
 #[derive(Default)]
 struct Live {
@@ -117,11 +116,14 @@ impl Run<'_> {
         let begun = Instant::now();
         self.load_recordings()?;
         let mut live = Live::default();
-        let (wanted, notes) = self.find_wanted(&mut live)?;
-        let calls = wanted.values().map(Vec::len).sum::<usize>() as u64;
+        let missing = Missing::find(self.prepared, self.plan, self.settings, self.store, self.variables)?;
+        self.check_prices(&missing)?;
+        live.expect(&missing);
+        let (calls, forecast) = (missing.calls(), missing.forecast(self.prepared, self.plan));
         let planned = self.plan.items.len() as u64;
         listener.on(&Event::Started { planned, heading: self.settings.heading.clone(), calls })?;
-        for note in self.notes.iter().cloned().chain(notes) {
+        let forecast = forecast.iter().map(Forecast::sentence);
+        for note in self.notes.iter().cloned().chain(missing.notes.iter().cloned()).chain(forecast) {
             listener.on(&Event::Noted(note))?;
         }
         let mut tally = Tally {
@@ -134,7 +136,7 @@ impl Run<'_> {
         if calls == 0 {
             self.evaluate_all(&mut live, None, &mut tally, listener)?;
         } else {
-            self.ask_and_evaluate(wanted, &mut live, &mut tally, listener)?;
+            self.ask_and_evaluate(missing.wanted, &mut live, &mut tally, listener)?;
         }
         for verdict in Verdict::ALL {
             tally.summary.verdicts.entry(verdict).or_default();
@@ -169,51 +171,19 @@ impl Run<'_> {
         self.prepared.workspace.cases.list[item.case].prompt
     }
 
-    /// Which requests must be asked, by model. Those that may not be are skipped here.
-    fn find_wanted(&self, live: &mut Live) -> Result<(ByModel, Vec<String>), Problems> {
-        let mut wanted: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
-        let mut without_key: BTreeMap<String, u64> = BTreeMap::new();
-        if self.settings.mode == Mode::Replay {
-            return Ok((wanted, Vec::new()));
-        }
-        let mut calls = 0;
-        for (index, item) in self.plan.items.iter().enumerate() {
-            let entry = &self.prepared.workspace.config.models[item.model];
-            let missing_key = key_variable(entry).filter(|variable| (self.key)(variable).is_none());
-            for (sample, key) in (0..).zip(&item.keys) {
-                if self.settings.mode == Mode::Fill && self.find(item, key)?.is_some() {
-                    continue;
-                }
-                let answer = match (&missing_key, self.settings.max_calls) {
-                    (Some(variable), _) => {
-                        *without_key.entry(variable.clone()).or_default() += 1;
-                        Some(Answer::Skipped(Skip::Credentials(variable.clone())))
-                    }
-                    (None, Some(most)) if calls >= most => Some(Answer::Skipped(Skip::Budget(most))),
-                    _ => None,
-                };
-                if answer.is_none() {
-                    calls += 1;
-                    wanted.entry(item.model).or_default().push(Wanted { item: index, sample });
-                    *live.missing.entry(index).or_default() += 1;
-                }
-                live.answers.insert((index, sample), answer);
+    /// A limit on money means nothing for a model whose price nobody knows.
+    fn check_prices(&self, missing: &Missing) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for model in missing.wanted.keys().filter(|_| self.settings.max_cost.is_some()) {
+            let entry = &self.prepared.workspace.config.models[*model];
+            if entry.price.is_none() && entry.provider != "mock" {
+                let place = Place::span(&entry.source, entry.alias_span.clone());
+                let message = format!("--max-cost needs the price of the model `{}`", entry.alias);
+                let help = "write `price: { input: …, output: … }`, in USD per million tokens";
+                problems.push(Problem::error(place, message).help(help));
             }
         }
-        let note = |(variable, count): (String, u64)| {
-            format!("{count} answers are not recorded and cannot be asked for: {variable} is not set")
-        };
-        Ok((wanted, without_key.into_iter().map(note).collect()))
-    }
-
-    fn find(
-        &self,
-        item: &Item,
-        key: &crate::core::names::RequestKey,
-    ) -> Result<Option<crate::recording::Line>, Problems> {
-        let workspace = &self.prepared.workspace;
-        let prompt = &workspace.prompts.list[self.prompt_of(item)];
-        self.store.find(&prompt.name, &workspace.config.models[item.model].alias, key)
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     fn ask_and_evaluate(
@@ -223,12 +193,11 @@ impl Run<'_> {
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
-        let client = Client::default();
+        let client = Client::new(self.permissions.clone());
         let mut lanes = BTreeMap::new();
         for model in wanted.keys() {
             let entry = &self.prepared.workspace.config.models[*model];
-            let key = key_variable(entry).and_then(|variable| (self.key)(&variable));
-            lanes.insert(*model, client.lane(entry, key.as_deref(), self.hosts)?);
+            lanes.insert(*model, client.lane(entry, self.variables)?);
         }
         let (tell, told) = channel();
         let asking = Asking {
@@ -240,6 +209,7 @@ impl Run<'_> {
             clock: self.clock,
             stop: self.stop,
             jobs: self.jobs,
+            budget: self.settings.max_cost.map(Budget::new),
             tell,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -313,7 +283,7 @@ impl Run<'_> {
     }
 
     fn recorded(&self, item: &Item, sample: u32, key: &crate::core::names::RequestKey) -> Result<Answer, Problems> {
-        if let Some(line) = self.find(item, key)? {
+        if let Some(line) = recorded(self.prepared, self.store, item, key)? {
             return Ok(Answer::Here(Box::new(line.response), AnswerSource::Recorded));
         }
         let workspace = &self.prepared.workspace;
@@ -343,7 +313,7 @@ impl Run<'_> {
         while live.missing.get(&index).is_some_and(|count| *count > 0) {
             match told.map(Receiver::recv) {
                 Some(Ok(Told::Answered { item, sample, answer })) => {
-                    if !matches!(answer, Answer::Skipped(_)) {
+                    if !matches!(answer, Answer::Skipped(_) | Answer::Unasked(_)) {
                         tally.summary.calls_made += 1;
                     }
                     live.answers.insert((item, sample), Some(answer));
@@ -357,6 +327,8 @@ impl Run<'_> {
                     tally.summary.retries += 1;
                     listener.on(&Event::Retried { model, reason })?;
                 }
+                Some(Ok(Told::Noted(text))) => listener.on(&Event::Noted(text))?,
+                Some(Ok(Told::Traced(text))) => listener.on(&Event::Traced(text))?,
                 Some(Ok(Told::Broken(error))) => return Err(error.into()),
                 // Nothing more comes: the run was interrupted.
                 Some(Err(_)) | None => return Ok(()),
@@ -426,6 +398,17 @@ impl Run<'_> {
 }
 
 impl Live {
+    /// Takes note of what is waited for, and of what never comes.
+    fn expect(&mut self, missing: &Missing) {
+        for wanted in missing.wanted.values().flatten() {
+            *self.missing.entry(wanted.item).or_default() += 1;
+            self.answers.insert((wanted.item, wanted.sample), None);
+        }
+        for (wanted, skip) in &missing.skipped {
+            self.answers.insert((wanted.item, wanted.sample), Some(Answer::Skipped(skip.clone())));
+        }
+    }
+
     /// Lets go of the answers of an item that is done.
     fn forget(&mut self, index: usize, item: &Item) {
         if self.answers.is_empty() {

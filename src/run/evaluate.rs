@@ -83,6 +83,7 @@ impl Evaluator<'_> {
             outcome.verdict = verdict;
             let of_verdict = answers.iter().find(|answer| answer.verdict_without() == Some(verdict));
             outcome.reason = of_verdict.and_then(Answer::reason).unwrap_or_default();
+            outcome.detail.unasked = matches!(of_verdict, Some(Answer::Unasked(_)));
             if let Some(Answer::Stale(line)) = of_verdict {
                 let present = self.prepared.workspace.request(case, entry).ok();
                 outcome.detail.difference = line.request.as_ref().zip(present.as_ref()).map(request_difference);
@@ -264,12 +265,15 @@ fn unfinished(response: &Response, any_finish: bool) -> Option<String> {
     if any_finish {
         return None;
     }
+    let detail = response.finish_detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
     match response.finish_reason {
         FinishReason::Length => {
-            Some("the answer was cut off at the limit on tokens (finish reason `length`)".to_owned())
+            Some(format!("the answer was cut off at the limit on tokens (finish reason `length`{detail})"))
         }
-        FinishReason::ContentFilter => Some("the answer was filtered (finish reason `content-filter`)".to_owned()),
-        FinishReason::Refusal => Some("the model declined (finish reason `refusal`)".to_owned()),
+        FinishReason::ContentFilter => {
+            Some(format!("the answer was filtered (finish reason `content-filter`{detail})"))
+        }
+        FinishReason::Refusal => Some(format!("the model declined (finish reason `refusal`{detail})")),
         _ if response.is_empty() => Some("the answer is empty".to_owned()),
         _ => None,
     }
@@ -320,6 +324,12 @@ fn request_text(request: &Request) -> String {
     }
     for message in &request.messages {
         text.push_str(&format!("[{}]\n{}\n", message.role.name(), message.content));
+        for image in &message.images {
+            text.push_str(&format!("image {} ({} {})\n", image.file, image.media_type, &image.sha256[..12]));
+        }
+        for call in &message.tool_calls {
+            text.push_str(&format!("call {} {}\n", call.name, call.arguments));
+        }
     }
     text
 }

@@ -5,13 +5,16 @@
 
 mod answer;
 mod asking;
+mod budget;
 mod engine;
 mod evaluate;
 mod prepared;
 mod settings;
 mod stop;
+mod wanted;
 
 pub use engine::{Run, RunError, RunResult};
 pub use prepared::Prepared;
 pub use settings::{Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;
+pub use wanted::{Forecast, Missing, Wanted};

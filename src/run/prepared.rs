@@ -7,17 +7,19 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::case::{Case, Check};
-use crate::core::problem::{Problem, Problems};
+use crate::core::problem::{Place, Problem, Problems};
+use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
 use crate::expect::{Bound, Expectation, compile};
-use crate::model;
-use crate::plan::Workspace;
+use crate::model::{self, Checker};
+use crate::plan::{Overrides, Plan, Workspace};
 use crate::prompt::Prompt;
 
 /// A project, ready to be run.
 pub struct Prepared {
     /// The project.
     pub workspace: Workspace,
+    checker: Checker,
     /// By the address of what was written, which many rows share.
     expectations: HashMap<usize, Arc<Expectation>>,
     /// The schema of each prompt's structured output, as an expectation.
@@ -31,8 +33,9 @@ fn address(check: &Arc<Check>) -> usize {
 impl Prepared {
     /// Compiles every expectation and checks every model entry. What is wrong goes to `problems`.
     pub fn new(workspace: Workspace, problems: &mut Problems) -> Self {
-        for entry in &workspace.config.models {
-            model::check(entry, problems);
+        let checker = Checker::new(&workspace.config.models, problems);
+        for prompt in &workspace.prompts.list {
+            check_params(&workspace, prompt, problems);
         }
         let outputs = workspace.prompts.list.iter().map(|prompt| output_expectation(prompt, problems)).collect();
         let mut expectations = HashMap::new();
@@ -49,7 +52,14 @@ impl Prepared {
                 expectations.insert(address(check), Arc::new(expectation));
             }
         }
-        Self { workspace, expectations, outputs }
+        Self { workspace, checker, expectations, outputs }
+    }
+
+    /// What is to be done for these cases. A case that cannot be rendered, or not be sent to its model, is a problem.
+    pub fn plan(&self, selected: &[usize], overrides: &Overrides) -> Result<Plan, Problems> {
+        let models = &self.workspace.config.models;
+        let sendable = |index: usize, request: &Request| self.checker.request(index, &models[index], request);
+        Plan::new(&self.workspace, selected, overrides, &sendable)
     }
 
     /// The expectations of a case.
@@ -83,6 +93,22 @@ impl Prepared {
             problems.push(problem);
         }
         problems
+    }
+}
+
+/// Reports the parameters of a prompt that one of its models cannot be sent, where they stand.
+fn check_params(workspace: &Workspace, prompt: &Prompt, problems: &mut Problems) {
+    let config = &workspace.config;
+    let aliases = prompt.front.models.as_ref().unwrap_or(&config.defaults.models);
+    let mut told = Vec::new();
+    for entry in config.models.iter().filter(|entry| aliases.contains(&entry.alias)) {
+        for name in prompt.front.params.keys().filter(|name| !entry.ignore.contains(name)) {
+            let Some(refusal) = model::refusal(entry, name).filter(|_| !told.contains(name)) else { continue };
+            let span = prompt.front.param_spans.get(name).cloned().unwrap_or(0..0);
+            let message = format!("{} (model `{}`)", refusal.why, entry.alias);
+            problems.push(Problem::error(Place::span(&prompt.source, span), message).help(refusal.help));
+            told.push(name.clone());
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Settings {
     pub writes: bool,
     /// The most calls.
     pub max_calls: Option<u64>,
+    /// The most money, in USD.
+    pub max_cost: Option<f64>,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
     /// Whether an answer without a snapshot is something to wait for.

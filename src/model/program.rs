@@ -1,0 +1,74 @@
+//! Running a program: what it reads, what it prints, how long it may take. It is ended with all its children.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::fault::{Fault, FaultKind, start_of};
+use super::provider::Reply;
+
+/// The most that a program may print, in bytes.
+const MAX_OUTPUT: u64 = 16 << 20;
+
+/// A program that does not outlive this value, and neither do its children.
+struct Running(Box<dyn ChildWrapper>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.start_kill();
+    }
+}
+
+/// Runs a program in a folder. Whoever drops the future ends the program.
+pub(super) async fn run(command: &[String], folder: &Path, input: Vec<u8>) -> Result<Reply, Fault> {
+    let (name, arguments) = command.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
+    let failed = |what: &str, error: &std::io::Error| {
+        Fault::new(FaultKind::Program, format!("the program `{name}` {what}: {error}"))
+    };
+    let mut wrap = CommandWrap::with_new(name, |command| {
+        command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    });
+    #[cfg(unix)]
+    wrap.wrap(process_wrap::tokio::ProcessGroup::leader());
+    #[cfg(windows)]
+    wrap.wrap(process_wrap::tokio::JobObject);
+    let child = wrap.spawn().map_err(|error| failed("cannot be started", &error).fatal())?;
+    let mut running = Running(child);
+    let (stdin, stdout, stderr) = (running.0.stdin().take(), running.0.stdout().take(), running.0.stderr().take());
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            // A program need not read what it is given.
+            let _ = stdin.write_all(&input).await;
+        }
+    };
+    let ((), output, errors) = tokio::join!(write, read(stdout), read(stderr));
+    let (output, errors) = (output.map_err(|e| failed("cannot be read", &e))?, errors.unwrap_or_default());
+    let status = running.0.wait().await.map_err(|error| failed("cannot be waited for", &error))?;
+    if output.len() as u64 > MAX_OUTPUT {
+        let message = format!("the program `{name}` printed more than {} MiB", MAX_OUTPUT >> 20);
+        return Err(Fault::new(FaultKind::Protocol, message));
+    }
+    if !status.success() {
+        let said = if errors.is_empty() { &output } else { &errors };
+        let message = format!("the program `{name}` ended with {status}: {}", end_of(said));
+        return Err(Fault::new(FaultKind::Program, message));
+    }
+    Ok(Reply { status: 200, body: output })
+}
+
+async fn read(from: Option<impl AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        from.take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// The last line of what a program said, where its reason stands.
+fn end_of(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    start_of(text.trim().lines().last().unwrap_or_default().as_bytes())
+}

@@ -1,0 +1,159 @@
+//! How many tokens a request has, before anybody counted them: by the model's own vocabulary where that is public, else
+//! by a rule of thumb.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
+
+use crate::core::record::Request;
+
+/// Bytes of UTF-8 that a token has, where the vocabulary is not known: English text has about four characters a token,
+/// other scripts fewer, of more bytes each.
+const BYTES: u64 = 4;
+/// Tokens that a message costs beyond its text, and a conversation beyond its messages.
+const PER_MESSAGE: u64 = 4;
+const PER_REQUEST: u64 = 3;
+/// What a picture is taken for. Vendors count by its size, each in another way.
+const PER_IMAGE: u64 = 1000;
+
+/// Names under which a limit on the tokens of an answer is sent.
+const LIMITS: [&str; 6] =
+    ["max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "maxTokens", "num_predict"];
+/// Parameters that may hold such a limit inside.
+const NESTED: [&str; 3] = ["generationConfig", "inferenceConfig", "options"];
+
+/// What a request will have read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Tokens that the model reads.
+    pub input: u64,
+    /// The most tokens that it may write, where the request limits them.
+    pub output: Option<u64>,
+    /// Whether the model's own vocabulary was used.
+    pub counted: bool,
+}
+
+impl Estimate {
+    /// How far the input may be off: a tenth where it was counted, a half where it was not.
+    #[must_use]
+    pub fn margin(&self) -> f64 {
+        if self.counted { 0.1 } else { 0.5 }
+    }
+
+    /// The estimate of a request.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        let counter = Counter::of(request);
+        let mut input = PER_REQUEST;
+        for message in &request.messages {
+            input += PER_MESSAGE + counter.count(&message.content) + PER_IMAGE * message.images.len() as u64;
+            for call in &message.tool_calls {
+                input += counter.count(&call.name) + counter.count(&call.arguments.to_string());
+            }
+        }
+        if !request.tools.is_empty() {
+            input += counter.count(&json!(request.tools).to_string());
+        }
+        if let Some(format) = &request.response_format {
+            input += counter.count(&format.schema.to_string());
+        }
+        Self { input, output: limit(&request.params), counted: counter.is_exact() }
+    }
+}
+
+fn limit(params: &Map<String, Value>) -> Option<u64> {
+    let here = LIMITS.iter().find_map(|name| params.get(*name)?.as_u64());
+    here.or_else(|| NESTED.iter().find_map(|name| limit(params.get(*name)?.as_object()?)))
+}
+
+/// Counts tokens as one model does.
+struct Counter {
+    #[cfg(feature = "tokenizers")]
+    vocabulary: Option<&'static tiktoken::CoreBpe>,
+}
+
+impl Counter {
+    #[cfg(feature = "tokenizers")]
+    fn of(request: &Request) -> Self {
+        let openai = ["openai", "openai-responses", "azure-openai"].contains(&request.provider.as_str());
+        // Routers put the vendor before the model: `openai/gpt-4o`.
+        let model = request.model.rsplit('/').next().unwrap_or_default();
+        Self { vocabulary: tiktoken::encoding_for_model(model).filter(|_| openai) }
+    }
+
+    #[cfg(not(feature = "tokenizers"))]
+    fn of(_: &Request) -> Self {
+        Self {}
+    }
+
+    #[cfg(feature = "tokenizers")]
+    fn is_exact(&self) -> bool {
+        self.vocabulary.is_some()
+    }
+
+    #[cfg(not(feature = "tokenizers"))]
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    fn count(&self, text: &str) -> u64 {
+        #[cfg(feature = "tokenizers")]
+        if let Some(vocabulary) = self.vocabulary {
+            return vocabulary.count(&bounded(text)) as u64;
+        }
+        (text.len() as u64).div_ceil(BYTES)
+    }
+}
+
+/// One word without an end takes a tokenizer very long: such a text is cut into pieces that it can count.
+fn bounded(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 2000;
+    if text.split(char::is_whitespace).all(|word| word.len() <= LONGEST) {
+        return Cow::Borrowed(text);
+    }
+    let mut cut = String::with_capacity(text.len() + text.len() / LONGEST);
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c.is_whitespace() { 0 } else { run + 1 };
+        cut.push(c);
+        if run >= LONGEST {
+            cut.push('\n');
+            run = 0;
+        }
+    }
+    Cow::Owned(cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::{Message, Role};
+
+    fn request(model: &str, text: &str, params: &Value) -> Request {
+        Request {
+            provider: "openai".into(),
+            model: model.into(),
+            messages: vec![Message::new(Role::User, text)],
+            tools: Vec::new(),
+            response_format: None,
+            params: params.as_object().cloned().unwrap_or_default(),
+            extras: None,
+        }
+    }
+
+    #[cfg(feature = "tokenizers")]
+    #[test]
+    fn a_public_vocabulary_counts() {
+        // "hello world" is two tokens of o200k_base.
+        let estimate = Estimate::of(&request("gpt-4.1-mini", "hello world", &json!({"max_tokens": 60})));
+        assert_eq!(estimate, Estimate { input: 2 + PER_MESSAGE + PER_REQUEST, output: Some(60), counted: true });
+        let long = Estimate::of(&request("gpt-4.1-mini", &"x".repeat(1 << 20), &json!({})));
+        assert!(long.input > 10_000, "{long:?}");
+    }
+
+    #[test]
+    fn other_models_are_guessed() {
+        let estimate = Estimate::of(&request("local", "hello world!", &json!({"options": {"num_predict": 9}})));
+        assert_eq!(estimate, Estimate { input: 3 + PER_MESSAGE + PER_REQUEST, output: Some(9), counted: false });
+    }
+}

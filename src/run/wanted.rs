@@ -1,0 +1,176 @@
+//! Which answers are not there and must be asked for, and what that will take.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::answer::Skip;
+use super::prepared::Prepared;
+use super::settings::{Mode, Settings};
+use crate::core::names::{ModelAlias, RequestKey};
+use crate::core::problem::Problems;
+use crate::core::record::{Price, Usage};
+use crate::model::{Variables, missing_credentials};
+use crate::plan::{Estimate, Item, Plan};
+use crate::recording::{Line, Store};
+
+/// One request that is to be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The index of the item in the plan.
+    pub item: usize,
+    /// The number of the sample.
+    pub sample: u32,
+}
+
+/// Everything that a plan needs answers for, and does not have.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// The requests to ask, by the index of their model.
+    pub wanted: BTreeMap<usize, Vec<Wanted>>,
+    /// Those that may not be asked, and why.
+    pub(super) skipped: Vec<(Wanted, Skip)>,
+    /// What a person should know of them.
+    pub notes: Vec<String>,
+}
+
+impl Missing {
+    /// Looks for every answer of a plan.
+    pub fn find(
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        store: &Store,
+        variables: Variables<'_>,
+    ) -> Result<Self, Problems> {
+        let mut missing = Self::default();
+        if settings.mode == Mode::Replay {
+            return Ok(missing);
+        }
+        let models = &prepared.workspace.config.models;
+        let without: Vec<Option<String>> = models.iter().map(|entry| missing_credentials(entry, variables)).collect();
+        let mut without_key: BTreeMap<String, u64> = BTreeMap::new();
+        let mut calls = 0;
+        for (index, item) in plan.items.iter().enumerate() {
+            for (sample, key) in (0..).zip(&item.keys) {
+                if settings.mode == Mode::Fill && recorded(prepared, store, item, key)?.is_some() {
+                    continue;
+                }
+                let wanted = Wanted { item: index, sample };
+                match (&without[item.model], settings.max_calls) {
+                    (Some(variable), _) => {
+                        *without_key.entry(variable.clone()).or_default() += 1;
+                        missing.skipped.push((wanted, Skip::Credentials(variable.clone())));
+                    }
+                    (None, Some(most)) if calls >= most => missing.skipped.push((wanted, Skip::Budget(most))),
+                    _ => {
+                        calls += 1;
+                        missing.wanted.entry(item.model).or_default().push(wanted);
+                    }
+                }
+            }
+        }
+        let note = |(variable, count): (String, u64)| {
+            format!("{count} answers are not recorded and cannot be asked for: {variable} is not set")
+        };
+        missing.notes = without_key.into_iter().map(note).collect();
+        Ok(missing)
+    }
+
+    /// How many calls are needed.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.wanted.values().map(Vec::len).sum::<usize>() as u64
+    }
+
+    /// What the calls will take, by model. A model that is no server of anybody's takes nothing.
+    #[must_use]
+    pub fn forecast(&self, prepared: &Prepared, plan: &Plan) -> Vec<Forecast> {
+        let models = &prepared.workspace.config.models;
+        let remote = self.wanted.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
+        remote.map(|(model, wanted)| Forecast::of(prepared, plan, *model, wanted)).collect()
+    }
+}
+
+fn is_scripted(provider: &str) -> bool {
+    ["mock", "exec"].contains(&provider)
+}
+
+/// The recorded answer to a request, where there is one.
+pub(super) fn recorded(
+    prepared: &Prepared,
+    store: &Store,
+    item: &Item,
+    key: &RequestKey,
+) -> Result<Option<Line>, Problems> {
+    let workspace = &prepared.workspace;
+    let prompt = &workspace.prompts.list[workspace.cases.list[item.case].prompt];
+    store.find(&prompt.name, &workspace.config.models[item.model].alias, key)
+}
+
+/// What the calls of one model will take.
+#[derive(Clone, Debug)]
+pub struct Forecast {
+    /// The model.
+    pub model: ModelAlias,
+    /// How many calls.
+    pub calls: u64,
+    /// Tokens that the model reads, and the share by which that may be off.
+    pub input: u64,
+    /// The share by which `input` may be off.
+    pub margin: f64,
+    /// The most tokens that it writes; `None` where a request sets no limit.
+    pub output: Option<u64>,
+    /// USD at the most, where the model has a price and every request a limit; else for the input alone.
+    pub cost: Option<f64>,
+    /// The day of the shipped price, where the project names none of its own.
+    pub price_as_of: Option<String>,
+}
+
+impl Forecast {
+    fn of(prepared: &Prepared, plan: &Plan, model: usize, wanted: &[Wanted]) -> Self {
+        let workspace = &prepared.workspace;
+        let entry = &workspace.config.models[model];
+        // The samples of a case are the same request.
+        let estimate = |wanted: &Wanted| {
+            let case = &workspace.cases.list[plan.items[wanted.item].case];
+            workspace.request(case, entry).ok().map(|request| Estimate::of(&request))
+        };
+        let all: Vec<Estimate> = wanted.par_iter().filter_map(estimate).collect();
+        let input = all.iter().map(|estimate| estimate.input).sum();
+        let output = all.iter().map(|estimate| estimate.output).sum::<Option<u64>>();
+        let margin = all.first().map_or(0.5, Estimate::margin);
+        let cost = |price: Price| {
+            let usage = Usage { input: Some(input), output: Some(output.unwrap_or(0)), ..Usage::default() };
+            price.cost(&usage)
+        };
+        Self {
+            model: entry.alias.clone(),
+            calls: wanted.len() as u64,
+            input,
+            margin,
+            output,
+            cost: entry.price.and_then(cost),
+            price_as_of: entry.price_as_of.map(str::to_owned),
+        }
+    }
+
+    /// The forecast in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let calls = if self.calls == 1 { "1 call".to_owned() } else { format!("{} calls", self.calls) };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share from 0 to 1")]
+        let margin = (self.margin * 100.0).round() as u64;
+        let mut text = format!("{}: {calls}, about {} tokens in (±{margin} %)", self.model, self.input);
+        match (self.output, self.cost) {
+            (Some(output), Some(cost)) => text.push_str(&format!(", at most {output} out: at most ${cost:.4}")),
+            (Some(output), None) => text.push_str(&format!(", at most {output} out; the model has no `price`")),
+            (None, Some(cost)) => text.push_str(&format!(", answers without a limit: ${cost:.4} and what they cost")),
+            (None, None) => text.push_str(", answers without a limit; the model has no `price`"),
+        }
+        if let (Some(_), Some(day)) = (self.cost, &self.price_as_of) {
+            text.push_str(&format!(" (prices of {day}, see `promptctl models`)"));
+        }
+        text
+    }
+}
