@@ -79,6 +79,11 @@ impl Fault {
         self
     }
 
+    /// The same message for what is really the other fault.
+    pub(super) fn like(self, other: Self) -> Self {
+        Self { message: self.message, ..other }
+    }
+
     pub(super) fn fatal(mut self) -> Self {
         self.fatal = true;
         self

@@ -110,3 +110,142 @@ fn nothing_of_no_protocol_panics_on_what_a_server_says() {
         }
     }
 }
+
+/// The examples that vendors document: `tests/wire/PROVIDER/NAME.json`.
+mod documented {
+    use std::path::{Path, PathBuf};
+
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::core::record::{Image, ResponseFormat, Tool, ToolCall};
+
+    fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire")
+    }
+
+    fn vector(name: &str) -> Value {
+        let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).expect("a vector");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// The value itself, or the one at a JSON pointer of the documented body.
+    fn of(value: &Value, body: &Value) -> Value {
+        value.as_str().map_or_else(|| value.clone(), |pointer| body.pointer(pointer).cloned().expect(pointer))
+    }
+
+    fn message(value: &Value) -> Message {
+        let text = |i: usize| value[i].as_str().expect("text");
+        let mut message = Message::new(Role::parse(text(0)).expect("a role"), text(1));
+        let Some(more) = value.get(2) else { return message };
+        if let Some(at) = more["image"].as_u64() {
+            let png = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n'];
+            let at = usize::try_from(at).expect("small");
+            message.images.push(Image::new("a.png", "image/png", png.as_slice().into()).at(at));
+        }
+        if let Some(name) = more["call"].as_str() {
+            let id = more["id"].as_str().expect("an id").to_owned();
+            message.tool_calls.push(ToolCall { id, name: name.into(), arguments: more["arguments"].clone() });
+        }
+        message.tool_call_id = more["answers"].as_str().map(str::to_owned);
+        message
+    }
+
+    fn neutral(spec: &Value, body: &Value) -> Request {
+        let mut request = request(spec["entry"]["model"].as_str().expect("a model"));
+        request.messages = spec["messages"].as_array().expect("messages").iter().map(message).collect();
+        if let Some(tool) = spec.get("tools").map(|tool| of(tool, body)) {
+            let schema = [tool.get("parameters"), tool.get("input_schema"), tool.pointer("/inputSchema/json")];
+            request.tools.push(Tool {
+                name: tool["name"].as_str().expect("a name").into(),
+                description: tool["description"].as_str().unwrap_or_default().into(),
+                parameters: schema.into_iter().flatten().next().cloned().expect("a schema"),
+            });
+        }
+        if let Some(output) = spec.get("output") {
+            let name = output["name"].as_str().expect("a name").into();
+            request.response_format = Some(ResponseFormat { name, schema: of(&output["schema"], body) });
+        }
+        request.params = spec["params"].as_object().cloned().unwrap_or_default();
+        request
+    }
+
+    /// Puts a value at a JSON pointer; null takes away what is there.
+    fn place(body: &mut Value, pointer: &str, value: &Value) {
+        let (outer, last) = pointer.rsplit_once('/').expect("a pointer");
+        match body.pointer_mut(outer).expect(pointer) {
+            Value::Array(items) if value.is_null() => {
+                items.remove(last.parse().expect("a number"));
+            }
+            Value::Array(items) => items[last.parse::<usize>().expect("a number")] = value.clone(),
+            Value::Object(map) if value.is_null() => {
+                map.remove(last);
+            }
+            Value::Object(map) => {
+                map.insert(last.to_owned(), value.clone());
+            }
+            _ => panic!("{pointer}"),
+        }
+    }
+
+    #[test]
+    fn requests_are_sent_as_the_vendors_document_them() {
+        let text = std::fs::read_to_string(folder().join("requests.yaml")).expect("there");
+        let specs: Vec<Value> = serde_yaml::from_str(&text).expect("YAML");
+        assert!(specs.len() > 30);
+        for spec in &specs {
+            let name = spec["vector"].as_str().expect("a name");
+            let mut expected = vector(name)["body"].clone();
+            let entry: Map<String, Value> = spec["entry"].as_object().cloned().expect("an entry");
+            let provider = provider(&serde_yaml::to_string(&entry).expect("YAML"));
+            let request = neutral(spec, &expected);
+            assert_eq!(provider.cannot(&request), None, "{name}");
+            for (pointer, value) in spec["but"].as_object().into_iter().flatten() {
+                place(&mut expected, pointer, value);
+            }
+            let (_, _, body) = sent(&*provider, &request);
+            assert_eq!(body, expected, "{name}\nsent: {body:#}");
+        }
+    }
+
+    #[test]
+    fn answers_and_errors_are_read_as_the_vendors_document_them() {
+        let providers = [
+            ("openai", "provider: openai\n"),
+            ("openai-responses", "provider: openai-responses\n"),
+            ("anthropic", "provider: anthropic\n"),
+            ("gemini", "provider: gemini\n"),
+            ("ollama", "provider: ollama\n"),
+            ("azure-openai", "provider: azure-openai\nbase-url: https://x.openai.azure.com\n"),
+            ("bedrock", "provider: bedrock\nregion: us-east-1\n"),
+        ];
+        for (name, yaml) in providers {
+            let provider = provider(yaml);
+            let mut names: Vec<String> = std::fs::read_dir(folder().join(name))
+                .expect("a folder")
+                .map(|file| file.expect("a file").path().file_stem().expect("a name").to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            let mut shown = Vec::new();
+            for vector_name in names {
+                let vector = vector(&format!("{name}/{vector_name}"));
+                if vector["direction"] == "request" {
+                    continue;
+                }
+                let status = u16::try_from(vector["status"].as_u64().expect("a status")).expect("a status");
+                let result = match provider.parse(&Reply { status, body: vector["body"].to_string().into_bytes() }) {
+                    Ok(response) => json!({"answer": response}),
+                    Err(fault) => json!({
+                        "fault": format!("{:?}", fault.kind), "message": fault.to_string(), "again": fault.again,
+                        "fatal": fault.fatal, "wait": fault.wait.map(|wait| wait.as_secs()),
+                    }),
+                };
+                shown.push(json!({"vector": vector_name, "read": result}));
+            }
+            assert!(shown.len() >= 5, "{name}");
+            insta::with_settings!({snapshot_path => folder().join("read"), prepend_module_to_snapshot => false, omit_expression => true}, {
+                insta::assert_yaml_snapshot!(name, shown);
+            });
+        }
+    }
+}

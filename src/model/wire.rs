@@ -82,8 +82,8 @@ impl Endpoint {
             429 if says("PerDay") && says("quotaId") => {
                 return fault.again(false).fatal().help("the quota of the day is used up");
             }
-            400 if says("\"API_KEY_INVALID\"") => return status_fault(401, &told.message, &self.alias),
-            400 if says("model identifier is invalid") => return status_fault(404, &told.message, &self.alias),
+            400 if says("\"API_KEY_INVALID\"") => return fault.like(status_fault(401, "", &self.alias)),
+            400 if says("model identifier is invalid") => return fault.like(status_fault(404, "", &self.alias)),
             _ => {}
         }
         let mut fault = match told.param.filter(|_| reply.status == 400) {

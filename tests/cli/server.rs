@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-type Answer = dyn Fn(usize, &str) -> (u16, String) + Send + Sync;
+type Answer = dyn Fn(usize, &str) -> Vec<u8> + Send + Sync;
 
 /// A server that lives as long as its test.
 pub struct Server {
@@ -23,6 +23,23 @@ impl Server {
 
     /// The same, each after a while.
     pub fn slow(delay: Duration, answer: impl Fn(usize, &str) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self::start(delay, move |number, body| {
+            let (status, text) = answer(number, body);
+            if text.starts_with("HTTP/1.1") {
+                // A reply of the test's own.
+                return text.into_bytes();
+            }
+            json_reply(status, &text)
+        })
+    }
+
+    /// Answers each request (its number, its body) with the bytes of a whole reply; without any byte it never answers.
+    /// A reply that does not say how long it is ends the connection.
+    pub fn raw(answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(Duration::ZERO, answer)
+    }
+
+    fn start(delay: Duration, answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -47,6 +64,11 @@ impl Server {
         .to_string()
     }
 
+    /// The address without any path.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
@@ -59,6 +81,12 @@ impl Server {
     pub fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::SeqCst)
     }
+}
+
+/// A reply with a JSON body, after which the connection stays.
+pub fn json_reply(status: u16, text: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}", text.len())
+        .into_bytes()
 }
 
 fn serve(
@@ -104,17 +132,14 @@ fn serve(
         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(delay);
         now.fetch_sub(1, Ordering::SeqCst);
-        let (status, text) = answer(number, &body);
-        if text.starts_with("HTTP/1.1") {
-            // A reply of the test's own, after which the connection ends.
-            let _ = (&*stream).write_all(text.as_bytes());
+        let reply = answer(number, &body);
+        if reply.is_empty() {
+            std::thread::sleep(Duration::from_secs(60));
             return;
         }
-        let reply = format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{text}",
-            text.len()
-        );
-        if (&*stream).write_all(reply.as_bytes()).is_err() {
+        let sent = (&*stream).write_all(&reply).is_ok();
+        let stays = reply.starts_with(b"HTTP/1.1") && reply.windows(16).take(400).any(|w| w == b"application/json");
+        if !sent || !stays {
             return;
         }
     }
