@@ -80,11 +80,18 @@ pub fn refusal(entry: &ModelEntry, name: &str) -> Option<Unsendable> {
 
 /// Reports the parameters of a model entry that its provider cannot be sent.
 fn check_entry(entry: &ModelEntry, problems: &mut Problems) {
+    let span = |name: &str| entry.param_spans.get(name).cloned().unwrap_or_else(|| entry.alias_span.clone());
+    let mut refused = false;
     for name in entry.params.keys() {
         if let Some(Unsendable { why, help }) = refusal(entry, name) {
-            let span = entry.param_spans.get(name).cloned().unwrap_or_else(|| entry.alias_span.clone());
-            problems.push(Problem::error(Place::span(&entry.source, span), why).help(help));
+            problems.push(Problem::error(Place::span(&entry.source, span(name)), why).help(help));
+            refused = true;
         }
+    }
+    let doubled = check_params(entry, &entry.params).err().filter(|_| !refused);
+    if let Some(Unsendable { why, help }) = doubled {
+        let last = entry.params.keys().next_back().map_or(0..0, |name| span(name));
+        problems.push(Problem::error(Place::span(&entry.source, last), why).help(help));
     }
 }
 

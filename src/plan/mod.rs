@@ -158,6 +158,10 @@ impl Workspace {
     pub fn messages(&self, case: &Case) -> Result<Vec<Message>, Problem> {
         let prompt = &self.prompts.list[case.prompt];
         self.prompts.render(prompt, &case.variables).map_err(|mut problem| {
+            // A picture is the case's own, where the template only shows it.
+            if problem.message.starts_with("image()") {
+                problem.place = case.place.clone();
+            }
             problem.message = format!("case `{}`: {}", case.name, problem.message);
             problem
         })

@@ -57,7 +57,9 @@ impl Estimate {
         if let Some(format) = &request.response_format {
             input += counter.count(&format.schema.to_string());
         }
-        Self { input, output: limit(&request.params), counted: counter.is_exact() }
+        // Nobody knows what a picture is counted as before it was.
+        let shows = request.messages.iter().any(|message| !message.images.is_empty());
+        Self { input, output: limit(&request.params), counted: counter.is_exact() && !shows }
     }
 }
 

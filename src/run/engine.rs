@@ -17,10 +17,11 @@ use super::settings::{Settings, SnapshotPolicy};
 use super::stop::Stop;
 use super::wanted::{Forecast, Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
+use crate::core::names::ModelAlias;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::time::Clock;
 use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
-use crate::model::{Client, Permissions, Variables};
+use crate::model::{Client, Lane, Permissions, Variables};
 use crate::plan::{Item, Plan};
 use crate::recording::{Journal, Store};
 use crate::snapshot::Index;
@@ -108,6 +109,8 @@ struct Tally {
     credentials: bool,
     /// Models that were asked for, and others that answered.
     served: Vec<(String, String)>,
+    /// Which model answered for an alias first; `None` once it was said that several did.
+    answered_by: Vec<(ModelAlias, Option<String>)>,
 }
 
 impl Run<'_> {
@@ -118,6 +121,8 @@ impl Run<'_> {
         let mut live = Live::default();
         let missing = Missing::find(self.prepared, self.plan, self.settings, self.store, self.variables)?;
         self.check_prices(&missing)?;
+        let client = Client::new(self.permissions.clone());
+        let lanes = self.lanes(&client, &missing)?;
         live.expect(&missing);
         let (calls, forecast) = (missing.calls(), missing.forecast(self.prepared, self.plan));
         let planned = self.plan.items.len() as u64;
@@ -132,11 +137,12 @@ impl Run<'_> {
             budget: false,
             credentials: false,
             served: Vec::new(),
+            answered_by: Vec::new(),
         };
         if calls == 0 {
             self.evaluate_all(&mut live, None, &mut tally, listener)?;
         } else {
-            self.ask_and_evaluate(missing.wanted, &mut live, &mut tally, listener)?;
+            self.ask_and_evaluate(lanes, missing.wanted, &mut live, &mut tally, listener)?;
         }
         for verdict in Verdict::ALL {
             tally.summary.verdicts.entry(verdict).or_default();
@@ -186,19 +192,29 @@ impl Run<'_> {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// The models to ask. What is wrong with one shows before anything runs.
+    fn lanes<'c>(&self, client: &'c Client, missing: &Missing) -> Result<BTreeMap<usize, Lane<'c>>, Problems> {
+        let mut lanes = BTreeMap::new();
+        let mut problems = Problems::default();
+        for model in missing.wanted.keys() {
+            match client.lane(&self.prepared.workspace.config.models[*model], self.variables) {
+                Ok(lane) => {
+                    lanes.insert(*model, lane);
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(lanes) } else { Err(problems) }
+    }
+
     fn ask_and_evaluate(
         &self,
+        lanes: BTreeMap<usize, Lane<'_>>,
         wanted: BTreeMap<usize, Vec<Wanted>>,
         live: &mut Live,
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
-        let client = Client::new(self.permissions.clone());
-        let mut lanes = BTreeMap::new();
-        for model in wanted.keys() {
-            let entry = &self.prepared.workspace.config.models[*model];
-            lanes.insert(*model, client.lane(entry, self.variables)?);
-        }
         let (tell, told) = channel();
         let asking = Asking {
             workspace: &self.prepared.workspace,
@@ -342,7 +358,8 @@ impl Run<'_> {
         if let Some(problem) = problem {
             tally.problems.push(problem);
         }
-        if let Some(note) = self.served_otherwise(&outcome, tally) {
+        let notes = [self.served_otherwise(&outcome, tally), Self::served_differently(&outcome, tally)];
+        for note in notes.into_iter().flatten() {
             listener.on(&Event::Noted(note))?;
         }
         if outcome.verdict == Verdict::Skipped {
@@ -373,6 +390,27 @@ impl Run<'_> {
             format!("the server of `{}` was asked for `{}` and says that `{served}` answered", entry.alias, pair.0);
         tally.served.push(pair);
         Some(note)
+    }
+
+    /// A word on answers of one model that different ones gave, as the server reported: once for each model.
+    fn served_differently(outcome: &Outcome, tally: &mut Tally) -> Option<String> {
+        for served in outcome.samples.iter().filter_map(|sample| sample.served_model.as_deref()) {
+            match tally.answered_by.iter().find(|(model, _)| *model == outcome.model) {
+                None => tally.answered_by.push((outcome.model.clone(), Some(served.to_owned()))),
+                Some((_, Some(known))) if known != served => {
+                    let note = format!(
+                        "the answers of `{}` are from different models, `{known}` and `{served}`; --refresh asks for all of them again",
+                        outcome.model
+                    );
+                    // Said once.
+                    tally.answered_by.retain(|(model, _)| *model != outcome.model);
+                    tally.answered_by.push((outcome.model.clone(), None));
+                    return Some(note);
+                }
+                Some(_) => {}
+            }
+        }
+        None
     }
 
     fn exit(&self, tally: &Tally) -> Exit {

@@ -134,7 +134,7 @@ fn serve(
         now.fetch_sub(1, Ordering::SeqCst);
         let reply = answer(number, &body);
         if reply.is_empty() {
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(Duration::from_mins(1));
             return;
         }
         let sent = (&*stream).write_all(&reply).is_ok();

@@ -33,7 +33,7 @@ pub fn serve() -> Secure {
             let Ok(mut connection) = rustls::ServerConnection::new(Arc::clone(&config)) else { return };
             std::thread::spawn(move || {
                 let mut stream = rustls::Stream::new(&mut connection, &mut socket);
-                let mut buffer = [0; 65536];
+                let mut buffer = vec![0; 65536];
                 while let Ok(read) = stream.read(&mut buffer) {
                     if read == 0 || stream.write_all(&json_reply(200, &Server::completion("fine"))).is_err() {
                         return;
