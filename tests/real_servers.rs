@@ -118,3 +118,223 @@ fn more_at_once_gives_the_same_answers() {
         .collect();
     assert_eq!(texts[0], texts[1]);
 }
+
+/// The protocols that llama.cpp's server speaks beside chat completions, with the same model behind them.
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn the_same_model_answers_alike_through_every_protocol_of_its_server() {
+    let base = variable("PROMPTCTL_REAL_V1");
+    let protocols = [
+        ("openai", base.clone(), "max_tokens: 60"),
+        ("openai-responses", base.clone(), "max_tokens: 60"),
+        ("anthropic", base.trim_end_matches("/v1").to_owned(), "max_tokens: 60"),
+    ];
+    let mut answers = Vec::new();
+    for (provider, url, limit) in protocols {
+        let sandbox = project("{}");
+        let prompt = sandbox.read("prompts/triage.j2").replace("---\noutput: ", "---\n# output: ");
+        sandbox.write("prompts/triage.j2", prompt);
+        sandbox.write("promptctl.yaml", format!("models:\n  v1:\n    provider: {provider}\n    model: triage-v1\n    base-url: {url}\n    api-key-env: REAL_KEY\n    params: {{ temperature: 0, {limit} }}\n    limits: {{ retries: 1 }}\n"));
+        let ended = with_key(&sandbox, &["test", "--verbose"]);
+        assert_eq!(ended.code, 0, "{provider}: {}{}", ended.stdout, ended.stderr);
+        assert!(!format!("{}{}", ended.stdout, ended.stderr).contains(&variable("PROMPTCTL_REAL_KEY")), "{provider}");
+        let recorded = sandbox.read("fixtures/triage/recorded/v1.jsonl");
+        let texts: Vec<String> = recorded
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                assert!(line["response"]["usage"]["input"].as_u64().is_some_and(|n| n > 0), "{provider}: {line}");
+                assert_eq!(line["response"]["finish_reason"], "stop", "{provider}: {line}");
+                format!("{} {}", line["case"], line["response"]["text"])
+            })
+            .collect();
+        assert_eq!(texts.len(), 4);
+        answers.push((provider, texts));
+    }
+    assert_eq!(answers[0].1, answers[1].1, "{} and {}", answers[0].0, answers[1].0);
+    assert_eq!(answers[0].1, answers[2].1, "{} and {}", answers[0].0, answers[2].0);
+}
+
+/// Every protocol of the mock: its name, where it is below the server, and what its entry says beyond that.
+const MOCKED: [(&str, &str, &str); 7] = [
+    ("openai", "/v1", "api-key-env: REAL_KEY"),
+    ("openai-responses", "/v1", "api-key-env: REAL_KEY"),
+    ("anthropic", "", "api-key-env: REAL_KEY"),
+    ("gemini", "/v1beta", "api-key-env: REAL_KEY"),
+    ("ollama", "", "api-key-env: REAL_KEY"),
+    ("azure-openai", "", "api-key-env: REAL_KEY, api-version: 2024-10-21"),
+    ("bedrock", "", "api-key-env: REAL_KEY, region: us-east-1"),
+];
+
+fn mocked(provider: (&str, &str, &str), question: &str, test: &str) -> Sandbox {
+    let (name, path, more) = provider;
+    let sandbox = Sandbox::empty();
+    let base = variable("PROMPTCTL_REAL_MOCK");
+    // Whoever bills by the test, and not by the address, counts its own failures.
+    sandbox.write("promptctl.yaml", format!("models:\n  it:\n    {{ provider: {name}, model: mocked, base-url: '{base}{path}', {more}, headers: {{ x-test-id: '{test}-{name}' }}, limits: {{ retries: 3, timeout: 5s }} }}\n"));
+    sandbox.write("prompts/p.j2", "{{ role('system') }}\nBe brief.\n{{ role('user') }}\n{{ q }}\n");
+    sandbox.write(
+        "fixtures/p/cases.yaml",
+        format!("cases:\n  - {{ name: one, vars: {{ q: {question} }}, snapshot: text }}\n"),
+    );
+    sandbox
+}
+
+fn recorded(sandbox: &Sandbox) -> serde_json::Value {
+    serde_json::from_str(&sandbox.read("fixtures/p/recorded/it.jsonl")).expect("one line of JSON")
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn every_protocol_of_the_mock_is_understood() {
+    for provider in MOCKED {
+        let sandbox = mocked(provider, "hello", "plain");
+        let ended = with_key(&sandbox, &["test"]);
+        assert_eq!(ended.code, 0, "{}: {}{}", provider.0, ended.stdout, ended.stderr);
+        let line = recorded(&sandbox);
+        assert_eq!(line["response"]["text"], "Hello from a mock.", "{}", provider.0);
+        assert_eq!(line["response"]["finish_reason"], "stop", "{}", provider.0);
+        // The mock counts no tokens for Ollama.
+        if provider.0 != "ollama" {
+            assert_eq!(line["response"]["usage"]["output"], 5, "{}: {line}", provider.0);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn limits_and_failures_of_the_mock_are_waited_out() {
+    for provider in MOCKED {
+        for (question, answer, attempts) in
+            [("RATE_LIMITED", "after the limit", 2), ("FAILS_TWICE", "after two failures", 3)]
+        {
+            let sandbox = mocked(provider, question, "faults");
+            let begun = std::time::Instant::now();
+            let ended = with_key(&sandbox, &["test"]);
+            assert_eq!(ended.code, 0, "{} {question}: {}", provider.0, ended.stdout);
+            let line = recorded(&sandbox);
+            assert_eq!(line["response"]["text"], answer, "{}", provider.0);
+            assert_eq!(line["response"]["attempts"], attempts, "{}", provider.0);
+            if question == "RATE_LIMITED" {
+                assert!(begun.elapsed().as_millis() >= 1000, "{} did not wait as it was asked to", provider.0);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn the_chaos_of_the_mock_is_never_recorded() {
+    for provider in MOCKED {
+        for question in ["BROKEN", "HANGS_UP", "DROPPED", "REFUSED"] {
+            let sandbox = mocked(provider, question, "chaos");
+            let ended = with_key(&sandbox, &["test"]);
+            assert_eq!(ended.code, 3, "{} {question}: {}", provider.0, ended.stdout);
+            assert!(!sandbox.exists("fixtures/p/recorded"), "{} {question}", provider.0);
+        }
+        let sandbox = mocked(provider, "CUT", "chaos");
+        // The mock says of Ollama's answers that they ended well, whatever happened, and of Responses' nothing.
+        if !["ollama", "openai-responses"].contains(&provider.0) {
+            assert_eq!(with_key(&sandbox, &["test"]).code, 1, "{}", provider.0);
+            assert_eq!(recorded(&sandbox)["response"]["finish_reason"], "length", "{}", provider.0);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn a_tool_is_called_and_its_result_told_through_every_protocol() {
+    let tool = "---\ntools: [{ name: get_weather, description: The weather., parameters: { type: object, properties: { city: { type: string } }, required: [city] } }]\n---\n";
+    for provider in MOCKED {
+        let sandbox = mocked(provider, "WEATHER", "tools");
+        sandbox.write("prompts/p.j2", format!("{tool}{{{{ role('user') }}}}\n{{{{ q }}}}\n"));
+        sandbox.write("fixtures/p/cases.yaml", "cases:\n  - { name: one, vars: { q: WEATHER }, snapshot: text }\n");
+        let ended = with_key(&sandbox, &["test"]);
+        assert_eq!(ended.code, 0, "{}: {}{}", provider.0, ended.stdout, ended.stderr);
+        let line = recorded(&sandbox);
+        let call = &line["response"]["tool_calls"][0];
+        assert_eq!(
+            (&call["name"], &call["arguments"]["city"]),
+            (&"get_weather".into(), &"Paris".into()),
+            "{}: {line}",
+            provider.0
+        );
+        sandbox.write("prompts/p.j2", format!("{tool}{{{{ role('user') }}}}\n{{{{ q }}}}\n{{{{ role('assistant') }}}}{{{{ tool_call('get_weather', {{'city': 'Paris'}}) }}}}\n{{{{ role('tool') }}}}18 degrees\n"));
+        with_key(&sandbox, &["test"]);
+        let text = sandbox.read("fixtures/p/recorded/it.jsonl");
+        assert!(text.contains("It is 18 degrees."), "{}: {text}", provider.0);
+    }
+}
+
+/// What LiteLLM, which nobody here wrote, reads in a request of Gemini's or Anthropic's protocol.
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn another_program_reads_the_same_request_in_every_protocol() {
+    let Ok(base) = std::env::var("PROMPTCTL_REAL_LITELLM") else {
+        println!("skipped: scripts/real-servers --litellm starts LiteLLM, too");
+        return;
+    };
+    let mock = variable("PROMPTCTL_REAL_MOCK");
+    let routes = [("openai", "/v1"), ("openai-responses", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")];
+    let mut seen = Vec::new();
+    for (provider, path) in routes {
+        let question = format!("hello through {provider}");
+        let sandbox = mocked((provider, "", "api-key-env: REAL_KEY"), &question, "litellm");
+        let config = sandbox.read("promptctl.yaml").replace(&mock, &format!("{base}{path}"));
+        sandbox
+            .write("promptctl.yaml", config.replace("limits:", "params: { temperature: 0.5, max_tokens: 7 }, limits:"));
+        let ended = with_key(&sandbox, &["test"]);
+        assert_eq!(ended.code, 0, "{provider}: {}{}", ended.stdout, ended.stderr);
+        assert_eq!(recorded(&sandbox)["response"]["text"], "Hello from a mock.", "{provider}");
+        let journal = std::process::Command::new("curl")
+            .args([
+                "-s",
+                "-H",
+                &format!("authorization: Bearer {}", variable("PROMPTCTL_REAL_KEY")),
+                &format!("{mock}/__aimock/journal?path=chat/completions"),
+            ])
+            .output()
+            .expect("curl");
+        let journal: Vec<serde_json::Value> = serde_json::from_slice(&journal.stdout).expect("JSON");
+        let body =
+            &journal.iter().rev().find(|entry| entry.to_string().contains(&question)).expect("it arrived")["body"];
+        let text = |message: &serde_json::Value| match &message["content"] {
+            serde_json::Value::Array(parts) => parts[0]["text"].as_str().unwrap_or_default().to_owned(),
+            other => other.as_str().unwrap_or_default().to_owned(),
+        };
+        let messages: Vec<String> = body["messages"]
+            .as_array()
+            .expect("messages")
+            .iter()
+            .map(|m| format!("{} {}", m["role"], text(m)))
+            .collect();
+        seen.push(format!(
+            "{} {} {}",
+            messages.join("|").replace(&question, "hello"),
+            body["temperature"],
+            body["max_tokens"]
+        ));
+    }
+    assert_eq!(seen[0], "\"system\" Be brief.|\"user\" hello 0.5 7");
+    for (other, (provider, _)) in seen.iter().zip(routes) {
+        assert_eq!(*other, seen[0], "{provider}");
+    }
+}
+
+/// The tiny model itself, asked in Gemini's and in Anthropic's protocol.
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn the_real_model_answers_through_a_proxy() {
+    let Ok(base) = std::env::var("PROMPTCTL_REAL_LITELLM") else {
+        println!("skipped: scripts/real-servers --litellm starts LiteLLM, too");
+        return;
+    };
+    for (provider, path) in [("gemini", "/v1beta"), ("anthropic", "")] {
+        let sandbox = project("{}");
+        let prompt = sandbox.read("prompts/triage.j2").replace("---\noutput: ", "---\n# output: ");
+        sandbox.write("prompts/triage.j2", prompt);
+        sandbox.write("promptctl.yaml", format!("models:\n  v1:\n    provider: {provider}\n    model: triage-v1\n    base-url: {base}{path}\n    api-key-env: REAL_KEY\n    params: {{ temperature: 0, max_tokens: 60 }}\n    limits: {{ retries: 1 }}\n"));
+        let ended = with_key(&sandbox, &["test"]);
+        assert_eq!(ended.code, 0, "{provider}: {}{}", ended.stdout, ended.stderr);
+    }
+}

@@ -172,7 +172,7 @@ fn a_dry_run_asks_nothing_and_says_what_it_would_cost() {
 fn one_at_a_time_or_many_or_through_failures_the_answers_are_the_same() {
     let run = |args: &[&str], every: usize| {
         let server = Server::answering(move |number, body| match number % every {
-            2 => (500, "no".to_owned()),
+            2 => (500, "HTTP/1.1 500 X\r\nretry-after: 0\r\ncontent-length: 2\r\n\r\nno".to_owned()),
             _ => (200, echo(body)),
         });
         let sandbox = project(&server, 200, "limits: { concurrency: 64, retries: 6 }");

@@ -138,9 +138,16 @@ fn serve(
             return;
         }
         let sent = (&*stream).write_all(&reply).is_ok();
-        let stays = reply.starts_with(b"HTTP/1.1") && reply.windows(16).take(400).any(|w| w == b"application/json");
-        if !sent || !stays {
+        if !sent || !is_whole(&reply) {
             return;
         }
     }
+}
+
+/// Whether a reply holds as many bytes as it says: after any other the connection ends.
+fn is_whole(reply: &[u8]) -> bool {
+    let Some(end) = reply.windows(4).position(|window| window == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&reply[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length == Some(reply.len() - end - 4)
 }
