@@ -269,11 +269,8 @@ fn a_tool_is_called_and_its_result_told_through_every_protocol() {
 /// What LiteLLM, which nobody here wrote, reads in a request of Gemini's or Anthropic's protocol.
 #[test]
 #[ignore = "needs the servers of scripts/real-servers"]
-fn another_program_reads_the_same_request_in_every_protocol() {
-    let Ok(base) = std::env::var("PROMPTCTL_REAL_LITELLM") else {
-        println!("skipped: scripts/real-servers --litellm starts LiteLLM, too");
-        return;
-    };
+fn litellm_reads_the_same_request_in_every_protocol() {
+    let base = variable("PROMPTCTL_REAL_LITELLM");
     let mock = variable("PROMPTCTL_REAL_MOCK");
     let routes = [("openai", "/v1"), ("openai-responses", "/v1"), ("anthropic", ""), ("gemini", "/v1beta")];
     let mut seen = Vec::new();
@@ -324,11 +321,8 @@ fn another_program_reads_the_same_request_in_every_protocol() {
 /// The tiny model itself, asked in Gemini's and in Anthropic's protocol.
 #[test]
 #[ignore = "needs the servers of scripts/real-servers"]
-fn the_real_model_answers_through_a_proxy() {
-    let Ok(base) = std::env::var("PROMPTCTL_REAL_LITELLM") else {
-        println!("skipped: scripts/real-servers --litellm starts LiteLLM, too");
-        return;
-    };
+fn litellm_passes_every_protocol_on_to_the_real_model() {
+    let base = variable("PROMPTCTL_REAL_LITELLM");
     for (provider, path) in [("gemini", "/v1beta"), ("anthropic", "")] {
         let sandbox = project("{}");
         let prompt = sandbox.read("prompts/triage.j2").replace("---\noutput: ", "---\n# output: ");

@@ -73,6 +73,12 @@ pub(super) struct Args {
     /// Spend at most this many US dollars; what might cost more than is left is skipped.
     #[arg(long, value_name = "USD", value_parser = dollars)]
     max_cost: Option<f64>,
+    /// Ask nothing more after this time (`90s`, `10m`); what was not asked is skipped.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_time: Option<u64>,
+    /// Take one answer of each case, and N where that one fails: it fails if most of them do.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100), conflicts_with_all = ["repeat", "fail_fast"])]
+    confirm: Option<u32>,
     /// Say what would be asked and what it would cost, and stop there.
     #[arg(long, conflicts_with_all = ["offline", "reports"])]
     dry_run: bool,
@@ -94,6 +100,11 @@ pub(super) struct Args {
     /// Report as `human` or `json`, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]")]
     reports: Vec<ReportArg>,
+}
+
+/// A duration in milliseconds.
+fn duration(text: &str) -> Result<u64, String> {
+    crate::core::time::parse_duration_ms(text).ok_or_else(|| "write a duration such as 90s or 10m".into())
 }
 
 /// An amount of money.
@@ -160,8 +171,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (prepared, warnings) = project.load()?;
     let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
-    let overrides =
-        Overrides { models: models.into_iter().map(|entry| entry.alias.clone()).collect(), repeat: args.repeat };
+    let overrides = Overrides {
+        models: models.into_iter().map(|entry| entry.alias.clone()).collect(),
+        repeat: args.confirm.or(args.repeat),
+    };
     // Both look at every case, and what both find is shown in one go.
     let planned = prepared.plan(&selected, &overrides);
     let values = prepared.check_values(&selected);
@@ -221,6 +234,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
         Mode::Fill => "replay, and call for what is not recorded",
         Mode::Refresh => "call again for everything (--refresh)",
     };
+    let confirms = args.confirm.map(|n| format!(" · a failure is confirmed by {n} answers")).unwrap_or_default();
     let keeps = if writes { "" } else { " · nothing is written" };
     Settings {
         mode,
@@ -232,10 +246,16 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
         writes,
         max_calls: args.max_calls,
         max_cost: args.max_cost,
+        confirms: args.confirm.is_some(),
+        until: args.max_time.map(|ms| std::time::Instant::now() + std::time::Duration::from_millis(ms)),
         fail_fast: args.fail_fast,
         new_waits: ci,
         require_live: args.require_live || !ci,
-        heading: format!("promptctl {} · {} · {what}{keeps}", env!("CARGO_PKG_VERSION"), project.tree.describe()),
+        heading: format!(
+            "promptctl {} · {} · {what}{confirms}{keeps}",
+            env!("CARGO_PKG_VERSION"),
+            project.tree.describe()
+        ),
     }
 }
 
@@ -254,7 +274,7 @@ fn dry_run(
         store = store.or(Arc::clone(&project.working));
     }
     let get = |name: &str| environment.get(name);
-    let missing = Missing::find(prepared, plan, settings, &store, &get)?;
+    let missing = Missing::find(prepared, plan, settings, &store, &get, &|_| false)?;
     let forecast = missing.forecast(prepared, plan);
     let (calls, answers) = (missing.calls(), plan.samples());
     let style = context.style();

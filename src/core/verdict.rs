@@ -163,6 +163,15 @@ pub struct Outcome {
     pub detail: Detail,
 }
 
+impl Outcome {
+    /// USD that its answers cost in this run, as far as that is known.
+    #[must_use]
+    pub fn live_cost(&self) -> f64 {
+        let live = self.samples.iter().filter(|sample| sample.source == Some(AnswerSource::Live));
+        live.filter_map(|sample| sample.cost_usd).sum()
+    }
+}
+
 /// What a person is shown of an outcome beyond what programs read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {
@@ -199,6 +208,9 @@ pub struct Summary {
     pub verdicts: BTreeMap<Verdict, u64>,
     /// How many had samples of both kinds.
     pub flaky: u64,
+    /// Answers that were cut off at the limit on tokens.
+    #[serde(default)]
+    pub cut_off: u64,
     /// Calls made in this run.
     pub calls_made: u64,
     /// Answers taken from recordings.
@@ -231,6 +243,7 @@ impl Summary {
         *self.verdicts.entry(outcome.verdict).or_default() += 1;
         self.flaky += u64::from(outcome.flaky);
         for sample in &outcome.samples {
+            self.cut_off += u64::from(sample.finish_reason == Some(FinishReason::Length));
             self.input_tokens += sample.usage.input.unwrap_or(0);
             self.output_tokens += sample.usage.output.unwrap_or(0);
             match sample.source {

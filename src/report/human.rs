@@ -156,6 +156,9 @@ impl<'a> HumanReport<'a> {
         if summary.flaky > 0 {
             facts.push(format!("{} flaky", summary.flaky));
         }
+        if summary.cut_off > 0 {
+            facts.push(format!("{} cut off at the limit on tokens", counted(summary.cut_off, "answer", "answers")));
+        }
         writeln!(self.out, "{}", facts.join(", "))?;
         writeln!(self.out, "{}", self.style.dim(&figures(summary)))?;
         if self.pending > 0 {

@@ -11,6 +11,8 @@ pub(super) enum Skip {
     Budget(u64),
     /// The money that was allowed might not be enough.
     Money(f64),
+    /// The time that was allowed is over.
+    Time,
     /// The variable with the key is not set.
     Credentials(String),
     /// A case failed, and one was enough.
@@ -24,6 +26,7 @@ impl Skip {
         match self {
             Self::Budget(calls) => format!("budget: {calls} calls were allowed, and are spent"),
             Self::Money(limit) => format!("budget: it might cost more than is left of ${limit}"),
+            Self::Time => "budget: the time that was allowed is over".to_owned(),
             Self::Credentials(variable) => format!("no credentials: {variable} is not set"),
             Self::Failed => "stopped after the first failure".to_owned(),
             Self::Interrupted => "interrupted before it was asked".to_owned(),

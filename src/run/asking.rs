@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -50,6 +50,8 @@ pub(super) struct Asking<'a> {
     pub(super) stop: &'a Stop,
     /// The most requests in flight, over all models; `None`: each model's own limit.
     pub(super) jobs: Option<usize>,
+    /// When nothing more is asked.
+    pub(super) until: Option<Instant>,
     /// The money that may be spent, where there is a limit.
     pub(super) budget: Option<Budget>,
     pub(super) tell: Sender<Told>,
@@ -88,6 +90,8 @@ impl Asking<'_> {
             Answer::Skipped(Skip::Interrupted)
         } else if self.stop.is_failed() {
             Answer::Skipped(Skip::Failed)
+        } else if self.until.is_some_and(|until| Instant::now() >= until) {
+            Answer::Skipped(Skip::Time)
         } else {
             match self.ask_now(lane, wanted).await {
                 Ok(answer) => answer,

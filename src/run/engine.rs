@@ -13,14 +13,14 @@ use super::asking::{Asking, Told};
 use super::budget::Budget;
 use super::evaluate::{Evaluated, Evaluator, is_live};
 use super::prepared::Prepared;
-use super::settings::{Settings, SnapshotPolicy};
+use super::settings::{Mode, Settings};
 use super::stop::Stop;
+use super::tally::Tally;
 use super::wanted::{Forecast, Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
-use crate::core::names::ModelAlias;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::time::Clock;
-use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
+use crate::core::verdict::{AnswerSource, Exit, Summary, Verdict};
 use crate::model::{Client, Lane, Permissions, Variables};
 use crate::plan::{Item, Plan};
 use crate::recording::{Journal, Store};
@@ -92,6 +92,9 @@ impl From<io::Error> for RunError {
     }
 }
 
+/// Items whose first answer fails, with that answer where it was asked for in this run.
+type Held = Vec<(usize, Evaluated, Option<Answer>)>;
+
 /// What is known of the requests that are asked in this run.
 #[derive(Default)]
 struct Live {
@@ -101,48 +104,17 @@ struct Live {
     missing: HashMap<usize, usize>,
 }
 
-/// The sums of a run while it goes on.
-struct Tally {
-    summary: Summary,
-    problems: Problems,
-    budget: bool,
-    credentials: bool,
-    /// Models that were asked for, and others that answered.
-    served: Vec<(String, String)>,
-    /// Which model answered for an alias first; `None` once it was said that several did.
-    answered_by: Vec<(ModelAlias, Option<String>)>,
-}
-
 impl Run<'_> {
     /// Does everything that is planned, and tells the listener.
     pub fn run(&self, listener: &mut dyn Listener) -> Result<RunResult, RunError> {
         let begun = Instant::now();
         self.load_recordings()?;
-        let mut live = Live::default();
-        let missing = Missing::find(self.prepared, self.plan, self.settings, self.store, self.variables)?;
-        self.check_prices(&missing)?;
-        let client = Client::new(self.permissions.clone());
-        let lanes = self.lanes(&client, &missing)?;
-        live.expect(&missing);
-        let (calls, forecast) = (missing.calls(), missing.forecast(self.prepared, self.plan));
         let planned = self.plan.items.len() as u64;
-        listener.on(&Event::Started { planned, heading: self.settings.heading.clone(), calls })?;
-        let forecast = forecast.iter().map(Forecast::sentence);
-        for note in self.notes.iter().cloned().chain(missing.notes.iter().cloned()).chain(forecast) {
-            listener.on(&Event::Noted(note))?;
-        }
-        let mut tally = Tally {
-            summary: Summary { planned, ..Summary::default() },
-            problems: Problems::default(),
-            budget: false,
-            credentials: false,
-            served: Vec::new(),
-            answered_by: Vec::new(),
-        };
-        if calls == 0 {
-            self.evaluate_all(&mut live, None, &mut tally, listener)?;
+        let mut tally = Tally::new(planned);
+        if self.settings.confirms {
+            self.confirm(&mut tally, listener)?;
         } else {
-            self.ask_and_evaluate(lanes, missing.wanted, &mut live, &mut tally, listener)?;
+            self.phase(self.plan, Live::default(), Some(planned), None, &mut tally, listener)?;
         }
         for verdict in Verdict::ALL {
             tally.summary.verdicts.entry(verdict).or_default();
@@ -151,9 +123,85 @@ impl Run<'_> {
             listener.on(&Event::Noted("interrupted; the same command goes on from here".to_owned()))?;
         }
         tally.summary.seconds = begun.elapsed().as_secs_f64();
-        let exit = self.exit(&tally);
+        let exit = tally.exit(self.settings, self.stop);
         listener.on(&Event::Ended(Box::new(tally.summary.clone())))?;
         Ok(RunResult { summary: tally.summary, exit, problems: tally.problems })
+    }
+
+    /// One answer of each case, and all of them only where the first one fails.
+    fn confirm(&self, tally: &mut Tally, listener: &mut dyn Listener) -> Result<(), RunError> {
+        let first = |item: &Item| Item { keys: item.keys.iter().take(1).cloned().collect(), ..item.clone() };
+        let firsts = Plan { items: self.plan.items.iter().map(first).collect() };
+        let mut held = Vec::new();
+        self.phase(&firsts, Live::default(), Some(tally.summary.planned), Some(&mut held), tally, listener)?;
+        let (mut again, mut live) = (Plan::default(), Live::default());
+        for (index, evaluated, answer) in held {
+            let item = &self.plan.items[index];
+            if self.stop.is_interrupted() || !self.can_have_all(item)? {
+                self.tell(evaluated, tally, listener)?;
+            } else {
+                if let Some(answer) = answer {
+                    live.answers.insert((again.items.len(), 0), Some(answer));
+                }
+                again.items.push(item.clone());
+            }
+        }
+        if again.items.is_empty() {
+            return Ok(());
+        }
+        // What the first answers took is gone.
+        let mut settings = self.settings.clone();
+        settings.max_calls = settings.max_calls.map(|most| most.saturating_sub(tally.summary.calls_made));
+        settings.max_cost = settings.max_cost.map(|most| (most - tally.spent).max(0.0));
+        let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
+        rest.phase(&again, live, None, None, tally, listener)
+    }
+
+    /// Whether every answer of an item is recorded, or may be asked for.
+    fn can_have_all(&self, item: &Item) -> Result<bool, Problems> {
+        if self.settings.mode != Mode::Replay {
+            return Ok(true);
+        }
+        for key in &item.keys {
+            if recorded(self.prepared, self.store, item, key)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Does a part of what is planned, with the answers that are there already. `planned` is told where the part is the beginning; what fails is not told but
+    /// held, where that is asked for.
+    fn phase(
+        &self,
+        plan: &Plan,
+        mut live: Live,
+        planned: Option<u64>,
+        held: Option<&mut Held>,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> Result<(), RunError> {
+        let part = Run { plan, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
+        let known = |wanted: Wanted| live.answers.contains_key(&(wanted.item, wanted.sample));
+        let missing = Missing::find(part.prepared, plan, part.settings, part.store, part.variables, &known)?;
+        part.check_prices(&missing)?;
+        let client = Client::new(part.permissions.clone());
+        let lanes = part.lanes(&client, &missing)?;
+        live.expect(&missing);
+        let calls = missing.calls();
+        if let Some(planned) = planned {
+            let forecast = missing.forecast(part.prepared, plan);
+            listener.on(&Event::Started { planned, heading: part.settings.heading.clone(), calls })?;
+            let forecast = forecast.iter().map(Forecast::sentence);
+            for note in self.notes.iter().cloned().chain(missing.notes.iter().cloned()).chain(forecast) {
+                listener.on(&Event::Noted(note))?;
+            }
+        }
+        if calls == 0 {
+            part.evaluate_all(&mut live, None, held, tally, listener)
+        } else {
+            part.ask_and_evaluate(lanes, missing.wanted, &mut live, held, tally, listener)
+        }
     }
 
     /// Reads every file of recordings that the plan needs, so that damage is reported before anything runs.
@@ -212,6 +260,7 @@ impl Run<'_> {
         lanes: BTreeMap<usize, Lane<'_>>,
         wanted: BTreeMap<usize, Vec<Wanted>>,
         live: &mut Live,
+        held: Option<&mut Held>,
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
@@ -225,6 +274,7 @@ impl Run<'_> {
             clock: self.clock,
             stop: self.stop,
             jobs: self.jobs,
+            until: self.settings.until,
             budget: self.settings.max_cost.map(Budget::new),
             tell,
         };
@@ -235,7 +285,7 @@ impl Run<'_> {
                 // Ends the channel: whoever still waits hears that nothing more comes.
                 drop(asking);
             });
-            let evaluated = self.evaluate_all(live, Some(&told), tally, listener);
+            let evaluated = self.evaluate_all(live, Some(&told), held, tally, listener);
             if evaluated.is_err() {
                 self.stop.interrupt();
             }
@@ -248,6 +298,7 @@ impl Run<'_> {
         &self,
         live: &mut Live,
         told: Option<&Receiver<Told>>,
+        mut held: Option<&mut Held>,
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
@@ -267,16 +318,18 @@ impl Run<'_> {
             if end == next {
                 self.wait_for(next, live, told, tally, listener)?;
                 live.missing.remove(&next);
-                let (outcome, problem) = self.evaluate_item(&evaluator, next, live)?;
-                self.tell((outcome, problem), tally, listener)?;
+                let evaluated = self.evaluate_item(&evaluator, next, live)?;
+                let first = live.answers.remove(&(next, 0)).flatten();
+                live.forget(next, &items[next]);
+                self.tell_or_hold(next, evaluated, first, held.as_deref_mut(), tally, listener)?;
                 next += 1;
                 continue;
             }
             let shared = &*live;
             let evaluated: Result<Vec<Evaluated>, Problems> =
                 (next..end).into_par_iter().map(|index| self.evaluate_item(&evaluator, index, shared)).collect();
-            for outcome in evaluated? {
-                self.tell(outcome, tally, listener)?;
+            for (index, evaluated) in (next..end).zip(evaluated?) {
+                self.tell_or_hold(index, evaluated, None, held.as_deref_mut(), tally, listener)?;
             }
             (next..end).for_each(|index| live.forget(index, &items[index]));
             next = end;
@@ -353,18 +406,29 @@ impl Run<'_> {
         Ok(())
     }
 
+    fn tell_or_hold(
+        &self,
+        index: usize,
+        evaluated: Evaluated,
+        first: Option<Answer>,
+        held: Option<&mut Held>,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> io::Result<()> {
+        match held.filter(|_| evaluated.0.verdict == Verdict::Failed && evaluated.1.is_none()) {
+            Some(held) => {
+                tally.spent += evaluated.0.live_cost();
+                held.push((index, evaluated, first));
+                Ok(())
+            }
+            None => self.tell(evaluated, tally, listener),
+        }
+    }
+
     fn tell(&self, (outcome, problem): Evaluated, tally: &mut Tally, listener: &mut dyn Listener) -> io::Result<()> {
-        tally.summary.add(&outcome);
-        if let Some(problem) = problem {
-            tally.problems.push(problem);
-        }
-        let notes = [self.served_otherwise(&outcome, tally), Self::served_differently(&outcome, tally)];
-        for note in notes.into_iter().flatten() {
+        let entry = self.prepared.workspace.config.model(&outcome.model);
+        for note in tally.add(&outcome, problem, entry) {
             listener.on(&Event::Noted(note))?;
-        }
-        if outcome.verdict == Verdict::Skipped {
-            tally.budget |= outcome.reason.starts_with("budget");
-            tally.credentials |= outcome.reason.starts_with("no credentials");
         }
         if self.settings.fail_fast && outcome.verdict == Verdict::Failed {
             self.stop.fail();
@@ -374,64 +438,6 @@ impl Run<'_> {
             listener.on(&Event::Progressed { model })?;
         }
         listener.on(&Event::Finished(Box::new(outcome)))
-    }
-
-    /// A word on a server that answers with another model than it was asked for: once for each.
-    fn served_otherwise(&self, outcome: &Outcome, tally: &mut Tally) -> Option<String> {
-        let entry = self.prepared.workspace.config.model(&outcome.model)?;
-        let live = outcome.samples.iter().filter(|sample| sample.source == Some(AnswerSource::Live));
-        let served = live.filter_map(|sample| sample.served_model.as_deref()).find(|served| *served != entry.model)?;
-        // An alias that resolves to a dated version of itself is what aliases are for.
-        let pair = (entry.model.clone(), served.to_owned());
-        if served.starts_with(&entry.model) || tally.served.contains(&pair) {
-            return None;
-        }
-        let note =
-            format!("the server of `{}` was asked for `{}` and says that `{served}` answered", entry.alias, pair.0);
-        tally.served.push(pair);
-        Some(note)
-    }
-
-    /// A word on answers of one model that different ones gave, as the server reported: once for each model.
-    fn served_differently(outcome: &Outcome, tally: &mut Tally) -> Option<String> {
-        for served in outcome.samples.iter().filter_map(|sample| sample.served_model.as_deref()) {
-            match tally.answered_by.iter().find(|(model, _)| *model == outcome.model) {
-                None => tally.answered_by.push((outcome.model.clone(), Some(served.to_owned()))),
-                Some((_, Some(known))) if known != served => {
-                    let note = format!(
-                        "the answers of `{}` are from different models, `{known}` and `{served}`; --refresh asks for all of them again",
-                        outcome.model
-                    );
-                    // Said once.
-                    tally.answered_by.retain(|(model, _)| *model != outcome.model);
-                    tally.answered_by.push((outcome.model.clone(), None));
-                    return Some(note);
-                }
-                Some(_) => {}
-            }
-        }
-        None
-    }
-
-    fn exit(&self, tally: &Tally) -> Exit {
-        let summary = &tally.summary;
-        let has = |verdict: Verdict| summary.count(verdict) > 0;
-        let waits = has(Verdict::Stale)
-            || has(Verdict::Unrecorded)
-            || self.settings.snapshots == SnapshotPolicy::Fail
-                && (has(Verdict::Changed) || has(Verdict::New) && self.settings.new_waits);
-        [
-            (self.stop.is_interrupted(), Exit::Interrupted),
-            (!tally.problems.is_empty(), Exit::Usage),
-            (has(Verdict::Failed), Exit::Failed),
-            (has(Verdict::Errored), Exit::Errored),
-            (tally.budget || tally.credentials && self.settings.require_live, Exit::Incomplete),
-            (waits, Exit::Waiting),
-            (summary.planned == 0, Exit::Nothing),
-        ]
-        .into_iter()
-        .filter(|(applies, _)| *applies)
-        .fold(Exit::Good, |worst, (_, exit)| worst.worse(exit))
     }
 }
 

@@ -95,7 +95,11 @@ impl Evaluator<'_> {
         outcome.flaky = passes > 0 && passes < count;
         #[expect(clippy::cast_precision_loss, reason = "at most a thousand samples")]
         let rate = passes as f64 / count as f64;
-        let failed = rate + 1e-9 < case.min_pass_rate;
+        let failed = if self.settings.confirms && case.min_pass_rate >= 1.0 {
+            rate <= 0.5
+        } else {
+            rate + 1e-9 < case.min_pass_rate
+        };
         if failed {
             outcome.verdict = Verdict::Failed;
             outcome.reason = failure_reason(outcome, passes, count);
@@ -193,6 +197,10 @@ impl Evaluator<'_> {
         outcome: &mut Outcome,
     ) -> std::io::Result<()> {
         let Some(root) = self.root else { return Ok(()) };
+        // A failure that is yet to be confirmed leaves nothing behind.
+        if failed && self.settings.confirms && outcome.samples.len() == 1 {
+            return Ok(());
+        }
         let waiting = pending_path(path);
         match state {
             SnapshotState::Matches if self.index.contains(&waiting) => write::remove(root, &waiting),

@@ -11,6 +11,7 @@ mod evaluate;
 mod prepared;
 mod settings;
 mod stop;
+mod tally;
 mod wanted;
 
 pub use engine::{Run, RunError, RunResult};

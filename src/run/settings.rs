@@ -39,6 +39,10 @@ pub struct Settings {
     pub max_calls: Option<u64>,
     /// The most money, in USD.
     pub max_cost: Option<f64>,
+    /// Whether a case is asked once, and again only where that answer fails: it fails where most of its answers do.
+    pub confirms: bool,
+    /// When nothing more is asked.
+    pub until: Option<std::time::Instant>,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
     /// Whether an answer without a snapshot is something to wait for.

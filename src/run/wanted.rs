@@ -35,13 +35,14 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// Looks for every answer of a plan.
+    /// Looks for every answer of a plan; those that are `known` are not looked for.
     pub fn find(
         prepared: &Prepared,
         plan: &Plan,
         settings: &Settings,
         store: &Store,
         variables: Variables<'_>,
+        known: &dyn Fn(Wanted) -> bool,
     ) -> Result<Self, Problems> {
         let mut missing = Self::default();
         if settings.mode == Mode::Replay {
@@ -53,10 +54,10 @@ impl Missing {
         let mut calls = 0;
         for (index, item) in plan.items.iter().enumerate() {
             for (sample, key) in (0..).zip(&item.keys) {
-                if settings.mode == Mode::Fill && recorded(prepared, store, item, key)?.is_some() {
+                let wanted = Wanted { item: index, sample };
+                if known(wanted) || settings.mode == Mode::Fill && recorded(prepared, store, item, key)?.is_some() {
                     continue;
                 }
-                let wanted = Wanted { item: index, sample };
                 match (&without[item.model], settings.max_calls) {
                     (Some(variable), _) => {
                         *without_key.entry(variable.clone()).or_default() += 1;

@@ -120,3 +120,32 @@ fn an_interruption_keeps_what_arrived() {
     let lines = sandbox.read("fixtures/p/recorded/echo.jsonl").lines().count();
     assert_eq!(lines, server.requests().len(), "everything that was asked is recorded");
 }
+
+#[test]
+fn a_second_interruption_leaves_at_once_and_loses_nothing_that_arrived() {
+    let server = Server::answering(|number, _| {
+        if number >= 8 {
+            std::thread::sleep(Duration::from_secs(30));
+        }
+        (200, Server::completion("answer"))
+    });
+    let sandbox = project(&server.url());
+    let mut child =
+        sandbox.command(&["test", "--jobs", "2"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
+    while server.requests().len() < 10 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupt = || {
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("sent");
+    };
+    let begun = std::time::Instant::now();
+    interrupt();
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt();
+    let status = child.wait().expect("ended");
+    assert_eq!(status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let ended = sandbox.run(&["test", "--max-calls", "0"]);
+    assert!(ended.stdout.contains("8 answers of a run that was killed were recovered"), "{}", ended.stdout);
+    assert_eq!(sandbox.read("fixtures/p/recorded/echo.jsonl").lines().count(), 8);
+}

@@ -232,3 +232,37 @@ fn a_model_that_moved_is_noted() {
     let ended = sandbox.run(&["test"]);
     assert!(ended.stdout.contains("`served` and `served-later`"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_failure_is_confirmed_before_it_counts() {
+    // Of each case the first answer of `noisy` is wrong, and every answer of `bad`.
+    let replies = "replies: [{ when: bad, say: wrong }, { when: noisy, say: \"{{ 'wrong' if sample == 0 else 'right' }}\" }, { say: right }]";
+    let cases = ["good", "noisy", "bad"]
+        .map(|q| format!("  - {{ name: {q}, vars: {{ q: {q} }}, expect: [{{ contains: right }}], snapshot: none }}\n"));
+    let sandbox = Sandbox::with_cases(&format!("cases:\n{}", cases.concat()));
+    sandbox.write("promptctl.yaml", format!("models:\n  it: {{ provider: mock, {replies} }}\n"));
+    let ended = sandbox.run(&["test", "--confirm", "3"]);
+    assert_eq!(ended.code, 1);
+    assert_snapshot!("confirmed", ended.shown());
+    assert_eq!(sandbox.read("fixtures/p/recorded/it.jsonl").lines().count(), 1 + 3 + 3, "the good one is asked once");
+    assert_eq!(sandbox.run(&["test", "--confirm", "3", "--offline"]).code, 1);
+    assert_eq!(sandbox.run(&["test", "--confirm", "3", "--offline", "--case", "noisy"]).code, 0);
+    // Without the other answers the first one counts.
+    let ended = sandbox.run(&["test", "--confirm", "5", "--offline", "--case", "noisy"]);
+    assert!(ended.code == 1 && ended.stdout.contains("1 failed"), "{}", ended.stdout);
+    let ended = sandbox.run(&["test", "--confirm", "3", "--refresh", "--max-calls", "4"]);
+    assert!(ended.code == 6 && ended.stdout.contains("4 calls"), "{}", ended.stdout);
+    assert_eq!(sandbox.run(&["test", "--confirm", "3", "--repeat", "2"]).code, 2);
+}
+
+#[test]
+fn a_run_ends_in_time() {
+    let server = Server::slow(Duration::from_millis(300), |_, body| (200, echo(body)));
+    let sandbox = project(&server, 50, "limits: { concurrency: 2 }");
+    let begun = Instant::now();
+    let ended = sandbox.run(&["test", "--max-time", "1s"]);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert!(ended.code == 6 && ended.stdout.contains("budget: the time that was allowed is over"), "{}", ended.stdout);
+    let asked = server.requests().len();
+    assert_eq!(sandbox.read("fixtures/p/recorded/it.jsonl").lines().count(), asked, "what arrived is kept");
+}

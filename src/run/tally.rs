@@ -1,0 +1,110 @@
+//! The sums of a run while it goes on, what they say to a person, and the exit code that follows.
+
+use super::settings::{Settings, SnapshotPolicy};
+use super::stop::Stop;
+use crate::core::names::ModelAlias;
+use crate::core::problem::{Problem, Problems};
+use crate::core::verdict::{AnswerSource, Exit, Outcome, Summary, Verdict};
+use crate::project::ModelEntry;
+
+/// The sums of a run while it goes on.
+pub(super) struct Tally {
+    pub(super) summary: Summary,
+    pub(super) problems: Problems,
+    /// USD that was spent on what is not in the sums yet.
+    pub(super) spent: f64,
+    budget: bool,
+    credentials: bool,
+    /// Models that were asked for, and others that answered.
+    served: Vec<(String, String)>,
+    /// Which model answered for an alias first; `None` once it was said that several did.
+    answered_by: Vec<(ModelAlias, Option<String>)>,
+}
+
+impl Tally {
+    pub(super) fn new(planned: u64) -> Self {
+        Self {
+            summary: Summary { planned, ..Summary::default() },
+            problems: Problems::default(),
+            spent: 0.0,
+            budget: false,
+            credentials: false,
+            served: Vec::new(),
+            answered_by: Vec::new(),
+        }
+    }
+
+    /// Adds an outcome. Gives what a person should be told because of it.
+    pub(super) fn add(
+        &mut self,
+        outcome: &Outcome,
+        problem: Option<Problem>,
+        entry: Option<&ModelEntry>,
+    ) -> Vec<String> {
+        self.summary.add(outcome);
+        self.spent += outcome.live_cost();
+        if let Some(problem) = problem {
+            self.problems.push(problem);
+        }
+        if outcome.verdict == Verdict::Skipped {
+            self.budget |= outcome.reason.starts_with("budget");
+            self.credentials |= outcome.reason.starts_with("no credentials");
+        }
+        let otherwise = entry.and_then(|entry| self.served_otherwise(outcome, entry));
+        let differently = self.served_differently(outcome);
+        otherwise.into_iter().chain(differently).collect()
+    }
+
+    /// A word on a server that answers with another model than it was asked for: once for each.
+    fn served_otherwise(&mut self, outcome: &Outcome, entry: &ModelEntry) -> Option<String> {
+        let live = outcome.samples.iter().filter(|sample| sample.source == Some(AnswerSource::Live));
+        let served = live.filter_map(|sample| sample.served_model.as_deref()).find(|served| *served != entry.model)?;
+        // An alias that resolves to a dated version of itself is what aliases are for.
+        let pair = (entry.model.clone(), served.to_owned());
+        if served.starts_with(&entry.model) || self.served.contains(&pair) {
+            return None;
+        }
+        let note =
+            format!("the server of `{}` was asked for `{}` and says that `{served}` answered", entry.alias, pair.0);
+        self.served.push(pair);
+        Some(note)
+    }
+
+    /// A word on answers of one model that different ones gave, as the server reported: once for each model.
+    fn served_differently(&mut self, outcome: &Outcome) -> Option<String> {
+        for served in outcome.samples.iter().filter_map(|sample| sample.served_model.as_deref()) {
+            match self.answered_by.iter_mut().find(|(model, _)| *model == outcome.model) {
+                None => self.answered_by.push((outcome.model.clone(), Some(served.to_owned()))),
+                Some((model, known)) => {
+                    let Some(first) = known.take_if(|known| known != served) else { continue };
+                    return Some(format!(
+                        "the answers of `{model}` are from different models, `{first}` and `{served}`; --refresh asks for all of them again"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    /// The exit code of a run that ended so.
+    pub(super) fn exit(&self, settings: &Settings, stop: &Stop) -> Exit {
+        let summary = &self.summary;
+        let has = |verdict: Verdict| summary.count(verdict) > 0;
+        let waits = has(Verdict::Stale)
+            || has(Verdict::Unrecorded)
+            || settings.snapshots == SnapshotPolicy::Fail
+                && (has(Verdict::Changed) || has(Verdict::New) && settings.new_waits);
+        [
+            (stop.is_interrupted(), Exit::Interrupted),
+            (!self.problems.is_empty(), Exit::Usage),
+            (has(Verdict::Failed), Exit::Failed),
+            (has(Verdict::Errored), Exit::Errored),
+            (self.budget || self.credentials && settings.require_live, Exit::Incomplete),
+            (waits, Exit::Waiting),
+            (summary.planned == 0, Exit::Nothing),
+        ]
+        .into_iter()
+        .filter(|(applies, _)| *applies)
+        .fold(Exit::Good, |worst, (_, exit)| worst.worse(exit))
+    }
+}
