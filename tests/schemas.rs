@@ -42,9 +42,17 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 4] = [
+const PROJECT: [&str; 12] = [
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
-    "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, timeout: 3s, retries: 0 }, price: { input: 1, cached-input: 0.5, output: 2 }, headers: { X-A: b }, body: { c: d } } }\n",
+    "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
+    "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",
+    "models: { m: { provider: anthropic, structured-output: tool, version: 2023-06-01 } }\n",
+    "models: { m: { provider: gemini, headers: { X-A: b } } }\n",
+    "models: { m: { provider: ollama, base-url: 'http://localhost:11434' } }\n",
+    "models: { m: { provider: azure-openai, base-url: 'https://n.openai.azure.com', deployment: d, api-version: 2024-10-21, max-tokens-name: max_completion_tokens } }\n",
+    "models: { m: { provider: bedrock, region: eu-central-1 } }\n",
+    "models: { m: { provider: http, base-url: 'https://example.org/x', key-header: x-key, headers: { X-A: b }, body: { p: '{{ system }}' }, response: { text: $.t, finish-reason: $.f, model: $.m, error: $.e, reasoning: $.r, tool-calls: $.c, input-tokens: $.i, cached-input-tokens: $.ci, output-tokens: $.o, reasoning-tokens: $.rt, finish-reasons: { done: stop } } } }\n",
+    "models: { m: { provider: exec, command: [cat, x] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false }\nunasserted: allow\n",
 ];
@@ -80,7 +88,7 @@ fn what_is_right_is_right_for_both() {
 
 #[test]
 fn a_misspelt_key_is_wrong_for_both_wherever_it_stands() {
-    let free = ["params", "body", "headers", "vars", "arguments", "schema", "parameters", "models", "equals"];
+    let free = ["params", "body", "headers", "vars", "arguments", "schema", "parameters", "models", "equals", "finish-reasons"];
     let mut tried = 0;
     for (path, validator, documents) in kinds() {
         for yaml in documents {
