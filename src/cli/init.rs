@@ -26,7 +26,7 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// What git must not keep.
-const IGNORED: [&str; 2] = [".promptctl/", "*.snap.new"];
+const IGNORED: [&str; 3] = [".promptctl/", "*.snap.new", ".env"];
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let folder = args.folder.as_deref().unwrap_or(Path::new("."));
@@ -54,7 +54,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let ignored = ignore(&root).map_err(|error| Failure::usage(format!(".gitignore cannot be written: {error}")))?;
     if ignored {
-        writeln!(context.out(), "  made  .gitignore entries for {}", IGNORED.join(" and "))?;
+        writeln!(context.out(), "  made  .gitignore entries for {}", IGNORED.join(", "))?;
     }
     writeln!(context.out(), "\n{made} files made. Next:\n")?;
     let cd = if args.folder.is_some() { format!("    cd {}\n", folder.display()) } else { String::new() };

@@ -24,7 +24,7 @@ fn init_keeps_what_exists() {
     let ended = sandbox.run(&["init", "."]);
     assert!(ended.stdout.contains("kept  prompts/greeting.j2"), "{}", ended.stdout);
     assert_eq!(sandbox.read("prompts/greeting.j2"), "mine\n");
-    assert_eq!(sandbox.read(".gitignore"), "node_modules\n.promptctl/\n*.snap.new\n");
+    assert_eq!(sandbox.read(".gitignore"), "node_modules\n.promptctl/\n*.snap.new\n.env\n");
 }
 
 #[test]
