@@ -88,7 +88,18 @@ fn what_is_right_is_right_for_both() {
 
 #[test]
 fn a_misspelt_key_is_wrong_for_both_wherever_it_stands() {
-    let free = ["params", "body", "headers", "vars", "arguments", "schema", "parameters", "models", "equals", "finish-reasons"];
+    let free = [
+        "params",
+        "body",
+        "headers",
+        "vars",
+        "arguments",
+        "schema",
+        "parameters",
+        "models",
+        "equals",
+        "finish-reasons",
+    ];
     let mut tried = 0;
     for (path, validator, documents) in kinds() {
         for yaml in documents {

@@ -57,7 +57,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         writeln!(context.out(), "{}", style.bold(&title))?;
         for message in &request.messages {
             // A file or a pipe gets the bytes; a terminal gets nothing that could move its cursor.
-            let shown = if on_terminal { terminal(&message.content) } else { message.content.as_str().into() };
+            let text = message.shown();
+            let shown = if on_terminal { terminal(&text) } else { text.as_str().into() };
             writeln!(context.out(), "{}\n{shown}", style.dim(&format!("[{}]", message.role.name())))?;
         }
         writeln!(context.out())?;

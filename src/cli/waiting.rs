@@ -243,6 +243,6 @@ fn messages_of(workspace: &Workspace, pending: &Pending) -> Option<String> {
     };
     let case = workspace.cases.list.iter().find(is_it)?;
     let messages = workspace.messages(case).ok()?;
-    let lines: Vec<String> = messages.iter().map(|m| format!("[{}] {}", m.role.name(), m.content.trim())).collect();
+    let lines: Vec<String> = messages.iter().map(|m| format!("[{}] {}", m.role.name(), m.shown().trim())).collect();
     Some(lines.join("\n"))
 }

@@ -139,17 +139,42 @@ impl Message {
         let mut from = 0;
         for image in &self.images {
             let text = self.content.get(from..image.at).unwrap_or_default();
-            if !text.is_empty() {
+            // A stretch of white space beside a picture says nothing, and some servers refuse it.
+            if !text.trim().is_empty() {
                 parts.push(Part::Text(text));
             }
             from = from.max(image.at);
             parts.push(Part::Image(image));
         }
         let text = self.content.get(from..).unwrap_or_default();
-        if !text.is_empty() {
+        let says = if self.images.is_empty() { !text.is_empty() } else { !text.trim().is_empty() };
+        if says {
             parts.push(Part::Text(text));
         }
         parts
+    }
+
+    /// The message as a person reads it: pictures are named where they stand, calls of tools after the text.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let part = |part: &Part<'_>| match part {
+            Part::Text(text) => (*text).to_owned(),
+            Part::Image(image) => {
+                // A recording may say anything.
+                let digest: String = image.sha256.chars().take(8).collect();
+                format!("[image {} {} {digest}]", image.file, image.media_type)
+            }
+        };
+        // Without a picture there is nothing to put together, not even of white space.
+        let mut text =
+            if self.images.is_empty() { self.content.clone() } else { self.parts().iter().map(part).collect() };
+        for call in &self.tool_calls {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&format!("[call {} {} {}]", call.id, call.name, call.arguments));
+        }
+        text
     }
 
     /// What of the message the key of its request covers.
@@ -177,7 +202,7 @@ mod tests {
     fn parts_follow_the_text() {
         let image = |at| Image::new("a.png", "image/png", b"x".as_slice().into()).at(at);
         let mut message = Message::new(Role::User, "before after");
-        message.images = vec![image(0), image(7), image(12)];
+        message.images = vec![image(0), image(7), image(7), image(12)];
         let shown: Vec<&str> = message
             .parts()
             .into_iter()
@@ -186,6 +211,6 @@ mod tests {
                 Part::Image(_) => "*",
             })
             .collect();
-        assert_eq!(shown, ["*", "before ", "*", "after", "*"]);
+        assert_eq!(shown, ["*", "before ", "*", "*", "after", "*"]);
     }
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::breaker::Breaker;
 use super::credentials::{Credentials, Variables};
-use super::fault::{Fault, FaultKind, start_of};
+use super::fault::{Fault, FaultKind, excerpt};
 use super::hosts::AllowedHosts;
 use super::http::{call_fault, retry_after, should_retry};
 use super::pace::Pace;
@@ -52,6 +53,23 @@ pub enum Happened<'h> {
     GaveUp(&'h str),
     /// A line on what was sent or what came.
     Traced(String),
+}
+
+/// What asking needs to know.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    /// What is asked.
+    pub request: &'q Request,
+    /// The number of the sample.
+    pub sample: u32,
+    /// About how many tokens it has, its answer included.
+    pub tokens: u64,
+    /// As many requests may be on their way, over all models.
+    pub slots: &'q Semaphore,
+    /// Whether nothing more is to be asked.
+    pub ends: &'q (dyn Fn() -> bool + Send + Sync),
+    /// Who hears what happens.
+    pub tell: Told<'q>,
 }
 
 type Told<'t> = &'t (dyn Fn(Happened<'_>) + Send + Sync);
@@ -145,23 +163,25 @@ struct Arrived {
 }
 
 impl Lane<'_> {
-    /// Asks, again where that may help. The request has about so many `tokens`, its answer included.
-    pub async fn ask(&self, request: &Request, sample: u32, tokens: u64, tell: Told<'_>) -> Result<Response, Fault> {
+    /// Asks, again where that may help.
+    pub async fn ask(&self, question: &Question<'_>) -> Result<Response, Fault> {
+        let Question { request, sample, tokens, slots, ends, tell } = *question;
         let (mut attempts, mut failures) = (0, 0);
         let mut last: Option<(Fault, Instant)> = None;
         loop {
-            let turn = match &last {
-                None => self.pace.turn(tokens).await,
-                Some((fault, deadline)) => match timeout_at(*deadline, self.pace.turn(tokens)).await {
+            let (turn, slot) = match &last {
+                None => self.pace.turn(tokens, slots).await,
+                Some((fault, deadline)) => match timeout_at(*deadline, self.pace.turn(tokens, slots)).await {
                     Ok(turn) => turn,
                     Err(_) => return Err(self.give_up(self.late(fault.clone()), tell)),
                 },
             };
+            if ends() {
+                return Err(last.map_or_else(|| Fault::unasked("the run ends"), |(fault, _)| fault));
+            }
             if let Some(why) = self.breaker.open().filter(|_| attempts == 0) {
-                let message = format!("not asked, because nothing more is asked of this model: {why}");
-                let mut fault = Fault::new(FaultKind::Server, message);
-                fault.unasked = true;
-                return Err(fault);
+                let why = format!("not asked, because nothing more is asked of this model: {why}");
+                return Err(Fault::unasked(why));
             }
             let begun = Instant::now();
             let deadline = last.as_ref().map_or(begun + self.deadline, |(_, deadline)| *deadline);
@@ -189,7 +209,7 @@ impl Lane<'_> {
             if limited {
                 wait = self.pace.refused(fault.wait, chance);
             }
-            drop(turn);
+            drop((turn, slot));
             if Instant::now() + wait >= deadline {
                 return Err(self.give_up(self.late(fault), tell));
             }
@@ -246,10 +266,10 @@ impl Lane<'_> {
                 answer.map(|response| *response)
             }
             Exchange::Program { command, input } => {
-                self.trace(tell, || format!("→ {}: {}", command.join(" "), start_of(&input)));
+                self.trace(tell, || format!("→ {}: {}", command.join(" "), excerpt(&input)));
                 let run = program::run(&command, &self.client.permissions.folder, input);
                 let reply = timeout(limit, run).await.map_err(late)??;
-                self.trace(tell, || format!("← {}", start_of(&reply.body)));
+                self.trace(tell, || format!("← {}", excerpt(&reply.body)));
                 self.provider.parse(&reply)
             }
             Exchange::Http(call) => {
@@ -276,7 +296,7 @@ impl Lane<'_> {
             let headers: Vec<&str> = call.headers.iter().map(|(name, _)| name.as_str()).collect();
             let proof: Vec<&str> = proof.iter().map(|(name, _)| name.as_str()).collect();
             let headers = [headers, proof].concat().join(", ");
-            format!("→ POST {url} ({headers}) {} bytes: {}", call.body.len(), start_of(&call.body))
+            format!("→ POST {url} ({headers}) {} bytes: {}", call.body.len(), excerpt(&call.body))
         });
         let body = std::mem::take(&mut call.body);
         let mut builder = self.client.http(&url)?.post(url).body(body);
@@ -306,7 +326,7 @@ impl Lane<'_> {
         }
         self.trace(tell, || {
             let ms = begun.elapsed().as_millis();
-            format!("← {status} ({version:?}, {ms} ms) {} bytes: {}", body.len(), start_of(&body))
+            format!("← {status} ({version:?}, {ms} ms) {} bytes: {}", body.len(), excerpt(&body))
         });
         Ok(Arrived { reply: Reply { status, body }, wait, again })
     }

@@ -52,8 +52,9 @@ pub struct Fault {
     pub(super) wait: Option<Duration>,
 }
 
-/// How much of a body a message shows, in characters.
+/// How much of a body a message shows, in characters, and how much a trace does.
 const SHOWN: usize = 200;
+const TRACED: usize = 4000;
 
 impl Fault {
     pub(super) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
@@ -67,6 +68,11 @@ impl Fault {
             unasked: false,
             wait: None,
         }
+    }
+
+    /// The fault of a request that was not sent.
+    pub(super) fn unasked(why: impl Into<String>) -> Self {
+        Self { unasked: true, ..Self::new(FaultKind::Server, why) }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -113,9 +119,18 @@ impl fmt::Display for Fault {
 
 /// The beginning of a body, harmless and on one line.
 pub(super) fn start_of(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN * 4)]);
-    let mut start: String = text.chars().take(SHOWN).collect();
-    if text.chars().count() > SHOWN {
+    beginning(body, SHOWN)
+}
+
+/// As [`start_of`], for whoever wants to see nearly all of it.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    beginning(body, TRACED)
+}
+
+fn beginning(body: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(most * 4)]);
+    let mut start: String = text.chars().take(most).collect();
+    if start.len() < body.len() && text.chars().nth(most).is_some() {
         start.push('…');
     }
     terminal_line(&start).into_owned()

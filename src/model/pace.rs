@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::quota::Quota;
@@ -71,14 +71,21 @@ impl Pace {
         }
     }
 
-    /// Waits for the turn of a request of about so many tokens.
-    pub(super) async fn turn(&self, tokens: u64) -> Turn<'_> {
+    /// Waits for the turn of a request of about so many tokens, and for one of the run's slots. Whoever waits for its
+    /// turn holds no slot: another model may have it.
+    pub(super) async fn turn<'s>(&self, tokens: u64, slots: &'s Semaphore) -> (Turn<'_>, Option<SemaphorePermit<'s>>) {
         loop {
+            let slot = slots.acquire().await.ok();
             let notified = self.changed.notified();
             match self.begin(tokens) {
-                Ok(turn) => return turn,
-                Err(Some(at)) => sleep_until(at).await,
-                Err(None) => notified.await,
+                Ok(turn) => return (turn, slot),
+                Err(wait) => {
+                    drop(slot);
+                    match wait {
+                        Some(at) => sleep_until(at).await,
+                        None => notified.await,
+                    }
+                }
             }
         }
     }
@@ -157,9 +164,6 @@ impl Turn<'_> {
             state.tokens += real;
             state.tokens = state.tokens.checked_sub(planned).unwrap_or(state.tokens);
         }
-        drop(state);
-        // One for the place that is free now, one for the place that came.
-        self.pace.changed.notify_one();
     }
 }
 
@@ -168,7 +172,8 @@ impl Drop for Turn<'_> {
         if let Ok(mut state) = self.pace.state.lock() {
             state.in_flight -= 1;
         }
-        self.pace.changed.notify_one();
+        // All of them, because one that is woken may give up before it gets anywhere.
+        self.pace.changed.notify_waiters();
     }
 }
 
@@ -182,9 +187,14 @@ mod tests {
         runtime.expect("a runtime").block_on(test);
     }
 
+    async fn turn(pace: &Pace, tokens: u64) -> Turn<'_> {
+        static SLOTS: Semaphore = Semaphore::const_new(1000);
+        pace.turn(tokens, &SLOTS).await.0
+    }
+
     async fn waited(pace: &Pace, tokens: u64) -> u128 {
         let begun = Instant::now();
-        let turn = pace.turn(tokens).await;
+        let turn = turn(pace, tokens).await;
         turn.answered(None);
         begun.elapsed().as_millis()
     }
@@ -205,7 +215,7 @@ mod tests {
     fn fewer_tokens_than_planned_give_time_back() {
         runtime(async {
             let pace = Pace::new(None, Some(6000));
-            pace.turn(600).await.answered(Some(100));
+            turn(&pace, 600).await.answered(Some(100));
             let wait = waited(&pace, 0).await;
             assert!((990..1010).contains(&wait), "{wait}");
         });
@@ -215,7 +225,7 @@ mod tests {
     fn a_refusal_holds_everybody_and_the_window_grows_again() {
         runtime(async {
             let pace = Pace::new(None, None);
-            let turns = [pace.turn(0).await, pace.turn(0).await, pace.turn(0).await, pace.turn(0).await];
+            let turns = [turn(&pace, 0).await, turn(&pace, 0).await, turn(&pace, 0).await, turn(&pace, 0).await];
             assert_eq!(pace.refused(Some(Duration::from_secs(3)), 0.0).as_secs(), 3);
             pace.refused(Some(Duration::from_secs(3)), 0.0);
             drop(turns);
@@ -223,10 +233,10 @@ mod tests {
             let wait = waited(&pace, 0).await;
             assert!((2990..3010).contains(&wait), "{wait}");
             // Half of four, and one more for the answer.
-            let (a, b, c) = (pace.turn(0).await, pace.turn(0).await, pace.turn(0).await);
-            assert!(tokio::time::timeout(Duration::from_secs(9), pace.turn(0)).await.is_err());
+            let (a, b, c) = (turn(&pace, 0).await, turn(&pace, 0).await, turn(&pace, 0).await);
+            assert!(tokio::time::timeout(Duration::from_secs(9), turn(&pace, 0)).await.is_err());
             a.answered(None);
-            let (_d, _e) = (pace.turn(0).await, pace.turn(0).await);
+            let (_d, _e) = (turn(&pace, 0).await, turn(&pace, 0).await);
             drop((b, c));
         });
     }

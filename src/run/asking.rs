@@ -15,7 +15,7 @@ use super::wanted::Wanted;
 use crate::core::names::ModelAlias;
 use crate::core::time::{Clock, rfc3339};
 use crate::core::verdict::AnswerSource;
-use crate::model::{Happened, Lane};
+use crate::model::{Happened, Lane, Question};
 use crate::plan::{Estimate, Item, Plan, Workspace};
 use crate::recording::{Journal, JournalError, Line};
 
@@ -85,27 +85,32 @@ impl Asking<'_> {
     }
 
     async fn ask(&self, lane: &Lane<'_>, wanted: Wanted, slots: &Semaphore) {
-        let _slot = slots.acquire().await;
-        let answer = if self.stop.is_interrupted() {
-            Answer::Skipped(Skip::Interrupted)
-        } else if self.stop.is_failed() {
-            Answer::Skipped(Skip::Failed)
-        } else if self.until.is_some_and(|until| Instant::now() >= until) {
-            Answer::Skipped(Skip::Time)
-        } else {
-            match self.ask_now(lane, wanted).await {
+        let answer = match self.ends() {
+            Some(skip) => Answer::Skipped(skip),
+            None => match self.ask_now(lane, wanted, slots).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.stop.interrupt();
                     self.send(Told::Broken(error));
                     return;
                 }
-            }
+            },
         };
         self.send(Told::Answered { item: wanted.item, sample: wanted.sample, answer });
     }
 
-    async fn ask_now(&self, lane: &Lane<'_>, wanted: Wanted) -> std::io::Result<Answer> {
+    /// Why nothing more is asked.
+    fn ends(&self) -> Option<Skip> {
+        if self.stop.is_interrupted() {
+            Some(Skip::Interrupted)
+        } else if self.stop.is_failed() {
+            Some(Skip::Failed)
+        } else {
+            self.until.filter(|until| Instant::now() >= *until).map(|_| Skip::Time)
+        }
+    }
+
+    async fn ask_now(&self, lane: &Lane<'_>, wanted: Wanted, slots: &Semaphore) -> std::io::Result<Answer> {
         let item = &self.plan.items[wanted.item];
         let case = &self.workspace.cases.list[item.case];
         let entry = &self.workspace.config.models[item.model];
@@ -133,15 +138,17 @@ impl Asking<'_> {
             if reserved.is_none() {
                 return Ok(Answer::Skipped(Skip::Money(budget.limit())));
             }
-            // It may have waited for others to be paid.
-            if self.stop.is_interrupted() {
-                return Ok(Answer::Skipped(Skip::Interrupted));
-            }
         }
         let tokens = estimate.map_or(0, |estimate| estimate.input + estimate.output.unwrap_or(0));
-        let response = match lane.ask(&request, wanted.sample, tokens, &happened).await {
+        let ends = || self.ends().is_some();
+        let question =
+            Question { request: &request, sample: wanted.sample, tokens, slots, ends: &ends, tell: &happened };
+        let response = match lane.ask(&question).await {
             Ok(response) => response,
-            Err(fault) if fault.unasked => return Ok(Answer::Unasked(fault.to_string())),
+            Err(fault) if fault.unasked => {
+                // It may have waited for its turn until the run ended.
+                return Ok(self.ends().map_or_else(|| Answer::Unasked(fault.to_string()), Answer::Skipped));
+            }
             Err(fault) => return Ok(Answer::Fault(fault.to_string())),
         };
         if let (Some(reserved), Some(price)) = (reserved, &entry.price) {

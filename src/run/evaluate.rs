@@ -331,13 +331,7 @@ fn request_text(request: &Request) -> String {
         text.push_str(&format!("output {}: {}\n", format.name, format.schema));
     }
     for message in &request.messages {
-        text.push_str(&format!("[{}]\n{}\n", message.role.name(), message.content));
-        for image in &message.images {
-            text.push_str(&format!("image {} ({} {})\n", image.file, image.media_type, &image.sha256[..12]));
-        }
-        for call in &message.tool_calls {
-            text.push_str(&format!("call {} {}\n", call.name, call.arguments));
-        }
+        text.push_str(&format!("[{}]\n{}\n", message.role.name(), message.shown()));
     }
     text
 }

@@ -266,3 +266,25 @@ fn a_run_ends_in_time() {
     let asked = server.requests().len();
     assert_eq!(sandbox.read("fixtures/p/recorded/it.jsonl").lines().count(), asked, "what arrived is kept");
 }
+
+#[test]
+fn a_model_that_must_wait_holds_up_no_other() {
+    let busy = Server::answering(|number, body| match number {
+        0..4 => (200, "HTTP/1.1 429 X\r\nretry-after: 3\r\ncontent-length: 2\r\n\r\n{}".to_owned()),
+        _ => (200, echo(body)),
+    });
+    let quick = Server::answering(|_, body| (200, echo(body)));
+    let sandbox = project(&busy, 20, "");
+    let entry = |name: &str, server: &Server| {
+        format!("  {name}: {{ provider: openai, model: m, base-url: '{}' }}\n", server.url())
+    };
+    let config =
+        format!("models:\n{}{}defaults: {{ models: [busy, quick] }}\n", entry("busy", &busy), entry("quick", &quick));
+    sandbox.write("promptctl.yaml", config);
+    let child = sandbox.command(&["test", "--jobs", "4"]).stdout(std::process::Stdio::null()).spawn();
+    let mut child = child.expect("started");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(quick.requests().len(), 20, "the other model is done long before");
+    assert!(child.wait().expect("ended").success());
+    assert_eq!(sandbox.read("fixtures/p/recorded/busy.jsonl").lines().count(), 20);
+}
