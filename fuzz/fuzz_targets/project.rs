@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use promptctl::core::path::TreePath;
 use promptctl::core::problem::Problems;
-use promptctl::plan::{Overrides, Plan, Workspace};
+use promptctl::plan::{Overrides, Workspace};
 use promptctl::run::Prepared;
 use promptctl::tree::{Tree, TreeError};
 
@@ -38,6 +38,6 @@ fuzz_target!(|data: &[u8]| {
     let all: Vec<usize> = (0..prepared.workspace.cases.list.len()).collect();
     if !problems.has_errors() {
         let _ = prepared.check_values(&all);
-        let _ = Plan::new(&prepared.workspace, &all, &Overrides::default());
+        let _ = prepared.plan(&all, &Overrides::default());
     }
 });

@@ -248,4 +248,67 @@ mod documented {
             });
         }
     }
+
+    /// Every documented answer with each of its parts in turn replaced by something else.
+    #[test]
+    fn an_answer_that_is_damaged_anywhere_never_panics() {
+        let providers = [
+            ("openai", "provider: openai\n"),
+            ("openai-responses", "provider: openai-responses\n"),
+            ("anthropic", "provider: anthropic\nstructured-output: tool\n"),
+            ("gemini", "provider: gemini\n"),
+            ("ollama", "provider: ollama\n"),
+            ("azure-openai", "provider: azure-openai\nbase-url: https://x.openai.azure.com\n"),
+            ("bedrock", "provider: bedrock\nregion: us-east-1\n"),
+        ];
+        let others =
+            [Value::Null, json!(-1), json!(1e300), json!(""), json!([]), json!({}), json!([null]), json!({"a": {}})];
+        let mut tried = 0;
+        for (name, yaml) in providers {
+            let provider = provider(yaml);
+            for file in std::fs::read_dir(folder().join(name)).expect("a folder") {
+                let path = file.expect("a file").path();
+                let vector = vector(&format!("{name}/{}", path.file_stem().expect("a name").to_string_lossy()));
+                let body = &vector["body"];
+                for pointer in pointers(body, "") {
+                    for other in &others {
+                        let mut damaged = body.clone();
+                        *damaged.pointer_mut(&pointer).expect("there") = other.clone();
+                        for status in [200, 400, 429] {
+                            let reply = Reply { status, body: damaged.to_string().into_bytes() };
+                            if let Ok(response) = provider.parse(&reply) {
+                                // What was read can be written, and read again.
+                                let text = serde_json::to_string(&response).expect("JSON");
+                                let again: crate::core::record::Response = serde_json::from_str(&text).expect(&text);
+                                assert_eq!(again, response);
+                            }
+                            tried += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(tried > 10_000, "{tried}");
+    }
+
+    /// Every place of a document but the whole.
+    fn pointers(value: &Value, at: &str) -> Vec<String> {
+        let inner: Vec<(String, &Value)> = match value {
+            Value::Object(map) => {
+                map.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+            }
+            // The tenth token says what the first did.
+            Value::Array(items) => items.iter().take(3).enumerate().map(|(i, item)| (i.to_string(), item)).collect(),
+            _ => Vec::new(),
+        };
+        inner
+            .into_iter()
+            .flat_map(|(key, value)| {
+                let pointer = format!("{at}/{key}");
+                let mut all = pointers(value, &pointer);
+                all.push(pointer);
+                all
+            })
+            .collect()
+    }
 }

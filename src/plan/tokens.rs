@@ -1,8 +1,6 @@
 //! How many tokens a request has, before anybody counted them: by the model's own vocabulary where that is public, else
 //! by a rule of thumb.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use crate::core::record::Request;
@@ -70,60 +68,75 @@ fn limit(params: &Map<String, Value>) -> Option<u64> {
 
 /// Counts tokens as one model does.
 struct Counter {
-    #[cfg(feature = "tokenizers")]
-    vocabulary: Option<&'static tiktoken::CoreBpe>,
+    vocabulary: Option<vocabulary::Vocabulary>,
 }
 
 impl Counter {
-    #[cfg(feature = "tokenizers")]
     fn of(request: &Request) -> Self {
         let openai = ["openai", "openai-responses", "azure-openai"].contains(&request.provider.as_str());
         // Routers put the vendor before the model: `openai/gpt-4o`.
         let model = request.model.rsplit('/').next().unwrap_or_default();
-        Self { vocabulary: tiktoken::encoding_for_model(model).filter(|_| openai) }
+        Self { vocabulary: vocabulary::find(model).filter(|_| openai) }
     }
 
-    #[cfg(not(feature = "tokenizers"))]
-    fn of(_: &Request) -> Self {
-        Self {}
-    }
-
-    #[cfg(feature = "tokenizers")]
     fn is_exact(&self) -> bool {
         self.vocabulary.is_some()
     }
 
-    #[cfg(not(feature = "tokenizers"))]
-    fn is_exact(&self) -> bool {
-        false
-    }
-
     fn count(&self, text: &str) -> u64 {
-        #[cfg(feature = "tokenizers")]
-        if let Some(vocabulary) = self.vocabulary {
-            return vocabulary.count(&bounded(text)) as u64;
+        match self.vocabulary {
+            Some(vocabulary) => vocabulary::count(vocabulary, text),
+            None => (text.len() as u64).div_ceil(BYTES),
         }
-        (text.len() as u64).div_ceil(BYTES)
     }
 }
 
-/// One word without an end takes a tokenizer very long: such a text is cut into pieces that it can count.
-fn bounded(text: &str) -> Cow<'_, str> {
-    const LONGEST: usize = 2000;
-    if text.split(char::is_whitespace).all(|word| word.len() <= LONGEST) {
-        return Cow::Borrowed(text);
+#[cfg(feature = "tokenizers")]
+mod vocabulary {
+    use std::borrow::Cow;
+
+    pub(super) type Vocabulary = &'static tiktoken::CoreBpe;
+
+    pub(super) fn find(model: &str) -> Option<Vocabulary> {
+        tiktoken::encoding_for_model(model)
     }
-    let mut cut = String::with_capacity(text.len() + text.len() / LONGEST);
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c.is_whitespace() { 0 } else { run + 1 };
-        cut.push(c);
-        if run >= LONGEST {
-            cut.push('\n');
-            run = 0;
+
+    pub(super) fn count(vocabulary: Vocabulary, text: &str) -> u64 {
+        vocabulary.count(&bounded(text)) as u64
+    }
+
+    /// One word without an end takes a tokenizer very long: such a text is cut into pieces that it can count.
+    fn bounded(text: &str) -> Cow<'_, str> {
+        const LONGEST: usize = 2000;
+        if text.split(char::is_whitespace).all(|word| word.len() <= LONGEST) {
+            return Cow::Borrowed(text);
         }
+        let mut cut = String::with_capacity(text.len() + text.len() / LONGEST);
+        let mut run = 0;
+        for c in text.chars() {
+            run = if c.is_whitespace() { 0 } else { run + 1 };
+            cut.push(c);
+            if run >= LONGEST {
+                cut.push('\n');
+                run = 0;
+            }
+        }
+        Cow::Owned(cut)
     }
-    Cow::Owned(cut)
+}
+
+#[cfg(not(feature = "tokenizers"))]
+mod vocabulary {
+    #[derive(Clone, Copy)]
+    pub(super) enum Vocabulary {}
+
+    pub(super) fn find(_: &str) -> Option<Vocabulary> {
+        None
+    }
+
+    pub(super) fn count(vocabulary: Vocabulary, _: &str) -> u64 {
+        match vocabulary {}
+    }
 }
 
 #[cfg(test)]
