@@ -6,6 +6,7 @@ mod batch;
 mod context;
 mod environment;
 mod failure;
+mod forecast;
 mod import;
 mod init;
 mod interrupt;

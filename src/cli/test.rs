@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::forecast;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
@@ -18,21 +19,17 @@ use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem};
-use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
-use crate::project::known_price;
 use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
-use crate::run::{Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
 use crate::tree::tracked;
 
 /// The variable, set outside the repository, that allows models to be programs.
 const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
-/// How many days before a model ends a run says so.
-const SOON: i64 = 60;
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
@@ -82,6 +79,9 @@ pub(super) struct Args {
     /// Say what would be asked and what it would cost, and stop there.
     #[arg(long, conflicts_with_all = ["offline", "reports"])]
     dry_run: bool,
+    /// Do not ask before a run that may cost much.
+    #[arg(long, short)]
+    yes: bool,
     /// Allow models that are programs of this project (`provider: exec`) to be run.
     #[arg(long)]
     allow_exec: bool,
@@ -210,7 +210,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
-        return dry_run(context, args, &project, &prepared, &plan, &settings, &environment);
+        return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment, args.at.is_some());
+    }
+    if !args.yes && !forecast::agrees(context, &project, &prepared, &plan, &settings, &environment, args.at.is_some())?
+    {
+        return Err(Failure::Message { exit: Exit::Incomplete, message: "nothing was asked".to_owned(), help: None });
     }
     execute(context, args, &project, &prepared, &plan, &settings, &environment)
 }
@@ -259,40 +263,6 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
     }
 }
 
-/// Says what a run would ask, and what that would take.
-fn dry_run(
-    context: &mut Context,
-    args: &Args,
-    project: &Project,
-    prepared: &Prepared,
-    plan: &Plan,
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<Exit, Failure> {
-    let mut store = Store::open(Arc::clone(&project.tree)).with(orphans(&project.root));
-    if args.at.is_some() {
-        store = store.or(Arc::clone(&project.working));
-    }
-    let get = |name: &str| environment.get(name);
-    let missing = Missing::find(prepared, plan, settings, &store, &get, &|_| false)?;
-    let forecast = missing.forecast(prepared, plan);
-    let (calls, answers) = (missing.calls(), plan.samples());
-    let style = context.style();
-    writeln!(context.out(), "{}", style.bold(&settings.heading))?;
-    writeln!(context.out(), "{} planned, {answers} answers wanted, {calls} to ask for", plan.items.len())?;
-    for note in &missing.notes {
-        writeln!(context.out(), "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
-    }
-    for model in &forecast {
-        writeln!(context.out(), "{}", terminal_line(&model.sentence()))?;
-    }
-    let total: f64 = forecast.iter().filter_map(|model| model.cost).sum();
-    if let Some(limit) = args.max_cost.filter(|limit| total > *limit) {
-        writeln!(context.out(), "that may be more than ${limit}: the run would stop asking before")?;
-    }
-    Ok(Exit::Good)
-}
-
 fn execute(
     context: &mut Context,
     args: &Args,
@@ -302,7 +272,7 @@ fn execute(
     settings: &Settings,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
-    let mut notes = retirements(context, prepared, plan, settings);
+    let mut notes = forecast::retirements(context, prepared, plan, settings);
     let records = settings.writes && settings.mode != Mode::Replay;
     let left_behind = if settings.writes && args.at.is_none() {
         let recovered = recover(&project.root).map_err(|error| settle_failure(error, Exit::Usage))?;
@@ -354,25 +324,6 @@ fn execute(
         put_away(project, journal)?;
     }
     result
-}
-
-/// Models of the plan that their vendor ends soon, or has ended.
-fn retirements(context: &Context, prepared: &Prepared, plan: &Plan, settings: &Settings) -> Vec<String> {
-    if settings.mode == Mode::Replay {
-        return Vec::new();
-    }
-    let today = rfc3339(context.take_clock().now());
-    let soon = context.take_clock().now().checked_add(jiff::SignedDuration::from_hours(24 * SOON)).map(rfc3339);
-    let soon = soon.unwrap_or_default();
-    let used: std::collections::BTreeSet<usize> = plan.items.iter().map(|item| item.model).collect();
-    let entries = used.into_iter().map(|index| &prepared.workspace.config.models[index]);
-    let note = |entry: &crate::project::ModelEntry| {
-        let known = known_price(&entry.provider, entry.base_url.as_deref(), &entry.model)?;
-        let day = known.retires.as_deref().filter(|day| **day < *soon)?;
-        let verb = if *day < *today { "was to end" } else { "ends" };
-        Some(format!("the vendor {verb} `{}` (model `{}`) on {day}", entry.model, entry.alias))
-    };
-    entries.filter_map(note).collect()
 }
 
 /// Moves what a journal holds to where it belongs.
