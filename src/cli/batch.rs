@@ -8,7 +8,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
-use super::test::{open_journal, put_away};
+use super::test::{journal_name, put_away};
 use crate::core::escape::terminal_line;
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::problem::{Place, Problems};
@@ -16,9 +16,9 @@ use crate::core::record::Response;
 use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::model::Batch;
-use crate::plan::Overrides;
+use crate::plan::{Overrides, Plan};
 use crate::project::ModelEntry;
-use crate::recording::{JournalError, Line, Store};
+use crate::recording::{Journal, JournalError, Line, Store};
 use crate::run::Prepared;
 
 /// Hand requests to a vendor's batch engine, and bring back its answers.
@@ -78,7 +78,15 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
     };
     let batch = Batch::of(entry)?;
     let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
-    let plan = prepared.plan(&selected, &Overrides { models: vec![entry.alias.clone()], repeat: None })?;
+    // What a run would ask of this model; a prompt that is named is asked of it in any case.
+    let named = !args.selection.prompts.is_empty();
+    let models = if named { vec![entry.alias.clone()] } else { Vec::new() };
+    let mut plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
+    plan.items.retain(|item| workspace.config.models[item.model].alias == entry.alias);
+    if plan.items.is_empty() {
+        let failure = Failure::usage(format!("no prompt is tested on `{}`", entry.alias));
+        return Err(failure.help("name prompts, or name the model under `models:` of a prompt"));
+    }
     let store = Store::open(std::sync::Arc::clone(&project.tree));
     let mut wanted: BTreeMap<&RequestKey, usize> = BTreeMap::new();
     let mut recorded = 0;
@@ -152,28 +160,24 @@ fn targets<'p>(prepared: &'p Prepared, only: Option<&ModelAlias>) -> Result<Vec<
     let workspace = &prepared.workspace;
     let all: Vec<usize> = (0..workspace.cases.list.len()).collect();
     let mut targets = Vec::new();
-    let mut problems = Problems::default();
     for entry in workspace.config.models.iter().filter(|entry| only.is_none_or(|alias| entry.alias == *alias)) {
         let batch = match Batch::of(entry) {
             Ok(batch) => batch,
             Err(found) if only.is_some() => return Err(found),
             Err(_) => continue,
         };
-        match prepared.plan(&all, &Overrides { models: vec![entry.alias.clone()], repeat: None }) {
-            Ok(plan) => {
-                let mut cases: BTreeMap<RequestKey, Vec<(usize, u32)>> = BTreeMap::new();
-                for item in &plan.items {
-                    for (sample, key) in (0..).zip(&item.keys) {
-                        cases.entry(key.clone()).or_default().push((item.case, sample));
-                    }
-                }
-                targets.push(Target { entry, batch, cases });
+        // A model that one prompt cannot be sent to may still have been asked about the others.
+        let overrides = Overrides { models: vec![entry.alias.clone()], repeat: None };
+        let plan = Plan::new(workspace, &all, &overrides, &|_, _| Ok(()))?;
+        let mut cases: BTreeMap<RequestKey, Vec<(usize, u32)>> = BTreeMap::new();
+        for item in &plan.items {
+            for (sample, key) in (0..).zip(&item.keys) {
+                cases.entry(key.clone()).or_default().push((item.case, sample));
             }
-            // A model that one prompt cannot be sent to may still have been asked about the others.
-            Err(found) => problems.extend(found),
         }
+        targets.push(Target { entry, batch, cases });
     }
-    if targets.is_empty() && !problems.is_empty() { Err(problems) } else { Ok(targets) }
+    Ok(targets)
 }
 
 fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
@@ -183,8 +187,9 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
     let shown = args.file.display().to_string();
     let text = std::fs::read_to_string(context.folder().join(&args.file))
         .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
+    let text = text.trim_start_matches('\u{feff}');
     let secrets = known_secrets(&project, &workspace.config.models)?;
-    if secrets.found_in(&text) {
+    if secrets.found_in(text) {
         let failure = Failure::usage(format!("{shown} holds a key that this project uses; nothing was imported"));
         return Err(failure.help("remove it from the file, and revoke it if others have the file"));
     }
@@ -234,19 +239,12 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
         return Err(problems.into());
     }
     let count = seen.len() - refused.len();
-    // Through the journal: a process that is killed in the midst leaves nothing half done.
-    let journal = open_journal(&project, &prepared)?;
-    for (prompt, line) in &lines {
-        match journal.append(prompt, line) {
-            Ok(()) => {}
-            Err(JournalError::Io(error)) => return Err(error.into()),
-            Err(refused @ JournalError::Secret { .. }) => {
-                let (path, _) = journal.finish()?;
-                std::fs::remove_file(path)?;
-                return Err(Failure::usage(refused.to_string()));
-            }
-        }
-    }
+    // Through a journal that is whole or not there: a process that is killed in the midst leaves nothing half done.
+    let journal = match Journal::whole(&project.root, &journal_name(), secrets, &lines) {
+        Ok(journal) => journal,
+        Err(JournalError::Io(error)) => return Err(error.into()),
+        Err(refused @ JournalError::Secret { .. }) => return Err(Failure::usage(refused.to_string())),
+    };
     put_away(&project, journal)?;
     writeln!(context.out(), "{count} answers imported")?;
     for why in &refused {

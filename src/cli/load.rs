@@ -12,7 +12,7 @@ use crate::case::{Selection, SelectionError};
 use crate::core::problem::{Problem, Problems};
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
-use crate::model::secret_variables;
+use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, find_root};
 use crate::run::Prepared;
@@ -78,11 +78,14 @@ impl Project {
 
 /// The keys that this process could send, so that none of them is ever written.
 pub(super) fn known_secrets(project: &Project, models: &[ModelEntry]) -> Result<Secrets, Failure> {
-    let environment = Environment::load(&project.root)?;
+    let environment = Environment::load(project)?;
     let mut secrets = Secrets::default();
-    for name in models.iter().flat_map(secret_variables) {
+    // A program of the project could say any key that it finds, not only those that models name.
+    let names = models.iter().flat_map(secret_variables).chain(vendor_variables().map(str::to_owned));
+    for name in names {
         if let Some(value) = environment.get(&name) {
-            secrets.add(&name, &value);
+            // It is sent without the line end that a file of keys may have.
+            secrets.add(&name, value.trim());
         }
     }
     Ok(secrets)

@@ -206,7 +206,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         });
         return Err(Failure::Problems(found.collect()));
     }
-    let environment = Environment::load(&project.root)?;
+    let environment = Environment::load(&project)?;
     let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
@@ -298,6 +298,7 @@ fn execute(
         programs: args.allow_exec || context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true"),
         folder: project.root.clone(),
         traces: context.is_verbose(),
+        secrets: known_secrets(project, &prepared.workspace.config.models)?,
     };
     let get = |name: &str| environment.get(name);
     let result = {
@@ -337,10 +338,14 @@ pub(super) fn put_away(project: &Project, journal: Journal) -> Result<(), Failur
     }
 }
 
-pub(super) fn open_journal(project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
+/// A name that no other run has.
+pub(super) fn journal_name() -> String {
+    format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond())
+}
+
+fn open_journal(project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
     let secrets = known_secrets(project, &prepared.workspace.config.models)?;
-    let id = format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    Journal::begin(&project.root, &id, secrets).map_err(|error| {
+    Journal::begin(&project.root, &journal_name(), secrets).map_err(|error| {
         Failure::usage(format!("the journal in {}/.promptctl cannot be opened: {error}", project.root.display()))
     })
 }

@@ -14,6 +14,7 @@ pub mod path;
 pub mod problem;
 pub mod record;
 pub mod redact;
+pub mod redacted;
 pub mod suggest;
 pub mod time;
 pub mod verdict;

@@ -9,13 +9,17 @@ use regex::Regex;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<(String, String)>);
 
-/// The shortest value that is taken for a secret: anything shorter would redact ordinary words.
-const SHORTEST: usize = 6;
+/// Whether a value can be a secret. A word (`ollama`, `unknown`), as people write it where a server wants any key at all,
+/// would be taken out of every answer.
+fn is_secret(value: &str) -> bool {
+    let is_word = value.chars().all(char::is_alphabetic);
+    value.len() >= if is_word { 16 } else { 8 }
+}
 
 impl Secrets {
     /// Adds a secret and the forms in which it may come back: JSON-escaped, URL-encoded and base64.
     pub fn add(&mut self, name: &str, value: &str) {
-        if value.len() < SHORTEST {
+        if !is_secret(value) {
             return;
         }
         let placeholder = format!("[redacted:{name}]");
@@ -40,6 +44,18 @@ impl Secrets {
             }
         }
         text
+    }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: &Self) -> Self {
+        for secret in &others.0 {
+            if !self.0.contains(secret) {
+                self.0.push(secret.clone());
+            }
+        }
+        self.0.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+        self
     }
 
     /// The text for a person to read: without any known secret, and without anything that has the shape of a key.

@@ -163,15 +163,6 @@ pub struct Outcome {
     pub detail: Detail,
 }
 
-impl Outcome {
-    /// USD that its answers cost in this run, as far as that is known.
-    #[must_use]
-    pub fn live_cost(&self) -> f64 {
-        let live = self.samples.iter().filter(|sample| sample.source == Some(AnswerSource::Live));
-        live.filter_map(|sample| sample.cost_usd).sum()
-    }
-}
-
 /// What a person is shown of an outcome beyond what programs read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Detail {

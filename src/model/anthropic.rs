@@ -10,6 +10,7 @@ use super::wire::{
     BODY, Endpoint, HEADERS, Told, ToolChoice, Turns, base64_of, cannot_take_turns, parts, promised, put,
 };
 use crate::core::record::{FinishReason, Image, Message, Request, Response, Role, ToolCall, Usage};
+use crate::plan::default_limit;
 
 /// The keys of a model entry that only this provider knows.
 pub(super) const OPTIONS: [&str; 4] = [HEADERS, BODY, STRUCTURED, "version"];
@@ -31,8 +32,6 @@ const VENDOR: &str = "https://api.anthropic.com";
 const API: &str = "Anthropic's Messages API";
 /// The protocol's version, where an entry names no other.
 const VERSION: &str = "2023-06-01";
-/// The protocol wants a limit. This one holds where neither the prompt nor the model names any.
-const MAX_TOKENS: u64 = 4096;
 
 struct Anthropic {
     endpoint: Endpoint,
@@ -74,6 +73,9 @@ impl Provider for Anthropic {
         if other {
             return Some(format!("`tool_choice` beside `{STRUCTURED}: tool`, which makes the choice"));
         }
+        if request.tools.iter().any(|tool| tool.name == ANSWER) {
+            return Some(format!("a tool of the name `{ANSWER}`, which promptctl uses itself"));
+        }
         cannot_take_turns(request)
     }
 
@@ -96,7 +98,7 @@ impl Provider for Anthropic {
             match block {
                 Block::Text { text } => response.text.push_str(&text),
                 Block::Thinking { thinking } => reasoning.push(thinking),
-                Block::ToolUse { name, input, .. } if self.by_tool && answer_tool(&name) => {
+                Block::ToolUse { name, input, .. } if self.by_tool && name == ANSWER => {
                     response.text.push_str(&input.to_string());
                 }
                 Block::ToolUse { id, name, input } => {
@@ -136,7 +138,10 @@ impl Anthropic {
         let mut params = translated(&request.params, &PARAMETERS);
         let mut body = Map::new();
         body.insert("model".into(), json!(request.model));
-        body.insert("max_tokens".into(), params.remove("max_tokens").unwrap_or(json!(MAX_TOKENS)));
+        body.insert(
+            "max_tokens".into(),
+            params.remove("max_tokens").unwrap_or_else(|| json!(default_limit("anthropic"))),
+        );
         match conversation.instructions.as_slice() {
             [] => {}
             [only] => {
@@ -161,8 +166,8 @@ impl Anthropic {
             request.tools.iter().map(|t| tool(&t.name, &t.description, &t.parameters)).collect();
         match &request.response_format {
             Some(format) if self.by_tool => {
-                tools.push(tool(&answer_tool_name(&format.name), "Give the answer with this tool.", &format.schema));
-                let choice = json!({"type": "tool", "name": answer_tool_name(&format.name)});
+                tools.push(tool(ANSWER, "Give the answer with this tool.", &format.schema));
+                let choice = json!({"type": "tool", "name": ANSWER});
                 body.insert("tool_choice".into(), choice);
             }
             Some(format) => {
@@ -198,16 +203,8 @@ impl Anthropic {
     }
 }
 
-/// The prefix of the tool that carries an answer of a form.
-const ANSWER: &str = "answer_";
-
-fn answer_tool_name(format: &str) -> String {
-    format!("{ANSWER}{format}").chars().take(64).collect()
-}
-
-fn answer_tool(name: &str) -> bool {
-    name.starts_with(ANSWER)
-}
+/// The tool that carries an answer of a form. No tool of a prompt may be called so.
+const ANSWER: &str = "promptctl_answer";
 
 fn merge(body: &mut Map<String, Value>, outer: &str, value: Value) {
     match value {

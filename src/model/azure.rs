@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::fault::Fault;
 use super::openai::{Chat, MAX_TOKENS_NAME};
 use super::provider::{Building, Exchange, KeyHeader, Provider, Reply};
-use super::wire::{BODY, Endpoint, HEADERS, cannot_pair};
+use super::wire::{BODY, Endpoint, HEADERS};
 use crate::core::record::{Request, Response};
 
 /// The keys of a model entry that only this provider knows.
@@ -70,7 +70,7 @@ impl Provider for Azure {
     }
 
     fn cannot(&self, request: &Request) -> Option<String> {
-        cannot_pair(request)
+        Chat::cannot(request)
     }
 
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {

@@ -1,5 +1,6 @@
 //! Asking: connections, time limits, retries and pace, the same for every protocol.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -23,11 +24,16 @@ use super::sign::Signer;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::{Request, Response};
 use crate::core::redact::Secrets;
+use crate::core::redacted::redact_response;
 use crate::project::ModelEntry;
 
 /// The largest answer, in bytes.
 const MAX_BODY: usize = 16 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
+/// How often it is looked whether a run ends, while nothing else happens.
+const LOOK: Duration = Duration::from_millis(100);
+/// How much of a body is searched for keys before its beginning is shown.
+const LOOKED_AT: usize = 1 << 16;
 /// How many connections to one server are kept open for the next request.
 const KEPT_OPEN: usize = 512;
 
@@ -42,13 +48,20 @@ pub struct Permissions {
     pub folder: PathBuf,
     /// Whether every exchange is told, without keys.
     pub traces: bool,
+    /// What must be seen nowhere, whoever says it.
+    pub secrets: Secrets,
 }
 
 /// Something that happens on the way to an answer.
 #[derive(Debug)]
 pub enum Happened<'h> {
-    /// The request is sent again, because of this.
-    Retried(&'h str),
+    /// The request is sent again.
+    Retried {
+        /// Why.
+        reason: &'h str,
+        /// Whether the vendor may have counted the attempt all the same.
+        billable: bool,
+    },
     /// Nothing more is asked of this model, because of this.
     GaveUp(&'h str),
     /// A line on what was sent or what came.
@@ -123,7 +136,7 @@ impl Client {
         Ok(Lane {
             client: self,
             provider,
-            secrets: credentials.secrets(),
+            secrets: credentials.secrets().and(&self.permissions.secrets),
             credentials,
             timeout: Duration::from_millis(entry.limits.timeout_ms),
             deadline: Duration::from_millis(entry.limits.deadline_ms()),
@@ -135,7 +148,11 @@ impl Client {
 
     /// The connections for an address: a proxy of the environment is used, but never for this machine itself.
     fn http(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
-        let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.').trim_matches(['[', ']']);
+        let address = host.parse::<IpAddr>().ok();
+        let local = host == "localhost"
+            || host.ends_with(".localhost")
+            || address.is_some_and(|address| address.is_loopback() || address.is_unspecified());
         let slot = if local { &self.direct } else { &self.proxied };
         let built = slot.get_or_init(|| build_http(local));
         built.as_ref().map_err(|why| Fault::new(FaultKind::Tls, format!("connections cannot be set up: {why}")))
@@ -169,29 +186,41 @@ impl Lane<'_> {
         let (mut attempts, mut failures) = (0, 0);
         let mut last: Option<(Fault, Instant)> = None;
         loop {
-            let (turn, slot) = match &last {
-                None => self.pace.turn(tokens, slots).await,
-                Some((fault, deadline)) => match timeout_at(*deadline, self.pace.turn(tokens, slots)).await {
-                    Ok(turn) => turn,
-                    Err(_) => return Err(self.give_up(self.late(fault.clone()), tell)),
-                },
+            let over = self.over(ends, attempts == 0);
+            let turn = async {
+                match &last {
+                    None => Some(self.pace.turn(tokens, slots).await),
+                    Some((_, deadline)) => timeout_at(*deadline, self.pace.turn(tokens, slots)).await.ok(),
+                }
             };
-            if ends() {
-                return Err(last.map_or_else(|| Fault::unasked("the run ends"), |(fault, _)| fault));
-            }
-            if let Some(why) = self.breaker.open().filter(|_| attempts == 0) {
-                let why = format!("not asked, because nothing more is asked of this model: {why}");
-                return Err(Fault::unasked(why));
+            // A turn that is there at once needs no look at the clock.
+            let turn = tokio::select! {
+                biased;
+                turn = turn => turn,
+                why = over => return Err(last.map_or_else(|| Fault::unasked(why), |(fault, _)| fault)),
+            };
+            let Some((turn, slot)) = turn else {
+                let fault = last.map_or_else(|| Fault::unasked("its time is over"), |(fault, _)| fault);
+                return Err(self.give_up(self.late(fault), tell));
+            };
+            if let Some(why) = self.is_over(ends, attempts == 0) {
+                return Err(last.map_or_else(|| Fault::unasked(why), |(fault, _)| fault));
             }
             let begun = Instant::now();
             let deadline = last.as_ref().map_or(begun + self.deadline, |(_, deadline)| *deadline);
             let limit = self.timeout.min(deadline.saturating_duration_since(begun));
             let mut fault = match self.attempt(request, sample, attempts, limit, tell).await {
                 Ok(response) => {
-                    let mut response = self.without_secrets(response);
+                    let mut response = response;
+                    // A server that says the key back does not get it into anything that is shown or written.
+                    redact_response(&mut response, &self.secrets);
                     response.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
                     response.attempts = (attempts > 0).then_some(attempts + 1);
-                    let used = response.usage.input.zip(response.usage.output).map(|(input, output)| input + output);
+                    let used = response
+                        .usage
+                        .input
+                        .zip(response.usage.output)
+                        .map(|(input, output)| input.saturating_add(output));
                     turn.answered(used);
                     self.breaker.answered();
                     return Ok(response);
@@ -213,13 +242,35 @@ impl Lane<'_> {
             if Instant::now() + wait >= deadline {
                 return Err(self.give_up(self.late(fault), tell));
             }
-            tell(Happened::Retried(&fault.message));
+            tell(Happened::Retried { reason: &fault.message, billable: fault.billable });
             if !limited {
                 // A refusal holds everybody back, this request with them; any other fault is its own.
                 failures += 1;
-                tokio::time::sleep(wait).await;
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    _ = self.over(ends, false) => return Err(fault),
+                }
             }
             last = Some((fault, deadline));
+        }
+    }
+
+    /// Why nothing more is to be asked: the run ends, or, for a request that was not sent yet, the model was given up.
+    fn is_over(&self, ends: &(dyn Fn() -> bool + Send + Sync), fresh: bool) -> Option<String> {
+        if ends() {
+            return Some("the run ends".to_owned());
+        }
+        let why = self.breaker.open().filter(|_| fresh)?;
+        Some(format!("not asked, because nothing more is asked of this model: {why}"))
+    }
+
+    /// Waits until nothing more is to be asked.
+    async fn over(&self, ends: &(dyn Fn() -> bool + Send + Sync), fresh: bool) -> String {
+        loop {
+            if let Some(why) = self.is_over(ends, fresh) {
+                return why;
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -236,14 +287,23 @@ impl Lane<'_> {
         fault
     }
 
-    /// A server that says the key back does not get it into anything that is shown or written.
-    fn without_secrets(&self, response: Response) -> Response {
-        let text = serde_json::to_string(&response).unwrap_or_default();
-        if !self.secrets.found_in(&text) {
-            return response;
-        }
-        // Replacing a text within JSON texts leaves JSON behind.
-        serde_json::from_str(&self.secrets.redact(&text)).unwrap_or_default()
+    /// Reads a reply. A fault shows the beginning of a body, and a key that is cut there would not be found any more: so
+    /// it is made from a body without keys.
+    fn read(&self, reply: &Reply) -> Result<Response, Fault> {
+        self.provider.parse(reply).map_err(|fault| {
+            let text = String::from_utf8_lossy(&reply.body);
+            if !self.secrets.found_in(&text) {
+                return fault;
+            }
+            let clean = Reply { status: reply.status, body: self.secrets.redact(&text).into_owned().into_bytes() };
+            self.provider.parse(&clean).err().unwrap_or(fault)
+        })
+    }
+
+    /// The beginning of what was sent or what came, without keys.
+    fn excerpt(&self, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]);
+        excerpt(self.secrets.clean(&text).as_bytes())
     }
 
     async fn attempt(
@@ -256,7 +316,7 @@ impl Lane<'_> {
     ) -> Result<Response, Fault> {
         let late = |_| {
             let message = format!("no answer within {:.1} s", limit.as_secs_f64()).replace(".0 s", " s");
-            Fault::new(FaultKind::Timeout, message).again(true)
+            Fault::new(FaultKind::Timeout, message).again(true).billable()
         };
         match self.provider.exchange(request, sample, attempt) {
             Exchange::Local { delay, answer } => {
@@ -266,16 +326,20 @@ impl Lane<'_> {
                 answer.map(|response| *response)
             }
             Exchange::Program { command, input } => {
-                self.trace(tell, || format!("→ {}: {}", command.join(" "), excerpt(&input)));
-                let run = program::run(&command, &self.client.permissions.folder, input);
+                self.trace(tell, || format!("→ {}: {}", command.join(" "), self.excerpt(&input)));
+                let key = match &self.credentials {
+                    Credentials::Key { variable, value } => Some((variable.as_str(), value.as_str())),
+                    Credentials::None | Credentials::Aws { .. } => None,
+                };
+                let run = program::run(&command, &self.client.permissions.folder, key, input, &self.secrets);
                 let reply = timeout(limit, run).await.map_err(late)??;
-                self.trace(tell, || format!("← {}", excerpt(&reply.body)));
-                self.provider.parse(&reply)
+                self.trace(tell, || format!("← {}", self.excerpt(&reply.body)));
+                self.read(&reply)
             }
             Exchange::Http(call) => {
                 let Arrived { reply, wait, again } =
                     timeout(limit, self.call(call, limit, tell)).await.map_err(late)??;
-                self.provider.parse(&reply).map_err(|mut fault| {
+                self.read(&reply).map_err(|mut fault| {
                     fault.wait = wait.or(fault.wait);
                     fault.again = again.unwrap_or(fault.again);
                     // Whoever says when to come back is busy, not broken.
@@ -296,7 +360,7 @@ impl Lane<'_> {
             let headers: Vec<&str> = call.headers.iter().map(|(name, _)| name.as_str()).collect();
             let proof: Vec<&str> = proof.iter().map(|(name, _)| name.as_str()).collect();
             let headers = [headers, proof].concat().join(", ");
-            format!("→ POST {url} ({headers}) {} bytes: {}", call.body.len(), excerpt(&call.body))
+            format!("→ POST {url} ({headers}) {} bytes: {}", call.body.len(), self.excerpt(&call.body))
         });
         let body = std::mem::take(&mut call.body);
         let mut builder = self.client.http(&url)?.post(url).body(body);
@@ -320,13 +384,13 @@ impl Lane<'_> {
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > MAX_BODY {
                 let message = format!("the answer is larger than {} MiB", MAX_BODY >> 20);
-                return Err(Fault::new(FaultKind::Protocol, message));
+                return Err(Fault::new(FaultKind::Protocol, message).billable());
             }
             body.extend_from_slice(&chunk);
         }
         self.trace(tell, || {
             let ms = begun.elapsed().as_millis();
-            format!("← {status} ({version:?}, {ms} ms) {} bytes: {}", body.len(), excerpt(&body))
+            format!("← {status} ({version:?}, {ms} ms) {} bytes: {}", body.len(), self.excerpt(&body))
         });
         Ok(Arrived { reply: Reply { status, body }, wait, again })
     }

@@ -33,6 +33,7 @@ pub enum FaultKind {
 
 /// Why an answer could not be had.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing about what to do now")]
 pub struct Fault {
     /// The kind.
     pub kind: FaultKind,
@@ -48,6 +49,8 @@ pub struct Fault {
     pub(super) fatal: bool,
     /// Whether it was not sent at all, because others before it failed.
     pub unasked: bool,
+    /// Whether the vendor may have counted the tokens all the same.
+    pub billable: bool,
     /// How long the server asks to be left alone.
     pub(super) wait: Option<Duration>,
 }
@@ -66,6 +69,7 @@ impl Fault {
             again: false,
             fatal: false,
             unasked: false,
+            billable: false,
             wait: None,
         }
     }
@@ -88,6 +92,11 @@ impl Fault {
     /// The same message for what is really the other fault.
     pub(super) fn like(self, other: Self) -> Self {
         Self { message: self.message, ..other }
+    }
+
+    pub(super) fn billable(mut self) -> Self {
+        self.billable = true;
+        self
     }
 
     pub(super) fn fatal(mut self) -> Self {

@@ -12,14 +12,13 @@ use crate::core::record::{FinishReason, Image, Logprob, Message, Request, Respon
 
 /// The keys of a model entry that only this provider knows.
 pub(super) const OPTIONS: [&str; 2] = [HEADERS, BODY];
-pub(super) const PARAMETERS: [Parameter; 15] = [
+pub(super) const PARAMETERS: [Parameter; 14] = [
     renamed("max_tokens", "maxOutputTokens"),
     renamed("max_completion_tokens", "maxOutputTokens"),
     renamed("top_p", "topP"),
     renamed("top_k", "topK"),
     renamed("presence_penalty", "presencePenalty"),
     renamed("frequency_penalty", "frequencyPenalty"),
-    renamed("top_logprobs", "logprobs"),
     listed("stop", "stopSequences"),
     cannot("logit_bias", ""),
     cannot("reasoning_effort", "write `thinkingConfig`"),
@@ -56,6 +55,8 @@ const OPENAPI: [&str; 22] = [
     "minimum",
     "maximum",
 ];
+/// Google's documented word for "there is no signature", in base64: `skip_thought_signature_validator`.
+const NO_SIGNATURE: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 const VENDOR: &str = "https://generativelanguage.googleapis.com/v1beta";
 const API: &str = "Gemini's API";
 
@@ -181,6 +182,7 @@ fn body(request: &Request) -> Map<String, Value> {
                 put(&mut body, "toolConfig", "functionCallingConfig", choice);
             }
             // OpenAI's switch and Gemini's number share a name.
+            "top_logprobs" => put(&mut body, "generationConfig", "logprobs", value),
             "logprobs" if value.is_boolean() => put(&mut body, "generationConfig", "responseLogprobs", value),
             name if OUTSIDE.contains(&name) => {
                 body.insert(name.to_owned(), value);
@@ -230,7 +232,12 @@ fn message_parts(message: &Message, request: &Request) -> Vec<Value> {
     let image = |image: &Image| json!({"inlineData": {"mimeType": image.media_type, "data": base64_of(image)}});
     let mut all = parts(message, |text| json!({"text": text}), image);
     for call in &message.tool_calls {
-        all.push(json!({"functionCall": {"id": call.id, "name": call.name, "args": call.arguments}}));
+        let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": call.arguments}});
+        // Newer models want a proof that a call was their own, or this word for one that was not.
+        if !["gemini-1", "gemini-2"].iter().any(|older| request.model.starts_with(older)) {
+            part["thoughtSignature"] = json!(NO_SIGNATURE);
+        }
+        all.push(part);
     }
     all
 }

@@ -7,27 +7,52 @@ use crate::project::ModelEntry;
 /// The variable, set outside the repository, that names the hosts which requests may go to.
 pub const ALLOWED_HOSTS: &str = "PROMPTCTL_ALLOWED_HOSTS";
 
-/// Variables that hold the key of a well-known service, and the host (or the domain) of that service.
-const VENDORS: [(&str, &str); 18] = [
+/// Variables that hold the key of a well-known service, and where that service is: a host, `*` standing for one label.
+/// A service's whole domain would not do: at a cloud, anybody can have a host.
+const VENDORS: [(&str, &str); 25] = [
     ("OPENAI_API_KEY", "api.openai.com"),
+    ("OPENAI_API_KEY", "*.api.openai.com"),
     ("ANTHROPIC_API_KEY", "api.anthropic.com"),
-    ("GEMINI_API_KEY", "googleapis.com"),
-    ("GOOGLE_API_KEY", "googleapis.com"),
+    ("GEMINI_API_KEY", "generativelanguage.googleapis.com"),
+    ("GOOGLE_API_KEY", "generativelanguage.googleapis.com"),
     ("MISTRAL_API_KEY", "api.mistral.ai"),
     ("GROQ_API_KEY", "api.groq.com"),
     ("XAI_API_KEY", "api.x.ai"),
     ("DEEPSEEK_API_KEY", "api.deepseek.com"),
     ("OPENROUTER_API_KEY", "openrouter.ai"),
     ("TOGETHER_API_KEY", "api.together.xyz"),
-    ("AZURE_OPENAI_API_KEY", "azure.com"),
-    ("AWS_SECRET_ACCESS_KEY", "amazonaws.com"),
-    ("AWS_SECRET_ACCESS_KEY", "amazonaws.com.cn"),
-    ("AWS_SESSION_TOKEN", "amazonaws.com"),
-    ("AWS_BEARER_TOKEN_BEDROCK", "amazonaws.com"),
-    ("AWS_BEARER_TOKEN_BEDROCK", "amazonaws.com.cn"),
+    ("AZURE_OPENAI_API_KEY", "*.openai.azure.com"),
+    ("AZURE_OPENAI_API_KEY", "*.cognitiveservices.azure.com"),
+    ("AZURE_OPENAI_API_KEY", "*.services.ai.azure.com"),
+    ("AWS_SECRET_ACCESS_KEY", BEDROCK[0]),
+    ("AWS_SECRET_ACCESS_KEY", BEDROCK[1]),
+    ("AWS_SECRET_ACCESS_KEY", BEDROCK[2]),
+    ("AWS_SESSION_TOKEN", BEDROCK[0]),
+    ("AWS_SESSION_TOKEN", BEDROCK[1]),
+    ("AWS_SESSION_TOKEN", BEDROCK[2]),
+    ("AWS_BEARER_TOKEN_BEDROCK", BEDROCK[0]),
+    ("AWS_BEARER_TOKEN_BEDROCK", BEDROCK[1]),
+    ("AWS_BEARER_TOKEN_BEDROCK", BEDROCK[2]),
     ("GITHUB_TOKEN", "models.github.ai"),
     ("GH_TOKEN", "models.github.ai"),
 ];
+const BEDROCK: [&str; 3] =
+    ["bedrock-runtime.*.amazonaws.com", "bedrock-runtime-fips.*.amazonaws.com", "bedrock-runtime.*.amazonaws.com.cn"];
+
+/// Every variable that holds the key of a well-known service.
+pub fn vendor_variables() -> impl Iterator<Item = &'static str> {
+    VENDORS.iter().map(|(name, _)| *name)
+}
+
+/// Whether a host is the one of a pattern.
+fn is_at(host: &str, pattern: &str) -> bool {
+    let labels = |text: &str| text.split('.').count();
+    labels(host) == labels(pattern)
+        && host
+            .split('.')
+            .zip(pattern.split('.'))
+            .all(|(label, wanted)| wanted == "*" && !label.is_empty() || label == wanted)
+}
 
 /// The hosts that requests may go to.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +75,7 @@ impl AllowedHosts {
 
     /// Whether a model's requests, and its key if it has one, may go to its host.
     pub(super) fn check(&self, entry: &ModelEntry, host: &str, variables: &[&str]) -> Result<(), Problem> {
-        let host = host.to_lowercase();
+        let host = host.trim_end_matches('.').to_lowercase();
         let place = || Place::span(&entry.source, entry.alias_span.clone());
         if self.names(&host) {
             return Ok(());
@@ -61,14 +86,16 @@ impl AllowedHosts {
                 Problem::error(place(), message).help(format!("add `{host}` to {ALLOWED_HOSTS}, if you trust it"))
             );
         }
-        let at = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+        // Some systems do not tell the names of variables apart by their capitals.
+        let named = |name: &str| variables.iter().any(|variable| variable.eq_ignore_ascii_case(name));
         let homes = |name: &'static str| VENDORS.iter().filter(move |(known, _)| *known == name);
-        let stray =
-            VENDORS.iter().find(|(name, _)| variables.contains(name) && !homes(name).any(|(_, domain)| at(domain)));
-        match stray {
-            Some((name, domain)) => {
+        let Some((name, home)) = VENDORS.iter().find(|(name, _)| named(name)) else { return Ok(()) };
+        let stray = !homes(name).any(|(_, pattern)| is_at(&host, pattern));
+        let plain = entry.base_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        match (stray, plain) {
+            (true, _) => {
                 let message = format!(
-                    "the model `{}` would send {name} to `{host}`, but that key belongs to `{domain}`",
+                    "the model `{}` would send {name} to `{host}`, but that key belongs to `{home}`",
                     entry.alias
                 );
                 let help = format!(
@@ -76,7 +103,11 @@ impl AllowedHosts {
                 );
                 Err(Problem::error(place(), message).help(help))
             }
-            None => Ok(()),
+            (false, true) => {
+                let message = format!("the model `{}` would send {name} to `{host}` in clear text", entry.alias);
+                Err(Problem::error(place(), message).help("write https:// in base-url"))
+            }
+            (false, false) => Ok(()),
         }
     }
 }

@@ -43,7 +43,9 @@ fn is_transient(status: u16) -> bool {
 pub(super) fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
     let causes = causes(error);
     if error.is_timeout() {
-        return Fault::new(FaultKind::Timeout, format!("no answer within {} s", limit.as_secs_f64())).again(true);
+        return Fault::new(FaultKind::Timeout, format!("no answer within {} s", limit.as_secs_f64()))
+            .again(true)
+            .billable();
     }
     if ["UnknownIssuer", "invalid peer certificate", "self-signed", "self signed"]
         .iter()
@@ -53,8 +55,10 @@ pub(super) fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
         let help = "if a proxy of your company signs it, set SSL_CERT_FILE to a file with its certificate";
         return Fault::new(FaultKind::Tls, message).fatal().help(help);
     }
-    let what = if error.is_connect() { "no connection" } else { "the connection broke" };
-    Fault::new(FaultKind::Connection, format!("{what}: {causes}")).again(true)
+    if error.is_connect() {
+        return Fault::new(FaultKind::Connection, format!("no connection: {causes}")).again(true);
+    }
+    Fault::new(FaultKind::Connection, format!("the connection broke: {causes}")).again(true).billable()
 }
 
 /// The innermost causes of an error, without the address, which may carry what nobody should see.

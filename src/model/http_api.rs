@@ -1,19 +1,19 @@
 //! `http`: any API that takes JSON and gives JSON. The entry holds the body as a template, and the paths to what is
 //! wanted of the answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::value::Serde;
 use minijinja::{Value as Jinja, context};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
 
 use super::fault::{Fault, start_of};
 use super::http::status_fault;
 use super::provider::{Building, Exchange, HttpCall, KeyHeader, Provider, Reply};
-use super::wire::{Told, arguments, base64_of, promised, read_header};
+use super::wire::{Told, arguments, base64_of, promised, read_header, with_content_type};
 use crate::core::decode::Decoder;
-use crate::core::record::{FinishReason, Request, Response, ToolCall, Usage};
+use crate::core::record::{FinishReason, Request, Response, Role, ToolCall, Usage};
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
 
@@ -29,6 +29,8 @@ struct HttpApi {
     paths: BTreeMap<&'static str, JsonPath>,
     reasons: BTreeMap<String, FinishReason>,
     key_header: KeyHeader,
+    /// The variables that the body and the headers make use of.
+    mentioned: BTreeSet<String>,
 }
 
 /// A JSON value whose texts are templates.
@@ -122,7 +124,10 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
         None => KeyHeader::Bearer,
     };
     let alias = entry.alias.to_string();
-    Some(Box::new(HttpApi { url, alias, headers, body, paths, reasons, key_header }))
+    let mut mentioned = BTreeSet::new();
+    body.mentions(&mut mentioned);
+    mentioned.extend(headers.iter().flat_map(|(_, inline): &(String, Inline)| inline.variables().to_vec()));
+    Some(Box::new(HttpApi { url, alias, headers, body, paths, reasons, key_header, mentioned }))
 }
 
 fn inline(decoder: &mut Decoder<'_>, node: &Node) -> Option<Inline> {
@@ -140,7 +145,11 @@ fn template(decoder: &mut Decoder<'_>, node: &Node) -> Option<Template> {
     Some(match &node.data {
         Data::Text(text) => {
             let trimmed = text.trim();
-            let alone = trimmed.starts_with("{{") && trimmed.ends_with("}}") && trimmed.matches("{{").count() == 1;
+            let alone = trimmed.starts_with("{{")
+                && trimmed.ends_with("}}")
+                && trimmed.matches("{{").count() == 1
+                && !trimmed.contains("{%")
+                && trimmed.matches("}}").count() == 1;
             Template::Text { inline: inline(decoder, node)?, alone }
         }
         Data::List(items) => {
@@ -156,6 +165,15 @@ fn template(decoder: &mut Decoder<'_>, node: &Node) -> Option<Template> {
 }
 
 impl Template {
+    fn mentions(&self, names: &mut BTreeSet<String>) {
+        match self {
+            Self::Value(_) => {}
+            Self::Text { inline, .. } => names.extend(inline.variables().iter().cloned()),
+            Self::List(items) => items.iter().for_each(|item| item.mentions(names)),
+            Self::Map(entries) => entries.iter().for_each(|(_, item)| item.mentions(names)),
+        }
+    }
+
     fn render(&self, variables: &Jinja) -> Result<Value, String> {
         match self {
             Self::Value(value) => Ok(value.clone()),
@@ -191,16 +209,20 @@ fn variables(request: &Request, sample: u32) -> Jinja {
             .iter()
             .map(|image| context! { media_type => image.media_type.as_str(), data => base64_of(image) })
             .collect();
-        context! { role => message.role.name(), content => message.content.as_str(), images }
+        let tool_calls = Jinja::from(Serde(&message.tool_calls));
+        let (role, tool_call_id) = (message.role.name(), message.tool_call_id.as_deref());
+        context! { role, content => message.content.as_str(), images, tool_calls, tool_call_id }
     };
-    let role = |wanted| request.messages.iter().rfind(|m| m.role == wanted).map_or("", |m| m.content.as_str());
+    let of = |wanted: fn(Role) -> bool| request.messages.iter().filter(move |m| wanted(m.role));
+    let instructions: Vec<&str> = of(Role::instructs).map(|m| m.content.as_str()).collect();
+    let last = of(|role| role == Role::User).next_back().map_or("", |m| m.content.as_str());
     // What a request does not ask for is none, not undefined: a body may mention it all the same.
     let schema = request.response_format.as_ref().map(|format| Jinja::from(Serde(&format.schema)));
     context! {
         model => request.model.as_str(),
         messages => request.messages.iter().map(message).collect::<Vec<_>>(),
-        system => role(crate::core::record::Role::System),
-        last_user_message => role(crate::core::record::Role::User),
+        system => instructions.join("\n\n"),
+        last_user_message => last,
         tools => Jinja::from(Serde(&request.tools)),
         schema => schema,
         params => Jinja::from(Serde(&request.params)),
@@ -212,7 +234,7 @@ impl Provider for HttpApi {
     fn exchange(&self, request: &Request, sample: u32, _attempt: u32) -> Exchange {
         let variables = variables(request, sample);
         let rendered = || -> Result<HttpCall, String> {
-            let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            let mut headers = Vec::new();
             for (name, template) in &self.headers {
                 let value = template.render(&variables)?;
                 if reqwest::header::HeaderValue::from_str(&value).is_err() {
@@ -220,7 +242,11 @@ impl Provider for HttpApi {
                 }
                 headers.push((name.clone(), value));
             }
-            Ok(HttpCall { url: self.url.clone(), headers, body: self.body.document(&variables)? })
+            Ok(HttpCall {
+                url: self.url.clone(),
+                headers: with_content_type(&headers),
+                body: self.body.document(&variables)?,
+            })
         };
         match rendered() {
             Ok(call) => Exchange::Http(call),
@@ -238,6 +264,30 @@ impl Provider for HttpApi {
         reqwest::Url::parse(&self.url).ok()?.host_str().map(str::to_owned)
     }
 
+    fn cannot(&self, request: &Request) -> Option<String> {
+        let says = |names: &[&str]| names.iter().any(|name| self.mentioned.contains(*name));
+        let has = |wanted: fn(&crate::core::record::Message) -> bool| request.messages.iter().any(wanted);
+        let lacks = [
+            (!request.tools.is_empty(), &["tools"][..]),
+            (request.response_format.is_some(), &["schema"]),
+            (!request.params.is_empty(), &["params"]),
+            (has(|m| m.role.instructs()), &["messages", "system"]),
+            (has(|m| m.role == Role::User), &["messages", "last_user_message"]),
+            (has(|m| matches!(m.role, Role::Assistant | Role::Tool) || !m.images.is_empty()), &["messages"]),
+        ];
+        let (_, names) = lacks.into_iter().find(|(asked, names)| *asked && !says(names))?;
+        let what = match names {
+            ["tools"] => "tools",
+            ["schema"] => "the form of `output:`",
+            ["params"] => "parameters",
+            [_, "system"] => "instructions",
+            [_, "last_user_message"] => "a message of the user",
+            _ => "earlier turns or pictures",
+        };
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        Some(format!("{what}: its `body` mentions no {}", names.join(" or ")))
+    }
+
     fn key_header(&self) -> KeyHeader {
         self.key_header.clone()
     }
@@ -250,7 +300,12 @@ impl Provider for HttpApi {
             return Err(status_fault(reply.status, &said, &self.alias));
         }
         let document = document.map_err(|error| promised(&error.to_string(), &reply.body, API))?;
-        if let Some(error) = self.text(&document, "error") {
+        let says = |error: &Value| {
+            !matches!(error, Value::Bool(false)) && *error != "" && *error != json!([]) && *error != json!({})
+        };
+        if let Some(error) =
+            self.find(&document, "error").filter(|error| says(error)).and_then(|_| self.text(&document, "error"))
+        {
             let message = format!("the server answered with an error: {}", start_of(error.as_bytes()));
             return Err(Fault::new(super::fault::FaultKind::Server, message));
         }

@@ -37,6 +37,7 @@ pub use batch::{Batch, BatchError, BatchResult};
 pub use client::{Client, Happened, Lane, Permissions, Question};
 pub use credentials::{Variables, missing_credentials, secret_variables};
 pub use fault::{Fault, FaultKind};
-pub use hosts::{ALLOWED_HOSTS, AllowedHosts};
+pub use hosts::{ALLOWED_HOSTS, AllowedHosts, vendor_variables};
 pub use params::{Checker, refusal};
+pub use program::end_programs;
 pub use provider::host;

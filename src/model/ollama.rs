@@ -5,17 +5,18 @@ use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, FaultKind};
 use super::openai::WireLogprob;
-use super::params::{Parameter, cannot, renamed, translated};
+use super::params::{Parameter, cannot, listed, renamed, translated};
 use super::provider::{Building, Exchange, Provider, Reply};
 use super::wire::{BODY, Endpoint, HEADERS, arguments, base64_of, cannot_pair, promised, put};
 use crate::core::record::{FinishReason, Message, Request, Response, Role, ToolCall, Usage};
 
 /// The keys of a model entry that only this provider knows.
 pub(super) const OPTIONS: [&str; 2] = [HEADERS, BODY];
-pub(super) const PARAMETERS: [Parameter; 8] = [
+pub(super) const PARAMETERS: [Parameter; 9] = [
     renamed("max_tokens", "num_predict"),
     renamed("max_completion_tokens", "num_predict"),
     renamed("reasoning_effort", "think"),
+    listed("stop", "stop"),
     cannot("tool_choice", ""),
     cannot("parallel_tool_calls", ""),
     cannot("logit_bias", ""),

@@ -56,7 +56,7 @@ impl Provider for OpenAi {
     }
 
     fn cannot(&self, request: &Request) -> Option<String> {
-        cannot_pair(request)
+        Chat::cannot(request)
     }
 
     fn batch(&self, request: &Request) -> Option<(BatchForm, Value)> {
@@ -76,6 +76,18 @@ impl Chat {
             chat.limit = Some(building.decoder().choice(node, MAX_TOKENS_NAME, &LIMITS.map(|name| (name, name)))?);
         }
         Some(chat)
+    }
+
+    /// What of a request Chat Completions have no way to say.
+    pub(super) fn cannot(request: &Request) -> Option<String> {
+        let has = |name: &str| request.params.contains_key(name);
+        if LIMITS.iter().all(|name| has(name)) {
+            return Some("`max_tokens` beside `max_completion_tokens`".to_owned());
+        }
+        if has("response_format") && request.response_format.is_some() {
+            return Some("`response_format` beside the `output:` of the prompt".to_owned());
+        }
+        cannot_pair(request)
     }
 
     pub(super) fn body(&self, request: &Request) -> Map<String, Value> {
@@ -234,8 +246,7 @@ struct WireLogprobs {
 pub(super) struct WireLogprob {
     token: String,
     logprob: f64,
-    #[serde(default)]
-    top_logprobs: Vec<WireTop>,
+    top_logprobs: Option<Vec<WireTop>>,
 }
 
 #[derive(Deserialize)]
@@ -246,7 +257,7 @@ struct WireTop {
 
 impl From<WireLogprob> for Logprob {
     fn from(wire: WireLogprob) -> Self {
-        let top = wire.top_logprobs.into_iter().map(|top| (top.token, top.logprob)).collect();
+        let top = wire.top_logprobs.unwrap_or_default().into_iter().map(|top| (top.token, top.logprob)).collect();
         Self { token: wire.token, logprob: wire.logprob, top }
     }
 }

@@ -13,6 +13,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// The first wait after a refusal that names no time; it doubles with each refusal in a row.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 const LONGEST_HOLD: Duration = Duration::from_secs(20);
+/// The longest time that the tokens of one request are paid back over.
+const LONGEST_DEBT: Duration = Duration::from_mins(10);
+/// How long a server is left alone that says to come back at once.
+const SHORTEST_HOLD: Duration = Duration::from_millis(50);
 /// The share of a quota below which the rest is spread over the time until it is filled up again.
 const SCARCE: f64 = 0.1;
 
@@ -34,6 +38,10 @@ struct State {
     tokens: Instant,
     /// Until when the server wants to be left alone.
     held: Instant,
+    /// Until when its last refusal holds.
+    refused: Instant,
+    /// About how many tokens a request has, as answers showed.
+    typical: f64,
     /// What the server says is left: how long one request must wait for another, and until when.
     scarce: Option<(Duration, Instant)>,
     in_flight: usize,
@@ -62,6 +70,8 @@ impl Pace {
                 next: now,
                 tokens: now,
                 held: now,
+                refused: now,
+                typical: 0.0,
                 scarce: None,
                 in_flight: 0,
                 window: usize::MAX,
@@ -102,7 +112,9 @@ impl Pace {
             return Err(None);
         }
         let scarce = state.scarce.filter(|(_, until)| *until > now).map_or(Duration::ZERO, |(between, _)| between);
-        state.next = now + self.between.max(scarce);
+        // Whoever wakes up late does not slow all the others down, but a pause is no credit for a burst.
+        let between = self.between.max(scarce);
+        state.next = state.next.max(now.checked_sub(between).unwrap_or(now)) + between;
         state.tokens = state.tokens.max(now) + self.time_of(tokens);
         state.in_flight += 1;
         Ok(Turn { pace: self, tokens })
@@ -110,21 +122,29 @@ impl Pace {
 
     fn time_of(&self, tokens: u64) -> Duration {
         #[expect(clippy::cast_precision_loss, reason = "tokens of a request are far below 2^53")]
-        Duration::try_from_secs_f64(tokens as f64 * self.token).unwrap_or(MINUTE)
+        // A server may claim any number.
+        Duration::try_from_secs_f64(tokens as f64 * self.token).unwrap_or(LONGEST_DEBT).min(LONGEST_DEBT)
     }
 
     /// The server refused: every request of the model waits. Gives how long.
     pub(super) fn refused(&self, asked: Option<Duration>, chance: f64) -> Duration {
         let Ok(mut state) = self.state.lock() else { return FIRST_HOLD };
         let now = Instant::now();
-        // Those that were in flight together are refused together, and mean one thing.
-        if state.held <= now {
+        // Those that were in flight together are refused together, and mean one thing. Then one goes first.
+        if state.refused <= now {
             state.refusals += 1;
-            state.window = (state.in_flight.min(state.window) / 2).max(1);
+            state.window = 1;
         }
         let doubled = FIRST_HOLD.saturating_mul(2u32.saturating_pow(state.refusals.saturating_sub(1)));
         let own = doubled.min(LONGEST_HOLD).mul_f64(0.5 + chance / 2.0);
-        state.held = state.held.max(now + asked.unwrap_or(own));
+        let wait = match asked {
+            // Who was obeyed, and refuses again, is given more time than was asked for.
+            Some(asked) if state.refusals > 1 => asked.max(own),
+            Some(asked) => asked.max(SHORTEST_HOLD),
+            None => own,
+        };
+        state.refused = state.refused.max(now + wait);
+        state.held = state.held.max(state.refused);
         state.held.saturating_duration_since(now)
     }
 
@@ -139,14 +159,17 @@ impl Pace {
                 state.held = state.held.max(now + reset);
             }
         }
-        if let Some(part) = quota.requests
-            && let Some(reset) = part.reset.filter(|reset| *reset <= 2 * MINUTE)
-        {
-            #[expect(clippy::cast_precision_loss, reason = "requests a minute are far below 2^53")]
-            let scarce = part.limit.is_some_and(|limit| (part.remaining as f64) < limit as f64 * SCARCE);
-            if part.remaining > 0 && scarce {
-                let each = reset / u32::try_from(part.remaining + 1).unwrap_or(u32::MAX);
-                state.scarce = Some((each, now + reset));
+        // A request takes one of the requests, and as many tokens as others did.
+        let parts = [(quota.requests, 1.0), (quota.tokens, state.typical.max(1.0))];
+        for (part, takes) in parts.into_iter().filter_map(|(part, takes)| Some((part?, takes))) {
+            let Some(reset) = part.reset.filter(|reset| *reset <= 2 * MINUTE) else { continue };
+            #[expect(clippy::cast_precision_loss, reason = "a quota is far below 2^53")]
+            let (remaining, limit) = (part.remaining as f64, part.limit.map(|limit| limit as f64));
+            if part.remaining > 0 && limit.is_some_and(|limit| remaining < limit * SCARCE) {
+                let each = reset.div_f64(remaining / takes + 1.0);
+                if state.scarce.is_none_or(|(known, _)| known < each) {
+                    state.scarce = Some((each, now + reset));
+                }
             }
         }
     }
@@ -157,7 +180,12 @@ impl Turn<'_> {
     pub(super) fn answered(self, used: Option<u64>) {
         let Ok(mut state) = self.pace.state.lock() else { return };
         state.refusals = 0;
-        state.window = state.window.saturating_add(1);
+        state.window = state.window.saturating_mul(2);
+        if let Some(used) = used {
+            #[expect(clippy::cast_precision_loss, reason = "tokens of a request are far below 2^53")]
+            let used = used as f64;
+            state.typical = if state.typical > 0.0 { state.typical.mul_add(0.9, used * 0.1) } else { used };
+        }
         if let Some(used) = used.filter(|_| self.pace.token > 0.0) {
             let planned = self.pace.time_of(self.tokens);
             let real = self.pace.time_of(used);
@@ -232,12 +260,17 @@ mod tests {
             assert_eq!(pace.state.lock().expect("whole").refusals, 1, "one refusal of several requests");
             let wait = waited(&pace, 0).await;
             assert!((2990..3010).contains(&wait), "{wait}");
-            // Half of four, and one more for the answer.
-            let (a, b, c) = (turn(&pace, 0).await, turn(&pace, 0).await, turn(&pace, 0).await);
+            // One went first, and was answered: two go now, then four.
+            let (a, b) = (turn(&pace, 0).await, turn(&pace, 0).await);
             assert!(tokio::time::timeout(Duration::from_secs(9), turn(&pace, 0)).await.is_err());
             a.answered(None);
-            let (_d, _e) = (turn(&pace, 0).await, turn(&pace, 0).await);
-            drop((b, c));
+            let (_c, _d, _e) = (turn(&pace, 0).await, turn(&pace, 0).await, turn(&pace, 0).await);
+            assert!(tokio::time::timeout(Duration::from_secs(9), turn(&pace, 0)).await.is_err());
+            drop(b);
+            // Who says to come back at once, and refuses again, is not asked at once.
+            pace.refused(Some(Duration::ZERO), 0.0);
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            assert!(pace.refused(Some(Duration::ZERO), 0.0) >= Duration::from_secs(1));
         });
     }
 

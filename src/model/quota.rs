@@ -42,7 +42,11 @@ impl Quota {
         };
         let quota = Self {
             requests: openai("requests").or_else(|| anthropic("requests")),
-            tokens: openai("tokens").or_else(|| anthropic("tokens")),
+            // Whichever of the vendor's kinds of token is nearest to its end.
+            tokens: openai("tokens").or_else(|| {
+                let kinds = ["tokens", "input-tokens", "output-tokens"].into_iter().filter_map(anthropic);
+                kinds.min_by_key(|part| part.remaining)
+            }),
         };
         (quota != Self::default()).then_some(quota)
     }

@@ -68,7 +68,7 @@ impl Provider for Responses {
         }
         let Some(output) = answer.output else { return Err(promised("there is no output", &reply.body, API)) };
         let mut response = Response::default();
-        let mut refusals = Vec::new();
+        let (mut refusals, mut thoughts) = (Vec::new(), Vec::new());
         for item in output {
             match item {
                 Item::Message { content } => {
@@ -87,12 +87,12 @@ impl Provider for Responses {
                     response.tool_calls.push(ToolCall { id: call_id, name, arguments: arguments(given) });
                 }
                 Item::Reasoning { summary } => {
-                    let texts: Vec<String> = summary.into_iter().filter_map(|part| part.text).collect();
-                    response.reasoning = Some(texts.join("\n\n")).filter(|text| !text.is_empty());
+                    thoughts.extend(summary.into_iter().filter_map(|part| part.text).filter(|text| !text.is_empty()));
                 }
                 Item::Other => {}
             }
         }
+        response.reasoning = (!thoughts.is_empty()).then(|| thoughts.join("\n\n"));
         let incomplete = answer.incomplete_details.and_then(|details| details.reason);
         response.finish_reason = match (answer.status.as_deref(), incomplete.as_deref()) {
             _ if !refusals.is_empty() => FinishReason::Refusal,
@@ -163,9 +163,10 @@ fn body(request: &Request) -> Map<String, Value> {
             }
             "logprobs" if value.is_boolean() => {
                 if value == json!(true) {
-                    body.insert("include".into(), json!(["message.output_text.logprobs"]));
+                    include(&mut body, json!(["message.output_text.logprobs"]));
                 }
             }
+            "include" => include(&mut body, value),
             "tool_choice" => {
                 let value = match ToolChoice::read(&value) {
                     Some(ToolChoice::Named(name)) => json!({"type": "function", "name": name}),
@@ -179,6 +180,14 @@ fn body(request: &Request) -> Map<String, Value> {
         }
     }
     body
+}
+
+/// Adds to what is to be included in an answer.
+fn include(body: &mut Map<String, Value>, more: Value) {
+    let all = body.entry("include").or_insert_with(|| json!([]));
+    if let (Value::Array(all), Value::Array(more)) = (all, more) {
+        all.extend(more);
+    }
 }
 
 /// The items that a message is.

@@ -33,7 +33,7 @@ impl Signer<'_> {
             .build()
             .map_err(|error| error.to_string())?
             .into();
-        let signed = call.headers.iter().filter(|(name, _)| name == "content-type");
+        let signed = call.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let signed = signed.map(|(name, value)| (name.as_str(), value.as_str()));
         let request = SignableRequest::new("POST", call.url.as_str(), signed, SignableBody::Bytes(&call.body))
             .map_err(|error| error.to_string())?;

@@ -37,6 +37,10 @@ impl Endpoint {
             headers: Vec::new(),
             body: Map::new(),
         };
+        if endpoint.base.contains(['?', '#']) {
+            let message = format!("the base-url of the model `{}` has a query; paths are put behind it", entry.alias);
+            building.wrong(message, "leave the query out; keys are named with `api-key-env`");
+        }
         if let Some(node) = building.option(HEADERS) {
             let mut decoder = building.decoder();
             for (name, value) in decoder.map(node, HEADERS)?.iter() {
@@ -52,9 +56,11 @@ impl Endpoint {
 
     /// A call with a JSON body, the entry's additions over it.
     pub(super) fn call(&self, url: String, body: Map<String, Value>) -> HttpCall {
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        headers.extend(self.headers.iter().cloned());
-        HttpCall { url, headers, body: Value::Object(self.whole(body)).to_string().into_bytes() }
+        HttpCall {
+            url,
+            headers: with_content_type(&self.headers),
+            body: Value::Object(self.whole(body)).to_string().into_bytes(),
+        }
     }
 
     /// A body with the entry's additions.
@@ -78,7 +84,10 @@ impl Endpoint {
             429 if says("\"insufficient_quota\"") || says("\"enforced_spend_limit_reached\"") => {
                 return fault.again(false).fatal().help("the account has no credit left");
             }
-            429 if says("Request too large") => return fault.again(false).help("this one request is over the limit"),
+            429 if says("Request too large") => {
+                let fault = Fault { kind: FaultKind::BadRequest, ..fault };
+                return fault.again(false).help("this one request is over the limit");
+            }
             429 if says("PerDay") && says("quotaId") => {
                 return fault.again(false).fatal().help("the quota of the day is used up");
             }
@@ -105,16 +114,25 @@ impl Endpoint {
     }
 }
 
+/// Headers of an entry, which may say another type of content.
+pub(super) fn with_content_type(own: &[(String, String)]) -> Vec<(String, String)> {
+    let mut headers = own.to_vec();
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        headers.insert(0, ("content-type".to_owned(), "application/json".to_owned()));
+    }
+    headers
+}
+
 /// The fault of an answer that is not what the protocol promises.
 pub(super) fn promised(why: &str, body: &[u8], api: &str) -> Fault {
     let message = format!("the answer is not what the protocol promises ({why}): {}", start_of(body));
-    Fault::new(FaultKind::Protocol, message).help(format!("is base-url the address of {api}?"))
+    Fault::new(FaultKind::Protocol, message).billable().help(format!("is base-url the address of {api}?"))
 }
 
 /// A header of an entry. One that carries a key does not belong into a file.
 pub(super) fn read_header(decoder: &mut Decoder<'_>, name: &Key, value: &Node) -> Option<(String, String)> {
     let lower = name.text.to_lowercase();
-    if ["authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie"].contains(&lower.as_str()) {
+    if KEYS.contains(&lower.as_str()) {
         let help = "name the variable that holds the key with `api-key-env`";
         let message = format!("the header `{}` carries a key, which does not belong into a file", name.text);
         decoder.error_help(name.span.clone(), message, help);
@@ -129,6 +147,21 @@ pub(super) fn read_header(decoder: &mut Decoder<'_>, name: &Key, value: &Node) -
     }
     Some((name.text.clone(), text))
 }
+
+/// Headers that carry keys.
+const KEYS: [&str; 11] = [
+    "authorization",
+    "proxy-authorization",
+    "api-key",
+    "x-api-key",
+    "x-api-token",
+    "x-access-token",
+    "x-auth-token",
+    "x-goog-api-key",
+    "x-token",
+    "token",
+    "cookie",
+];
 
 /// What a server says in an error, whichever of the vendors' forms it has.
 #[derive(Debug, Default)]

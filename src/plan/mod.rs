@@ -8,7 +8,7 @@ mod workspace;
 
 use rayon::prelude::*;
 
-pub use tokens::Estimate;
+pub use tokens::{Estimate, default_limit};
 pub use workspace::Workspace;
 
 use crate::case::Case;

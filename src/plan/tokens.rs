@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::core::record::Request;
+use crate::core::record::{Price, Request, Usage};
+use crate::project::{ModelEntry, known_price};
 
 /// Bytes of UTF-8 that a token has, where the vocabulary is not known: English text has about four characters a token,
 /// other scripts fewer, of more bytes each.
@@ -27,6 +28,8 @@ pub struct Estimate {
     pub input: u64,
     /// The most tokens that it may write, where the request limits them.
     pub output: Option<u64>,
+    /// The most tokens that it may write by all that is known: the request's limit, or the model's own.
+    pub most: Option<u64>,
     /// Whether the model's own vocabulary was used.
     pub counted: bool,
 }
@@ -38,9 +41,25 @@ impl Estimate {
         if self.counted { 0.1 } else { 0.5 }
     }
 
-    /// The estimate of a request.
+    /// What an answer may cost at the most, in USD; `None` where nothing limits it.
     #[must_use]
-    pub fn of(request: &Request) -> Self {
+    pub fn most_cost(&self, price: &Price) -> Option<f64> {
+        Some(self.cost_with(price, self.most?))
+    }
+
+    /// What the request may cost at the most with so many tokens of an answer, in USD.
+    #[must_use]
+    pub fn cost_with(&self, price: &Price, output: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let input = (self.input as f64 * (1.0 + self.margin())).ceil() as u64;
+        // Whether it is written into a cache is for the vendor to say.
+        let dearest = Price { input: price.input.max(price.cache_write.unwrap_or(0.0)), ..*price };
+        dearest.cost(&Usage { input: Some(input), output: Some(output), ..Usage::default() }).unwrap_or_default()
+    }
+
+    /// The estimate of a request to a model.
+    #[must_use]
+    pub fn of(entry: &ModelEntry, request: &Request) -> Self {
         let counter = Counter::of(request);
         let mut input = PER_REQUEST;
         for message in &request.messages {
@@ -57,8 +76,20 @@ impl Estimate {
         }
         // Nobody knows what a picture is counted as before it was.
         let shows = request.messages.iter().any(|message| !message.images.is_empty());
-        Self { input, output: limit(&request.params), counted: counter.is_exact() && !shows }
+        let body = entry.options.iter().find(|(key, _)| key.text == "body").map(|(_, node)| node.to_json());
+        let output = limit(&request.params)
+            .or_else(|| limit(body.as_ref()?.as_object()?))
+            .or_else(|| default_limit(&request.provider));
+        let known = known_price(&entry.provider, entry.base_url.as_deref(), &entry.model);
+        let most = output.or_else(|| known?.max_output);
+        Self { input, output, most, counted: counter.is_exact() && !shows }
     }
+}
+
+/// The limit that a provider sends where nobody names one, because its protocol wants one.
+#[must_use]
+pub fn default_limit(provider: &str) -> Option<u64> {
+    (provider == "anthropic").then_some(4096)
 }
 
 fn limit(params: &Map<String, Value>) -> Option<u64> {
@@ -142,7 +173,33 @@ mod vocabulary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::path::TreePath;
+    use crate::core::problem::Problems;
     use crate::core::record::{Message, Role};
+    use crate::project::Config;
+    use crate::tree::{Tree, TreeError};
+
+    /// A tree with just a configuration.
+    struct OneFile(String);
+
+    impl Tree for OneFile {
+        fn describe(&self) -> String {
+            "a test".into()
+        }
+
+        fn list(&self, _: &TreePath) -> Result<Vec<TreePath>, TreeError> {
+            Ok(Vec::new())
+        }
+
+        fn read(&self, _: &TreePath, _: u64) -> Result<Vec<u8>, TreeError> {
+            Ok(self.0.clone().into_bytes())
+        }
+    }
+
+    fn entry(keys: &str) -> ModelEntry {
+        let tree = OneFile(format!("models:\n  m: {{ {keys} }}\n"));
+        Config::load(&tree, &mut Problems::default()).expect("a project").models.remove(0)
+    }
 
     fn request(model: &str, text: &str, params: &Value) -> Request {
         Request {
@@ -160,15 +217,31 @@ mod tests {
     #[test]
     fn a_public_vocabulary_counts() {
         // "hello world" is two tokens of o200k_base.
-        let estimate = Estimate::of(&request("gpt-4.1-mini", "hello world", &json!({"max_tokens": 60})));
-        assert_eq!(estimate, Estimate { input: 2 + PER_MESSAGE + PER_REQUEST, output: Some(60), counted: true });
-        let long = Estimate::of(&request("gpt-4.1-mini", &"x".repeat(1 << 20), &json!({})));
+        let model = entry("provider: openai, model: gpt-4.1-mini");
+        let estimate = Estimate::of(&model, &request("gpt-4.1-mini", "hello world", &json!({"max_tokens": 60})));
+        let input = 2 + PER_MESSAGE + PER_REQUEST;
+        assert_eq!(estimate, Estimate { input, output: Some(60), most: Some(60), counted: true });
+        let long = Estimate::of(&model, &request("gpt-4.1-mini", &"x".repeat(1 << 20), &json!({})));
         assert!(long.input > 10_000, "{long:?}");
+        // Without a limit of the request there is the one of the model.
+        assert_eq!((long.output, long.most), (None, Some(32_768)));
     }
 
     #[test]
     fn other_models_are_guessed() {
-        let estimate = Estimate::of(&request("local", "hello world!", &json!({"options": {"num_predict": 9}})));
-        assert_eq!(estimate, Estimate { input: 3 + PER_MESSAGE + PER_REQUEST, output: Some(9), counted: false });
+        let model = entry("provider: openai, model: local");
+        let estimate = Estimate::of(&model, &request("local", "hello world!", &json!({"options": {"num_predict": 9}})));
+        let input = 3 + PER_MESSAGE + PER_REQUEST;
+        assert_eq!(estimate, Estimate { input, output: Some(9), most: Some(9), counted: false });
+        let body = entry("provider: openai, model: local, body: { max_tokens: 7 }");
+        assert_eq!(Estimate::of(&body, &request("local", "x", &json!({}))).output, Some(7));
+        assert_eq!(Estimate::of(&model, &request("local", "x", &json!({}))).most, None);
+    }
+
+    #[test]
+    fn the_most_that_a_request_may_cost_counts_the_margin() {
+        let estimate = Estimate { input: 1000, output: Some(100), most: Some(100), counted: false };
+        let price = Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(2.0), output: 10.0 };
+        assert_eq!(estimate.most_cost(&price).map(|cost| (cost * 1e6).round()), Some(1500.0 * 2.0 + 1000.0));
     }
 }

@@ -27,7 +27,7 @@ const DEFAULT_TIMEOUT_MS: u64 = 60_000;
 /// A server that has had enough is given this long to recover.
 const SHORTEST_DEADLINE_MS: u64 = 90_000;
 /// The options of an entry that change what a model is shown or told, whichever provider knows them.
-const SHAPING: [&str; 3] = ["body", "structured-output", "max-tokens-name"];
+const SHAPING: [&str; 4] = ["body", "structured-output", "max-tokens-name", "deployment"];
 
 /// What a server may be asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,6 +152,12 @@ impl Config {
                 return None;
             }
         };
+        if let Some((shape, range)) = key_shape(&source.text) {
+            let message =
+                format!("this looks like {shape}, and everybody with the repository can read it in {CONFIG_FILE}");
+            let help = "revoke it, and name the variable that holds the new one with `api-key-env`";
+            problems.push(Problem::error(Place::span(&source, range), message).help(help));
+        }
         match yaml::parse(&source) {
             Ok(node) => decode(&source, &node, problems),
             Err(found) => {

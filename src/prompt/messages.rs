@@ -131,7 +131,7 @@ pub(super) fn split(
     }
     if messages.is_empty() {
         messages.push(first);
-    } else if !first.content.trim().is_empty() || !first.images.is_empty() {
+    } else if !first.content.trim().is_empty() || !first.images.is_empty() || !first.tool_calls.is_empty() {
         let start: String = first.content.trim().chars().take(40).collect();
         return Err(format!("the text `{start}` stands before the first role(); put it into a message"));
     }

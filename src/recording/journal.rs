@@ -68,7 +68,27 @@ struct State {
 impl Journal {
     /// Opens the journal of a run. `run` must be unique among the runs that are alive.
     pub fn begin(root: &Path, run: &str, secrets: Secrets) -> io::Result<Self> {
-        let relative = TreePath::new(&format!("{JOURNALS}/{run}.jsonl")).map_err(io::Error::other)?;
+        Self::begin_in(root, &format!("{run}.jsonl"), secrets)
+    }
+
+    /// A journal that holds all of these lines, or that nobody ever finds.
+    pub fn whole(root: &Path, run: &str, secrets: Secrets, lines: &[(PromptName, Line)]) -> Result<Self, JournalError> {
+        // Only what is called a journal is taken for one.
+        let mut journal = Self::begin_in(root, &format!("{run}.part"), secrets)?;
+        let written = lines.iter().try_for_each(|(prompt, line)| journal.append(prompt, line));
+        if let Err(error) = written {
+            fs::remove_file(&journal.path)?;
+            return Err(error);
+        }
+        let complete = journal.path.with_extension("jsonl");
+        journal.state.lock().map_err(|_| io::Error::other("an earlier write failed"))?.file.sync_all()?;
+        fs::rename(&journal.path, &complete)?;
+        journal.path = complete;
+        Ok(journal)
+    }
+
+    fn begin_in(root: &Path, file: &str, secrets: Secrets) -> io::Result<Self> {
+        let relative = TreePath::new(&format!("{JOURNALS}/{file}")).map_err(io::Error::other)?;
         let path = write::prepare(root, &relative)?;
         ignore_state(root)?;
         let file = open_locked(&path)?;

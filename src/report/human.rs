@@ -217,7 +217,9 @@ impl Listener for HumanReport<'_> {
                 writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))
             }
             Event::Finished(outcome) => self.outcome(outcome),
-            Event::Noted(text) => writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal(text)))),
+            Event::Noted(text) => {
+                writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal_line(text))))
+            }
             Event::Ended(summary) => self.summary(summary),
             Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => Ok(()),
         }

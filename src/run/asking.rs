@@ -1,6 +1,8 @@
 //! Asking what is not recorded: as many at once as the models and the run allow, each answer written down at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -53,7 +55,7 @@ pub(super) struct Asking<'a> {
     /// When nothing more is asked.
     pub(super) until: Option<Instant>,
     /// The money that may be spent, where there is a limit.
-    pub(super) budget: Option<Budget>,
+    pub(super) budget: Option<Arc<Budget>>,
     pub(super) tell: Sender<Told>,
 }
 
@@ -119,9 +121,13 @@ impl Asking<'_> {
             Err(problem) => return Ok(Answer::Fault(problem.message)),
         };
         let tell = std::sync::Mutex::new(self.tell.clone());
+        let lost = AtomicU32::new(0);
         let happened = |what: Happened<'_>| {
             let told = match what {
-                Happened::Retried(reason) => Told::Retried { model: entry.alias.clone(), reason: reason.to_owned() },
+                Happened::Retried { reason, billable } => {
+                    lost.fetch_add(u32::from(billable), Ordering::Relaxed);
+                    Told::Retried { model: entry.alias.clone(), reason: reason.to_owned() }
+                }
                 Happened::GaveUp(why) => Told::Noted(format!("nothing more is asked of {}: {why}", entry.alias)),
                 Happened::Traced(text) => Told::Traced(format!("{} {text}", entry.alias)),
             };
@@ -131,7 +137,7 @@ impl Asking<'_> {
             }
         };
         let counts = self.budget.is_some() || entry.limits.tokens_per_minute.is_some();
-        let estimate = counts.then(|| Estimate::of(&request));
+        let estimate = counts.then(|| Estimate::of(entry, &request));
         let mut reserved = None;
         if let (Some(budget), Some(estimate), Some(price)) = (&self.budget, &estimate, &entry.price) {
             reserved = budget.reserve(price, estimate).await;
@@ -143,7 +149,15 @@ impl Asking<'_> {
         let ends = || self.ends().is_some();
         let question =
             Question { request: &request, sample: wanted.sample, tokens, slots, ends: &ends, tell: &happened };
-        let response = match lane.ask(&question).await {
+        let answered = lane.ask(&question).await;
+        if let (Some(reserved), Some(price)) = (reserved, &entry.price) {
+            match &answered {
+                Ok(response) => reserved.spend(price, &response.usage),
+                Err(fault) => reserved.lose(u32::from(fault.billable)),
+            }
+            reserved.lose(lost.load(Ordering::Relaxed));
+        }
+        let response = match answered {
             Ok(response) => response,
             Err(fault) if fault.unasked => {
                 // It may have waited for its turn until the run ended.
@@ -151,9 +165,6 @@ impl Asking<'_> {
             }
             Err(fault) => return Ok(Answer::Fault(fault.to_string())),
         };
-        if let (Some(reserved), Some(price)) = (reserved, &entry.price) {
-            reserved.spend(price, &response.usage);
-        }
         self.record(item, wanted.sample, request, response)
     }
 

@@ -7,9 +7,6 @@ use tokio::sync::Notify;
 use crate::core::record::{Price, Usage};
 use crate::plan::Estimate;
 
-/// What an answer is taken for that nothing limits, in tokens, until a longer one was seen.
-const UNLIMITED: u64 = 1024;
-
 /// What may be spent, and what is.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -22,7 +19,6 @@ pub(super) struct Budget {
 struct State {
     spent: f64,
     reserved: f64,
-    longest: u64,
 }
 
 /// Money that is set aside for one request.
@@ -42,13 +38,14 @@ impl Budget {
     }
 
     /// Sets money aside for a request; `None` where it might cost more than is left. Waits while only what is on its
-    /// way stands against it.
+    /// way stands against it. An answer that nothing limits is given all that is left, so that it is alone on its way.
     pub(super) async fn reserve(&self, price: &Price, estimate: &Estimate) -> Option<Reserved<'_>> {
         loop {
             let notified = self.changed.notified();
             {
                 let mut state = self.state.lock().ok()?;
-                let most = most(price, estimate, state.longest);
+                let least = estimate.cost_with(price, 0);
+                let most = estimate.most_cost(price).unwrap_or_else(|| least.max(self.limit - state.spent));
                 // A millionth of a dollar is nobody's limit.
                 let fits = |sum: f64| sum <= self.limit + 1e-9;
                 if !fits(state.spent + most) {
@@ -67,9 +64,17 @@ impl Budget {
 impl Reserved<'_> {
     /// What the answer really cost. An answer whose tokens nobody counted is taken at the most it may have cost.
     pub(super) fn spend(&self, price: &Price, usage: &Usage) {
+        self.add(price.cost(usage).unwrap_or(self.most));
+    }
+
+    /// Attempts that brought no answer, and that the vendor may have counted all the same.
+    pub(super) fn lose(&self, attempts: u32) {
+        self.add(self.most * f64::from(attempts));
+    }
+
+    fn add(&self, amount: f64) {
         if let Ok(mut state) = self.budget.state.lock() {
-            state.spent += price.cost(usage).unwrap_or(self.most);
-            state.longest = state.longest.max(usage.output.unwrap_or(0));
+            state.spent += amount;
         }
     }
 }
@@ -84,15 +89,6 @@ impl Drop for Reserved<'_> {
     }
 }
 
-/// The most that a request may cost.
-fn most(price: &Price, estimate: &Estimate, longest: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let input = (estimate.input as f64 * (1.0 + estimate.margin())).ceil() as u64;
-    let output = estimate.output.unwrap_or_else(|| UNLIMITED.max(longest));
-    let dearest = Price { input: price.input.max(price.cache_write.unwrap_or(0.0)), ..*price };
-    dearest.cost(&Usage { input: Some(input), output: Some(output), ..Usage::default() }).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +97,7 @@ mod tests {
 
     fn answer(output: u64) -> (Estimate, Usage) {
         let usage = Usage { input: Some(0), output: Some(output), ..Usage::default() };
-        (Estimate { input: 0, output: Some(output), counted: true }, usage)
+        (Estimate { input: 0, output: Some(output), most: Some(output), counted: true }, usage)
     }
 
     #[test]
@@ -124,6 +120,14 @@ mod tests {
             drop(second);
             assert!(budget.reserve(&PRICE, &estimate).await.is_none(), "4 of 5 are spent");
             assert!(budget.reserve(&PRICE, &answer(1).0).await.is_some());
+            // What nothing limits is alone on its way, and a lost attempt may have cost as much.
+            let open = Estimate { input: 0, output: None, most: None, counted: true };
+            let alone = budget.reserve(&PRICE, &open).await.expect("something is left");
+            let another = std::pin::pin!(budget.reserve(&PRICE, &open));
+            assert!(tokio::time::timeout(std::time::Duration::from_millis(20), another).await.is_err());
+            alone.lose(1);
+            drop(alone);
+            assert!(budget.reserve(&PRICE, &answer(1).0).await.is_none());
         });
     }
 }

@@ -10,7 +10,6 @@ use rayon::prelude::*;
 
 use super::answer::{Answer, Skip};
 use super::asking::{Asking, Told};
-use super::budget::Budget;
 use super::evaluate::{Evaluated, Evaluator, is_live};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
@@ -110,7 +109,7 @@ impl Run<'_> {
         let begun = Instant::now();
         self.load_recordings()?;
         let planned = self.plan.items.len() as u64;
-        let mut tally = Tally::new(planned);
+        let mut tally = Tally::new(planned, self.settings.max_cost);
         if self.settings.confirms {
             self.confirm(&mut tally, listener)?;
         } else {
@@ -152,7 +151,6 @@ impl Run<'_> {
         // What the first answers took is gone.
         let mut settings = self.settings.clone();
         settings.max_calls = settings.max_calls.map(|most| most.saturating_sub(tally.summary.calls_made));
-        settings.max_cost = settings.max_cost.map(|most| (most - tally.spent).max(0.0));
         let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         rest.phase(&again, live, None, None, tally, listener)
     }
@@ -275,7 +273,7 @@ impl Run<'_> {
             stop: self.stop,
             jobs: self.jobs,
             until: self.settings.until,
-            budget: self.settings.max_cost.map(Budget::new),
+            budget: tally.money.clone(),
             tell,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -417,7 +415,6 @@ impl Run<'_> {
     ) -> io::Result<()> {
         match held.filter(|_| evaluated.0.verdict == Verdict::Failed && evaluated.1.is_none()) {
             Some(held) => {
-                tally.spent += evaluated.0.live_cost();
                 held.push((index, evaluated, first));
                 Ok(())
             }

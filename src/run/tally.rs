@@ -1,5 +1,8 @@
 //! The sums of a run while it goes on, what they say to a person, and the exit code that follows.
 
+use std::sync::Arc;
+
+use super::budget::Budget;
 use super::settings::{Settings, SnapshotPolicy};
 use super::stop::Stop;
 use crate::core::names::ModelAlias;
@@ -11,8 +14,8 @@ use crate::project::ModelEntry;
 pub(super) struct Tally {
     pub(super) summary: Summary,
     pub(super) problems: Problems,
-    /// USD that was spent on what is not in the sums yet.
-    pub(super) spent: f64,
+    /// The money that may be spent, where there is a limit: one for all parts of a run.
+    pub(super) money: Option<Arc<Budget>>,
     budget: bool,
     credentials: bool,
     /// Models that were asked for, and others that answered.
@@ -22,11 +25,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(planned: u64) -> Self {
+    pub(super) fn new(planned: u64, max_cost: Option<f64>) -> Self {
         Self {
             summary: Summary { planned, ..Summary::default() },
             problems: Problems::default(),
-            spent: 0.0,
+            money: max_cost.map(|limit| Arc::new(Budget::new(limit))),
             budget: false,
             credentials: false,
             served: Vec::new(),
@@ -42,7 +45,6 @@ impl Tally {
         entry: Option<&ModelEntry>,
     ) -> Vec<String> {
         self.summary.add(outcome);
-        self.spent += outcome.live_cost();
         if let Some(problem) = problem {
             self.problems.push(problem);
         }

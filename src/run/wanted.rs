@@ -9,7 +9,7 @@ use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::problem::Problems;
-use crate::core::record::{Price, Usage};
+use crate::core::record::Price;
 use crate::model::{Variables, missing_credentials};
 use crate::plan::{Estimate, Item, Plan};
 use crate::recording::{Line, Store};
@@ -135,23 +135,20 @@ impl Forecast {
         // The samples of a case are the same request.
         let estimate = |wanted: &Wanted| {
             let case = &workspace.cases.list[plan.items[wanted.item].case];
-            workspace.request(case, entry).ok().map(|request| Estimate::of(&request))
+            workspace.request(case, entry).ok().map(|request| Estimate::of(entry, &request))
         };
         let all: Vec<Estimate> = wanted.par_iter().filter_map(estimate).collect();
         let input = all.iter().map(|estimate| estimate.input).sum();
         let output = all.iter().map(|estimate| estimate.output).sum::<Option<u64>>();
-        let margin = all.first().map_or(0.5, Estimate::margin);
-        let cost = |price: Price| {
-            let usage = Usage { input: Some(input), output: Some(output.unwrap_or(0)), ..Usage::default() };
-            price.cost(&usage)
-        };
+        let margin = all.iter().map(Estimate::margin).fold(0.1, f64::max);
+        let cost = |price: Price| all.iter().map(|e| e.cost_with(&price, e.output.unwrap_or(0))).sum();
         Self {
             model: entry.alias.clone(),
             calls: wanted.len() as u64,
             input,
             margin,
             output,
-            cost: entry.price.and_then(cost),
+            cost: entry.price.map(cost),
             price_as_of: entry.price_as_of.map(str::to_owned),
         }
     }
@@ -166,7 +163,9 @@ impl Forecast {
         match (self.output, self.cost) {
             (Some(output), Some(cost)) => text.push_str(&format!(", at most {output} out: at most ${cost:.4}")),
             (Some(output), None) => text.push_str(&format!(", at most {output} out; the model has no `price`")),
-            (None, Some(cost)) => text.push_str(&format!(", answers without a limit: ${cost:.4} and what they cost")),
+            (None, Some(cost)) => text.push_str(&format!(
+                ", answers without a limit: ${cost:.4} at most for what is read, and what they cost"
+            )),
             (None, None) => text.push_str(", answers without a limit; the model has no `price`"),
         }
         if let (Some(_), Some(day)) = (self.cost, &self.price_as_of) {
