@@ -9,6 +9,7 @@ mod hostile;
 mod killed;
 mod limits;
 mod providers;
+mod regressions;
 mod requests;
 mod review;
 mod running;
