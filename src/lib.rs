@@ -6,6 +6,7 @@
 //!  tree or   prompts,    × case   ├─ recording ─ model
 //!  commit)   cases)      × model  ├─ expect
 //!                        × sample)└─ snapshot
+//!                                     compare = two sides, case by case + stats
 //! ```
 //!
 //! Each module imports only from those above it in this list; `tests/layers.rs` holds the rule.
@@ -19,8 +20,10 @@ pub mod plan;
 pub mod model;
 pub mod recording;
 pub mod expect;
+pub mod stats;
 pub mod snapshot;
 pub mod run;
+pub mod compare;
 pub mod report;
 pub mod review;
 pub mod cli;

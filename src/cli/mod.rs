@@ -3,6 +3,7 @@
 //! the clock.
 
 mod batch;
+mod compare;
 mod context;
 mod environment;
 mod failure;
@@ -50,6 +51,7 @@ pub struct Cli {
 enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
+    Compare(compare::Args),
     List(list::Args),
     Render(render::Args),
     Review(waiting::ReviewArgs),
@@ -88,6 +90,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
+        Command::Compare(args) => compare::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),
         Command::Pending(args) => waiting::list(context, &args),

@@ -224,7 +224,7 @@ fn place_of(case: &Case) -> Option<(String, usize)> {
     }
 }
 
-fn check_sample(
+pub(super) fn check_sample(
     answer: &Answer,
     bound: &[Bound],
     any_finish: bool,

@@ -9,6 +9,7 @@ mod budget;
 mod engine;
 mod evaluate;
 mod prepared;
+mod scored;
 mod settings;
 mod stop;
 mod tally;

@@ -4,6 +4,7 @@
 
 mod broken;
 mod commands;
+mod comparing;
 mod faults;
 mod hostile;
 mod killed;

@@ -1,0 +1,216 @@
+//! Pairing: the same case on both sides, with its answers and what they are worth.
+
+use std::collections::HashMap;
+
+use crate::core::names::{CaseName, ModelAlias, PromptName};
+use crate::core::problem::Problems;
+use crate::core::record::{FinishReason, Response};
+use crate::core::verdict::Checked;
+use crate::expect::is_refusal;
+use crate::plan::Plan;
+use crate::project::Compare;
+use crate::recording::Store;
+use crate::run::Prepared;
+
+/// One side of a comparison.
+pub struct Side<'a> {
+    /// The project.
+    pub prepared: &'a Prepared,
+    /// What was planned of it.
+    pub plan: &'a Plan,
+    /// Its recordings.
+    pub store: &'a Store,
+}
+
+/// One answer, as far as a comparison looks at it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Whether it passes, under head's expectations.
+    pub pass: bool,
+    /// Its score, from 0 to 1.
+    pub score: f64,
+    /// The answer.
+    pub text: String,
+    /// Characters.
+    pub length: u64,
+    /// Tokens of the answer.
+    pub output_tokens: Option<u64>,
+    /// USD.
+    pub cost: Option<f64>,
+    /// Milliseconds.
+    pub latency_ms: Option<u64>,
+    /// Whether the model declined.
+    pub refused: bool,
+    /// Whether JSON was wanted and something else came.
+    pub unparsed: bool,
+    /// The model that answered, as the server reported it, with its fingerprint.
+    pub served: Option<String>,
+    /// What did not hold.
+    pub failed: Vec<Checked>,
+}
+
+/// A case on both sides.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// The case.
+    pub case: CaseName,
+    /// Its tags, as head has them.
+    pub tags: Vec<String>,
+    /// The model of head, and the one of base.
+    pub models: (ModelAlias, ModelAlias),
+    /// The digests of the prompt: base and head.
+    pub digests: (String, String),
+    /// Whether the entries of the two models say something else.
+    pub entry_changed: bool,
+    /// Whether head expects something else.
+    pub expectations_changed: bool,
+    /// Base's answers.
+    pub base: Vec<Sample>,
+    /// Head's answers.
+    pub head: Vec<Sample>,
+}
+
+/// Which way a case went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flip {
+    /// More of base's answers passed.
+    Loss,
+    /// More of head's answers pass.
+    Win,
+}
+
+impl Pair {
+    /// Head's share of passing answers less base's.
+    #[must_use]
+    pub fn difference(&self) -> f64 {
+        rate(&self.head) - rate(&self.base)
+    }
+
+    /// Which way the case went, if any.
+    #[must_use]
+    pub fn flip(&self) -> Option<Flip> {
+        let difference = self.difference();
+        if difference < 0.0 {
+            Some(Flip::Loss)
+        } else if difference > 0.0 {
+            Some(Flip::Win)
+        } else {
+            None
+        }
+    }
+}
+
+fn rate(samples: &[Sample]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most a thousand samples")]
+    let (passes, count) = (samples.iter().filter(|s| s.pass).count() as f64, samples.len().max(1) as f64);
+    passes / count
+}
+
+/// What could be paired, and what could not.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs {
+    /// The pairs, in head's order.
+    pub pairs: Vec<Pair>,
+    /// Cases of head that base does not have.
+    pub only_head: u64,
+    /// Cases of base that head does not have.
+    pub only_base: u64,
+    /// Cases of both without an answer on one side.
+    pub unanswered: u64,
+}
+
+/// Pairs the items of both plans: the same prompt and case, and the same model unless two are named.
+pub fn pair(base: &Side<'_>, head: &Side<'_>, models: Option<(&ModelAlias, &ModelAlias)>) -> Result<Pairs, Problems> {
+    let (base_answers, head_answers) =
+        (base.prepared.answers(base.plan, base.store)?, head.prepared.answers(head.plan, head.store)?);
+    let name = |side: &Side<'_>, index: usize| {
+        let item = &side.plan.items[index];
+        let workspace = &side.prepared.workspace;
+        let case = &workspace.cases.list[item.case];
+        let model = workspace.config.models[item.model].alias.clone();
+        (workspace.prompt_of(case).name.clone(), case.name.clone(), model)
+    };
+    let mut of_base: HashMap<(PromptName, CaseName, ModelAlias), usize> =
+        (0..base.plan.items.len()).map(|index| (name(base, index), index)).collect();
+    let mut pairs = Pairs::default();
+    for (index, answers) in head_answers.iter().enumerate() {
+        let (prompt, case, model) = name(head, index);
+        let other = match models {
+            Some((base_model, head_model)) if *head_model == model => base_model.clone(),
+            Some(_) => continue,
+            None => model.clone(),
+        };
+        let Some(base_index) = of_base.remove(&(prompt.clone(), case.clone(), other.clone())) else {
+            pairs.only_head += 1;
+            continue;
+        };
+        let all = |answers: &[Option<Response>]| answers.iter().flatten().cloned().collect::<Vec<Response>>();
+        let (before, after) = (all(&base_answers[base_index]), all(answers));
+        if before.is_empty() || after.is_empty() {
+            pairs.unanswered += 1;
+            continue;
+        }
+        let (base_item, item) = (&base.plan.items[base_index], &head.plan.items[index]);
+        let base_entry = &base.prepared.workspace.config.models[base_item.model];
+        let entry = &head.prepared.workspace.config.models[item.model];
+        let wants_json = wants_json(head.prepared, item.case);
+        let score = |answers: &[Response], entry| {
+            let scored = answers.iter().map(|answer| sample(head.prepared, item.case, entry, answer, wants_json));
+            scored.collect::<Result<Vec<Sample>, Problems>>()
+        };
+        let digest = |prepared: &Prepared, case: usize| {
+            prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
+        };
+        pairs.pairs.push(Pair {
+            tags: head.prepared.workspace.cases.list[item.case].tags.to_vec(),
+            digests: (digest(base.prepared, base_item.case), digest(head.prepared, item.case)),
+            entry_changed: (&base_entry.provider, &base_entry.model, &base_entry.params, &base_entry.extras)
+                != (&entry.provider, &entry.model, &entry.params, &entry.extras),
+            expectations_changed: base.prepared.expected(base_item.case) != head.prepared.expected(item.case),
+            base: score(&before, base_entry)?,
+            head: score(&after, entry)?,
+            models: (other, model),
+            prompt,
+            case,
+        });
+    }
+    let wanted = |model: &ModelAlias| models.is_none_or(|(base_model, _)| base_model == model);
+    pairs.only_base = of_base.keys().filter(|(_, _, model)| wanted(model)).count() as u64;
+    Ok(pairs)
+}
+
+fn wants_json(prepared: &Prepared, case: usize) -> bool {
+    let case = &prepared.workspace.cases.list[case];
+    case.compare == Compare::Json || prepared.workspace.prompt_of(case).front.output.is_some()
+}
+
+fn sample(
+    prepared: &Prepared,
+    case: usize,
+    entry: &crate::project::ModelEntry,
+    answer: &Response,
+    wants_json: bool,
+) -> Result<Sample, Problems> {
+    let outcome = prepared.score(case, entry, answer)?;
+    let served = answer.model.as_ref().map(|model| match &answer.system_fingerprint {
+        Some(fingerprint) => format!("{model} {fingerprint}"),
+        None => model.clone(),
+    });
+    Ok(Sample {
+        pass: outcome.verdict == crate::core::verdict::Verdict::Passed,
+        score: outcome.score.unwrap_or(0.0),
+        length: answer.text.chars().count() as u64,
+        output_tokens: answer.usage.output,
+        cost: outcome.cost_usd,
+        latency_ms: answer.latency_ms,
+        refused: answer.finish_reason == FinishReason::Refusal || is_refusal(answer),
+        unparsed: wants_json
+            && answer.tool_calls.is_empty()
+            && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
+        text: answer.text.clone(),
+        served,
+        failed: outcome.expectations.into_iter().filter(|checked| !checked.pass).collect(),
+    })
+}

@@ -1,0 +1,208 @@
+//! A comparison for a person: the verdicts first, then what is behind them.
+
+use std::io::{self, Write};
+
+use super::difference::write_difference;
+use super::style::Style;
+use crate::compare::{Comparison, Flip, Pair, Pairs, Ratio, Row, Verdict};
+use crate::core::escape::terminal_line;
+use crate::core::verdict::Difference;
+
+/// The most flipped cases that are shown with their answers.
+const SHOWN: usize = 5;
+/// The most lines of a difference.
+const LINES: usize = 12;
+/// Below this a probability has no digits that mean anything.
+const TINY: f64 = -690.0;
+
+/// Writes a comparison.
+pub fn write_comparison(
+    out: &mut dyn Write,
+    comparison: &Comparison,
+    pairs: &Pairs,
+    sides: (&str, &str),
+    style: Style,
+) -> io::Result<()> {
+    let title = format!("compare {} → {}", terminal_line(sides.0), terminal_line(sides.1));
+    writeln!(out, "{}", style.bold(&title))?;
+    for row in &comparison.prompts {
+        line(out, row, comparison.sequential, style)?;
+        // What a whole hides is said before anything else.
+        for slice in comparison.slices.iter().filter(|slice| slice.prompt == row.prompt) {
+            if slice.verdict == Verdict::Regressed
+                || slice.verdict != row.verdict && slice.verdict != Verdict::Undecided
+            {
+                line(out, slice, comparison.sequential, style)?;
+            }
+        }
+    }
+    for row in &comparison.prompts {
+        writeln!(out)?;
+        figures(out, row, style)?;
+        for slice in comparison.slices.iter().filter(|slice| slice.prompt == row.prompt) {
+            figures(out, slice, style)?;
+        }
+        flips(out, row, pairs, style)?;
+        blame(out, row, style)?;
+    }
+    let left_out = [
+        (pairs.unanswered, "without a recorded answer on one side"),
+        (pairs.only_head, "only in head"),
+        (pairs.only_base, "only in base"),
+    ];
+    for (count, why) in left_out.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "{}", style.yellow(&format!("note: {count} cases left out: {why}")))?;
+    }
+    writeln!(
+        out,
+        "{}",
+        style.dim("p says how likely such a difference is by chance on these cases; the interval looks beyond them")
+    )?;
+    out.flush()
+}
+
+fn name(row: &Row) -> String {
+    let prompt = terminal_line(&row.prompt);
+    match &row.tag {
+        Some(tag) => format!("{prompt} [{}]", terminal_line(tag)),
+        None => prompt.into_owned(),
+    }
+}
+
+fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::Result<()> {
+    let text = format!("{:14}", row.verdict.name().to_uppercase());
+    let verdict = match row.verdict {
+        Verdict::Regressed => style.red(&text),
+        Verdict::Improved | Verdict::NotRegressed => style.green(&text),
+        Verdict::Undecided => style.yellow(&text),
+    };
+    let stopped = row
+        .stopped_after
+        .filter(|_| sequential)
+        .map(|pairs| format!(", decided after {pairs} pairs"))
+        .unwrap_or_default();
+    let few = row.verdict == Verdict::Undecided && row.losses.max(row.wins) < 5 && row.cases < 40;
+    let few = if few { ": too few cases" } else { "" };
+    writeln!(
+        out,
+        "{verdict} {}{few}  {} of {} → {} of {}, {} losses, {} wins, {}{stopped}",
+        style.bold(&name(row)),
+        row.base_passes,
+        row.base_answers,
+        row.head_passes,
+        row.head_answers,
+        row.losses,
+        row.wins,
+        points(row)
+    )
+}
+
+/// The difference in points, with its interval.
+fn points(row: &Row) -> String {
+    let interval = row.interval.map(|(low, high)| format!(" [{:+.1}, {:+.1}]", low * 100.0, high * 100.0));
+    format!("{:+.1} points{}", row.difference * 100.0, interval.unwrap_or_default())
+}
+
+fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
+    writeln!(out, "{}", style.bold(&name(row)))?;
+    let p = if row.ln_p_two_sided < TINY { "< 1e-300".to_owned() } else { Short(row.p_two_sided).to_string() };
+    writeln!(
+        out,
+        "    {} cases · p {p} two-sided, {} one-sided · q {}, Holm {}",
+        row.cases,
+        Short(row.p_regress),
+        Short(row.q),
+        Short(row.p_holm)
+    )?;
+    let ratio = |name: &str, ratio: &Option<Ratio>| {
+        let ratio = ratio.as_ref()?;
+        Some(format!("{name} ×{:.2} [{:.2}, {:.2}]", ratio.ratio, ratio.interval.0, ratio.interval.1))
+    };
+    let mut facts: Vec<String> = [
+        ratio("length", &row.length_ratio),
+        ratio("tokens", &row.token_ratio),
+        ratio("cost", &row.cost_ratio),
+        row.latency_ratio.map(|ratio| format!("latency ×{ratio:.2}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let shares = [
+        ("refused", row.shares.refusals),
+        ("unparsed", row.shares.unparsed),
+        ("commonest answer", row.shares.commonest),
+    ];
+    for (name, (base, head)) in shares.into_iter().filter(|(_, (base, head))| (base - head).abs() > 0.005) {
+        facts.push(format!("{name} {:.0} % → {:.0} %", base * 100.0, head * 100.0));
+    }
+    if !facts.is_empty() {
+        writeln!(out, "    {}", facts.join(" · "))?;
+    }
+    Ok(())
+}
+
+/// A probability with three digits that mean something.
+struct Short(f64);
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0.0 {
+            f.write_str("< 1e-300")
+        } else if self.0 < 0.001 {
+            write!(f, "{:.2e}", self.0)
+        } else {
+            write!(f, "{:.3}", self.0)
+        }
+    }
+}
+
+fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Result<()> {
+    let of_prompt = |pair: &&Pair| pair.prompt.as_str() == row.prompt;
+    let mut flipped: Vec<&Pair> = pairs.pairs.iter().filter(of_prompt).filter(|pair| pair.flip().is_some()).collect();
+    flipped.sort_by_key(|pair| pair.flip() == Some(Flip::Win));
+    for pair in flipped.iter().take(SHOWN) {
+        let word = if pair.flip() == Some(Flip::Loss) { style.red("lost") } else { style.green("won ") };
+        writeln!(out, "  {word} {}", terminal_line(pair.case.as_str()))?;
+        if let Some(failed) = pair.head.iter().flat_map(|sample| &sample.failed).next() {
+            writeln!(out, "       {}: {}", failed.kind, terminal_line(&failed.reason))?;
+        }
+        if let (Some(old), Some(new)) = (pair.base.first(), pair.head.first())
+            && old.text != new.text
+        {
+            let difference = Difference { what: "answer", old: old.text.clone(), new: new.text.clone(), json: false };
+            let mut text = Vec::new();
+            write_difference(&mut text, &difference, "       ", style)?;
+            let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+            for line in lines.iter().take(LINES) {
+                out.write_all(line)?;
+            }
+            if lines.len() > LINES {
+                writeln!(out, "       {}", style.dim(&format!("… {} more lines", lines.len() - LINES)))?;
+            }
+        }
+    }
+    if flipped.len() > SHOWN {
+        writeln!(out, "  … and {} more that flipped; --json has all of them", flipped.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+/// What differs between the sides, and what would tell two causes apart.
+fn blame(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
+    let changed = &row.changed;
+    let causes: Vec<&str> = [(changed.prompt, "the prompt"), (changed.model, "the model")]
+        .into_iter()
+        .filter_map(|(differs, what)| differs.then_some(what))
+        .collect();
+    let text = match causes.as_slice() {
+        [] => "the prompt and the model are the same on both sides".to_owned(),
+        [one] => format!("what differs: {one}"),
+        _ => "confounded: the prompt and the model differ; compare the two commits on one model, and the two models at one commit, to tell them apart".to_owned(),
+    };
+    writeln!(out, "    {}", style.dim(&text))?;
+    if changed.expectations {
+        let text = "the expectations differ, too: both sides are scored under those of head";
+        writeln!(out, "    {}", style.dim(text))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Recorded answers of a plan, scored under whatever expectations: what a comparison is made of. Nothing is asked.
+
+use rayon::prelude::*;
+
+use super::answer::Answer;
+use super::evaluate::check_sample;
+use super::prepared::Prepared;
+use super::wanted::recorded;
+use crate::core::problem::{Problem, Problems};
+use crate::core::record::Response;
+use crate::core::verdict::{AnswerSource, SampleOutcome};
+use crate::plan::{Item, Plan};
+use crate::project::ModelEntry;
+use crate::recording::Store;
+
+impl Prepared {
+    /// The recorded answers to each item of a plan, one a sample; `None` where there is none.
+    pub fn answers(&self, plan: &Plan, store: &Store) -> Result<Vec<Vec<Option<Response>>>, Problems> {
+        let of_item = |item: &Item| {
+            let found = item.keys.iter().map(|key| Ok(recorded(self, store, item, key)?.map(|line| line.response)));
+            found.collect::<Result<Vec<_>, Problems>>()
+        };
+        plan.items.par_iter().map(of_item).collect()
+    }
+
+    /// What the expectations of a case make of an answer, wherever the answer is from.
+    pub fn score(&self, case: usize, entry: &ModelEntry, answer: &Response) -> Result<SampleOutcome, Problem> {
+        let case = &self.workspace.cases.list[case];
+        let bound = self.bind(case)?;
+        let any_finish = self.expectations(case).any(|expectation| expectation.accepts_any_finish());
+        let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded);
+        Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price))
+    }
+
+    /// What is expected of a case, as it is written: two sides that expect the same say the same here.
+    #[must_use]
+    pub fn expected(&self, case: usize) -> String {
+        let case = &self.workspace.cases.list[case];
+        let prompt = self.workspace.prompt_of(case);
+        let checks: Vec<String> = case.checks.iter().map(|check| check.node.to_json().to_string()).collect();
+        let output = prompt.front.output.as_ref().map(|output| output.format.schema.to_string());
+        format!("{}\n{}\n{:?}", checks.join("\n"), output.unwrap_or_default(), case.threshold)
+    }
+}

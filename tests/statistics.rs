@@ -1,0 +1,274 @@
+//! Statistics against reference values, where they are at hand, and properties that hold for whatever is given.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use promptctl::stats::{
+    Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_least, binomial_at_most, clustered_mean, holm,
+    log_ratio, paired_mean, pass_at_k, pass_hat_k, quantile_ranks, sign_flip, stratified_exact, wilson,
+};
+
+/// A section of the reference values; `None`, with a word on why, where there are none.
+#[expect(clippy::print_stderr, reason = "a test that does nothing says so")]
+fn section(name: &str) -> Option<Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/stats_vectors.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let whole: Value = serde_json::from_str(&text).expect("JSON");
+            Some(whole[name].clone())
+        }
+        Err(error) => {
+            eprintln!("skipped: {}: {error}", path.display());
+            None
+        }
+    }
+}
+
+fn near(value: f64, expected: &Value, what: &str) {
+    let expected = expected.as_f64().unwrap_or_else(|| panic!("{what}: {expected}"));
+    let close = (value - expected).abs() <= 1e-6_f64.max(1e-6 * expected.abs());
+    // Tiny probabilities are compared by their size, not by their distance from 0.
+    let tiny = expected.abs() < 1e-6 && expected != 0.0 && ((value - expected) / expected).abs() > 1e-6;
+    assert!(close && !tiny, "{what}: {value} is not {expected}");
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().expect("a list").iter().map(|n| n.as_f64().expect("a number")).collect()
+}
+
+fn count(value: &Value) -> u64 {
+    value.as_u64().expect("a count")
+}
+
+fn list(name: &str) -> Vec<Value> {
+    section(name).and_then(|value| value.as_array().cloned()).unwrap_or_default()
+}
+
+#[test]
+fn proportions_and_tails_are_the_reference() {
+    for v in list("proportion_interval") {
+        let (low, high) = wilson(count(&v["k"]), count(&v["n"]), v["conf"].as_f64().expect("a level"));
+        near(low, &v["wilson"][0], "wilson");
+        near(high, &v["wilson"][1], "wilson");
+    }
+    for v in list("binom_gate") {
+        let (k, n, p) = (count(&v["k"]), count(&v["n"]), v["p0"].as_f64().expect("a share"));
+        near(binomial_at_most(k, n, p), &v["p_le"], "p_le");
+        near(binomial_at_least(k, n, p), &v["p_ge"], "p_ge");
+    }
+    for v in list("pass_k") {
+        let (n, c, k) = (count(&v["n"]), count(&v["c"]), count(&v["k"]));
+        near(pass_at_k(n, c, k), &v["pass_at_k"], "pass@k");
+        near(pass_hat_k(n, c, k), &v["pass_hat_k"], "pass^k");
+    }
+    for v in list("quantile_ci_order_stats") {
+        let ranks = quantile_ranks(count(&v["n"]), v["q"].as_f64().expect("q"), v["conf"].as_f64().expect("conf"));
+        let expected = v["lo_rank"].as_u64().zip(v["hi_rank"].as_u64());
+        assert_eq!(ranks, expected, "{v}");
+    }
+}
+
+fn singles(losses: u64, wins: u64) -> Vec<Stratum> {
+    let one = |base_passes, head_passes| Stratum { base_passes, base: 1, head_passes, head: 1 };
+    let count = |n: u64| usize::try_from(n).expect("small");
+    [vec![one(1, 0); count(losses)], vec![one(0, 1); count(wins)], vec![one(1, 1); 3]].concat()
+}
+
+#[test]
+fn exact_tests_are_the_reference() {
+    for v in list("mcnemar") {
+        let test = stratified_exact(&singles(count(&v["loss"]), count(&v["win"])));
+        near(test.p_two_sided(), &v["p_two"], "mcnemar, two-sided");
+        near(test.p_regress(), &v["p_regress"], "mcnemar, one-sided");
+        near(test.mid_p_regress(), &v["midp_regress"], "mcnemar, mid-p");
+    }
+    for v in list("fisher") {
+        let cell = |row: usize, column: usize| count(&v["table"][row][column]);
+        let stratum = Stratum {
+            base_passes: cell(0, 0),
+            base: cell(0, 0) + cell(0, 1),
+            head_passes: cell(1, 0),
+            head: cell(1, 0) + cell(1, 1),
+        };
+        let test = stratified_exact(&[stratum]);
+        near(test.p_regress(), &v["p_regress"], "fisher");
+        near(test.p_improve(), &v["p_improve"], "fisher");
+    }
+    for v in list("stratified_exact") {
+        let stratum = |s: &Value| Stratum {
+            base_passes: count(&s[0]),
+            base: count(&s[1]),
+            head_passes: count(&s[2]),
+            head: count(&s[3]),
+        };
+        let strata: Vec<Stratum> = v["strata"].as_array().expect("strata").iter().map(stratum).collect();
+        let test = stratified_exact(&strata);
+        near(test.p_regress(), &v["p_regress"], "stratified");
+        for (value, name) in [
+            (test.p_improve(), "p_improve"),
+            (test.p_two_sided(), "p_two_doubled"),
+            (test.mid_p_regress(), "midp_regress"),
+        ] {
+            if !v[name].is_null() {
+                near(value, &v[name], name);
+            }
+        }
+    }
+    for v in list("sign_flip_exact") {
+        let test = sign_flip(&numbers(&v["d"]), 1);
+        near(test.p_regress, &v["p_regress"], "sign flip");
+        near(test.p_two_sided, &v["p_two"], "sign flip");
+    }
+}
+
+#[test]
+fn estimates_are_the_reference() {
+    if let Some(v) = section("paired_t") {
+        let (base, head) = (numbers(&v["base"]), numbers(&v["cand"]));
+        let differences: Vec<f64> = base.iter().zip(&head).map(|(base, head)| head - base).collect();
+        let estimate = paired_mean(&differences, 0.95).expect("enough");
+        near(estimate.mean, &v["mean_diff"], "mean");
+        near(estimate.error, &v["se"], "error");
+        near(estimate.p_two_sided, &v["p_two"], "p");
+        near(estimate.interval.0, &v["ci95"][0], "interval");
+        near(estimate.interval.1, &v["ci95"][1], "interval");
+    }
+    if let Some(v) = section("clustered_se") {
+        let groups = v["cluster"].as_array().expect("groups").iter().map(count);
+        let pairs: Vec<(u64, f64)> = groups.zip(numbers(&v["d"])).collect();
+        let estimate = clustered_mean(&pairs, 0.95).expect("enough");
+        near(estimate.mean, &v["mean"], "mean");
+        near(estimate.error, &v["se_cr1_G"], "error");
+        near(estimate.p_two_sided, &v["p_two"], "p");
+        near(estimate.interval.0, &v["ci95"][0], "interval");
+    }
+    if let Some(v) = section("repeats_cluster_by_case") {
+        let estimate = paired_mean(&numbers(&v["case_diff"]), 0.95).expect("enough");
+        near(estimate.mean, &v["mean"], "mean");
+        near(estimate.error, &v["se"], "error");
+        near(estimate.interval.1, &v["ci95"][1], "interval");
+    }
+    if let Some(v) = section("log_ratio") {
+        let pairs: Vec<(f64, f64)> = numbers(&v["base"]).into_iter().zip(numbers(&v["cand"])).collect();
+        let estimate = log_ratio(&pairs, 0.95).expect("enough");
+        near(estimate.mean, &v["gmr"], "ratio");
+        near(estimate.interval.0, &v["ci95"][0], "interval");
+        near(estimate.interval.1, &v["ci95"][1], "interval");
+        near(estimate.p_two_sided, &v["p_two"], "p");
+    }
+}
+
+#[test]
+fn many_tests_and_sequences_are_the_reference() {
+    for v in list("multiplicity") {
+        let p = numbers(&v["p"]);
+        for (index, (q, h)) in benjamini_hochberg(&p).into_iter().zip(holm(&p)).enumerate() {
+            near(q, &v["bh"][index], "bh");
+            near(h, &v["holm"][index], "holm");
+        }
+    }
+    for v in list("betting_eprocess") {
+        let mut bets = Sequential::new(0.05, 0.05, v["delta"].as_f64().expect("delta"));
+        let (mut first_regress, mut first_ok) = (None, None);
+        for (t, d) in (1_u64..).zip(numbers(&v["d"])) {
+            bets.take(d);
+            first_regress = first_regress.or((bets.e_regress() >= 20.0).then_some(t));
+            first_ok = first_ok.or((bets.e_ok() >= 20.0).then_some(t));
+            let at = usize::try_from(t - 1).expect("small");
+            if let Some(expected) = v["e_regress_path"].get(at) {
+                near(bets.e_regress(), expected, "e_regress");
+                near(bets.e_ok(), &v["e_ok_path"][at], "e_ok");
+            }
+        }
+        near(bets.e_regress(), &v["e_regress"], "e_regress");
+        near(bets.e_ok(), &v["e_ok"], "e_ok");
+        assert_eq!((first_regress, first_ok), (v["first_regress_20"].as_u64(), v["first_ok_20"].as_u64()));
+    }
+}
+
+#[test]
+fn a_real_drift_has_a_probability_that_no_float_holds() {
+    let test = stratified_exact(&singles(1200, 3));
+    assert!(test.p_regress() < 1e-300 || test.p_regress() == 0.0);
+    assert!(test.ln_regress.is_finite() && test.ln_regress < -700.0);
+    // 477 losses and 139 wins, as two versions of a model had on a thousand questions.
+    assert!((stratified_exact(&singles(477, 139)).p_two_sided() / 2.81e-44 - 1.0).abs() < 0.01);
+}
+
+/// 2,000 suites in which nothing changed, and as many with a real drop.
+#[test]
+fn stopping_early_keeps_its_promises() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut alarms = 0;
+    let mut found = 0;
+    for _ in 0..2000 {
+        let (mut null, mut drop) = (Sequential::new(0.05, 0.05, 0.1), Sequential::new(0.05, 0.05, 0.1));
+        for _ in 0..100 {
+            let pass = |random: &mut fastrand::Rng, p: f64| f64::from(u8::from(random.f64() < p));
+            null.take(pass(&mut random, 0.8) - pass(&mut random, 0.8));
+            // A drop of 20 points on cases that mostly agree: a fifth of those that passed fail now.
+            let base = pass(&mut random, 0.9);
+            let lost = pass(&mut random, 0.2 / 0.9);
+            drop.take(if base > 0.0 && lost > 0.0 { -1.0 } else { 0.0 });
+        }
+        alarms += u32::from(null.decision() == Some(Decision::Regressed));
+        found += u32::from(drop.decision() == Some(Decision::Regressed));
+    }
+    assert!(alarms <= 100, "{alarms} false alarms in 2,000");
+    assert!(found >= 1900, "found {found} of 2,000");
+}
+
+fn strata() -> impl Strategy<Value = Vec<Stratum>> {
+    let stratum = (1_u64..6, 1_u64..6).prop_flat_map(|(base, head)| {
+        (0..=base, 0..=head).prop_map(move |(base_passes, head_passes)| Stratum {
+            base_passes,
+            base,
+            head_passes,
+            head,
+        })
+    });
+    proptest::collection::vec(stratum, 0..30)
+}
+
+proptest! {
+    #[test]
+    fn exact_tests_are_probabilities_and_do_not_know_the_order(strata in strata()) {
+        let test = stratified_exact(&strata);
+        for p in [test.p_regress(), test.p_improve(), test.p_two_sided(), test.mid_p_regress()] {
+            prop_assert!((0.0..=1.0).contains(&p), "{p}");
+        }
+        let mut turned = strata.clone();
+        turned.reverse();
+        prop_assert!((stratified_exact(&turned).ln_regress - test.ln_regress).abs() < 1e-9);
+        // Exchanging the sides exchanges the questions.
+        let mirrored: Vec<Stratum> = strata
+            .iter()
+            .map(|s| Stratum { base_passes: s.head_passes, base: s.head, head_passes: s.base_passes, head: s.base })
+            .collect();
+        let mirror = stratified_exact(&mirrored);
+        prop_assert!((mirror.p_improve() - test.p_regress()).abs() < 1e-9);
+        prop_assert!((mirror.p_regress() - test.p_improve()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn adjusted_values_are_probabilities_in_the_same_order(p in proptest::collection::vec(0.0_f64..=1.0, 0..40)) {
+        for adjusted in [benjamini_hochberg(&p), holm(&p)] {
+            for (i, a) in adjusted.iter().enumerate() {
+                prop_assert!((0.0..=1.0).contains(a) && *a + 1e-12 >= p[i]);
+                for (j, b) in adjusted.iter().enumerate() {
+                    prop_assert!(p[i] >= p[j] || a <= b);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn intervals_hold_what_was_seen(n in 1_u64..500, share in 0.0_f64..=1.0) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let k = (share * n as f64) as u64;
+        let (low, high) = wilson(k, n, 0.95);
+        #[expect(clippy::cast_precision_loss)]
+        let seen = k as f64 / n as f64;
+        prop_assert!(0.0 <= low && low <= seen && seen <= high && high <= 1.0);
+    }
+}
