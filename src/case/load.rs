@@ -198,7 +198,11 @@ impl<'a> Loader<'a> {
                 Ok(text) => {
                     values.insert(variable.name.clone(), Value::String(text));
                 }
-                Err(why) => self.problems.error(Place::span(source, variable.span.clone()), why),
+                Err(why) => {
+                    self.problems.error(Place::span(source, variable.span.clone()), why);
+                    // It is given, if wrongly.
+                    values.insert(variable.name.clone(), Value::String(String::new()));
+                }
             }
         }
         values

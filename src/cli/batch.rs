@@ -85,7 +85,7 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
     plan.items.retain(|item| workspace.config.models[item.model].alias == entry.alias);
     if plan.items.is_empty() {
         let failure = Failure::usage(format!("no prompt is tested on `{}`", entry.alias));
-        return Err(failure.help("name prompts, or name the model under `models:` of a prompt"));
+        return Err(failure.help("name prompts, or name the model under `models:` of a prompt or of `defaults:`"));
     }
     let store = Store::open(std::sync::Arc::clone(&project.tree));
     let mut wanted: BTreeMap<&RequestKey, usize> = BTreeMap::new();
@@ -197,6 +197,16 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
         Some(alias) => find_models(&workspace.config.models, std::slice::from_ref(alias))?.first().map(|e| &e.alias),
         None => None,
     };
+    if text.trim().is_empty() || text.trim_start().starts_with("{\"requests\"") {
+        let what = if text.trim().is_empty() {
+            "is empty"
+        } else {
+            "holds the requests, as `promptctl batch export` wrote them"
+        };
+        return Err(
+            Failure::usage(format!("{shown} {what}")).help("import takes the file of results that the vendor wrote")
+        );
+    }
     let targets = targets(&prepared, only)?;
     if targets.is_empty() {
         return Err(

@@ -249,6 +249,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
         },
         writes,
         max_calls: args.max_calls,
+        calls_before: 0,
         max_cost: args.max_cost,
         confirms: args.confirm.is_some(),
         until: args.max_time.map(|ms| std::time::Instant::now() + std::time::Duration::from_millis(ms)),

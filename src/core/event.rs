@@ -15,7 +15,7 @@ pub enum Event {
         /// How many calls will be needed, as far as is known.
         calls: u64,
     },
-    /// An answer arrived or could not be had; told at once, in no order.
+    /// A case on a model has all its answers, or none can be had; told at once, in no order.
     Progressed {
         /// The model that was asked.
         model: ModelAlias,

@@ -121,7 +121,9 @@ impl Batch {
         } else if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
             Err(Told::read(error.to_string().as_bytes()).message)
         } else {
-            return Err(wrong("there is neither a result nor an error"));
+            let exported = value.get("body").or(value.get("params")).is_some();
+            let why = "this is a request, as `promptctl batch export` wrote it; the vendor's file of results is wanted";
+            return Err(wrong(if exported { why } else { "there is neither a result nor an error" }));
         };
         Ok(BatchResult { key, answer })
     }

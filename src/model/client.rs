@@ -398,7 +398,10 @@ impl Lane<'_> {
     /// The headers that prove who asks.
     fn proof(&self, call: &HttpCall) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         let header = |name: HeaderName, value: &str| {
-            let mut value = HeaderValue::from_str(value).map_err(|_| "the key holds what no header can".to_owned())?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                let variables = self.credentials.variables().join(", ");
+                format!("the key in {variables} holds what no header can: a line end, or another control character")
+            })?;
             value.set_sensitive(true);
             Ok((name, value))
         };

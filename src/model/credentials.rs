@@ -1,5 +1,6 @@
 //! Keys: which variables hold them, and what is sent of them.
 
+use super::hosts::is_home;
 use super::provider::key_of;
 use crate::core::redact::Secrets;
 use crate::project::ModelEntry;
@@ -46,7 +47,9 @@ pub(super) enum Credentials {
 fn key_variable(entry: &ModelEntry) -> Option<String> {
     match (&entry.api_key_env, key_of(entry)) {
         (Some(name), _) => Some(name.clone()),
-        (None, KeyOf::Vendor(name)) if entry.base_url.is_none() => Some(name.to_owned()),
+        (None, KeyOf::Vendor(name)) if entry.base_url.as_ref().is_none_or(|url| is_home(name, url)) => {
+            Some(name.to_owned())
+        }
         (None, KeyOf::Always(name)) => Some(name.to_owned()),
         (None, _) => None,
     }
@@ -135,6 +138,8 @@ mod tests {
         assert_eq!(of(&own, &[]), Err("OPENAI_API_KEY".to_owned()));
         let other = entry("provider: openai\nbase-url: http://127.0.0.1:1/v1\n");
         assert_eq!(of(&other, &[("OPENAI_API_KEY", "k")]), Ok(Vec::new()));
+        let written_out = entry("provider: openai\nbase-url: https://api.openai.com/v1\n");
+        assert_eq!(of(&written_out, &[]), Err("OPENAI_API_KEY".to_owned()));
     }
 
     #[test]

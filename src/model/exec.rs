@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::fault::{Fault, FaultKind, start_of};
 use super::provider::{Building, Exchange, Provider, Reply};
-use super::wire::{arguments, base64_of, promised};
+use super::wire::{arguments, base64_of, unexpected};
 use crate::core::record::{FinishReason, Request, Response, ToolCall, Usage};
 
 /// The keys of a model entry that only this provider knows.
 pub(super) const OPTIONS: [&str; 1] = ["command"];
-const API: &str = "a program that prints one JSON object";
+const API: &str = "the program must print one JSON object with `text`, and nothing else";
 
 struct Exec {
     command: Vec<String>,
@@ -25,6 +25,15 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
     if command.first().is_none_or(String::is_empty) {
         let message = format!("the model `{}` does not say which program it is", building.entry.alias);
         building.wrong(message, "write its name and its arguments: `command: [python3, answer.py]`");
+        return None;
+    }
+    if let [only] = command.as_slice()
+        && only.contains(char::is_whitespace)
+    {
+        let message =
+            format!("the model `{}` names the program `{only}`, and no shell cuts that apart", building.entry.alias);
+        let words: Vec<&str> = only.split_whitespace().collect();
+        building.wrong(message, &format!("write a list: `command: [{}]`", words.join(", ")));
         return None;
     }
     if building.entry.base_url.is_some() {
@@ -48,7 +57,7 @@ impl Provider for Exec {
     /// The status is the program's exit code.
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
         let answer: Answer =
-            serde_json::from_slice(&reply.body).map_err(|error| promised(&error.to_string(), &reply.body, API))?;
+            serde_json::from_slice(&reply.body).map_err(|error| unexpected(&error.to_string(), &reply.body, API))?;
         if let Some(error) = answer.error {
             let message = error.get("message").and_then(Value::as_str).or(error.as_str()).unwrap_or("an error");
             let again = error.get("retry").and_then(Value::as_bool) == Some(true);
@@ -56,7 +65,7 @@ impl Provider for Exec {
             return Err(Fault::new(FaultKind::Server, message).again(again));
         }
         if answer.text.is_none() && answer.tool_calls.is_empty() {
-            return Err(promised("there is no `text`", &reply.body, API));
+            return Err(unexpected("there is no `text`", &reply.body, API));
         }
         let call = |call: WireCall| ToolCall { id: call.id, name: call.name, arguments: arguments(call.arguments) };
         let tool_calls: Vec<ToolCall> = answer.tool_calls.into_iter().map(call).collect();

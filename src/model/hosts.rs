@@ -44,6 +44,13 @@ pub fn vendor_variables() -> impl Iterator<Item = &'static str> {
     VENDORS.iter().map(|(name, _)| *name)
 }
 
+/// Whether an address is the own one of the service that a variable's key belongs to.
+pub(super) fn is_home(variable: &str, url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().to_lowercase();
+    url.scheme() == "https" && VENDORS.iter().any(|(name, pattern)| *name == variable && is_at(&host, pattern))
+}
+
 /// Whether a host is the one of a pattern.
 fn is_at(host: &str, pattern: &str) -> bool {
     let labels = |text: &str| text.split('.').count();
@@ -69,15 +76,24 @@ impl AllowedHosts {
         Self(value.map(hosts))
     }
 
-    fn names(&self, host: &str) -> bool {
-        self.0.as_ref().is_some_and(|hosts| hosts.iter().any(|known| known == host))
+    /// Whether a host is named: alone, or with the port that requests go to.
+    fn names(&self, host: &str, url: Option<&str>) -> bool {
+        let port = url.and_then(|url| reqwest::Url::parse(url).ok()).and_then(|url| url.port_or_known_default());
+        let with_port = format!("{host}:{}", port.unwrap_or(443));
+        self.0.as_ref().is_some_and(|hosts| {
+            let bare = |known: &str| {
+                let known = known.split_once("://").map_or(known, |(_, rest)| rest);
+                known.split('/').next().unwrap_or_default().to_owned()
+            };
+            hosts.iter().any(|known| *known == host || bare(known) == host || bare(known) == with_port)
+        })
     }
 
     /// Whether a model's requests, and its key if it has one, may go to its host.
     pub(super) fn check(&self, entry: &ModelEntry, host: &str, variables: &[&str]) -> Result<(), Problem> {
         let host = host.trim_end_matches('.').to_lowercase();
         let place = || Place::span(&entry.source, entry.alias_span.clone());
-        if self.names(&host) {
+        if self.names(&host, entry.base_url.as_deref()) {
             return Ok(());
         }
         if self.0.is_some() {

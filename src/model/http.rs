@@ -55,6 +55,10 @@ pub(super) fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
         let help = "if a proxy of your company signs it, set SSL_CERT_FILE to a file with its certificate";
         return Fault::new(FaultKind::Tls, message).fatal().help(help);
     }
+    if causes.contains("InvalidContentType") {
+        let message = "the server does not speak TLS at this address".to_owned();
+        return Fault::new(FaultKind::Tls, message).fatal().help("does it speak http:// there?");
+    }
     if error.is_connect() {
         return Fault::new(FaultKind::Connection, format!("no connection: {causes}")).again(true);
     }

@@ -11,7 +11,7 @@ use serde_json_path::JsonPath;
 use super::fault::{Fault, start_of};
 use super::http::status_fault;
 use super::provider::{Building, Exchange, HttpCall, KeyHeader, Provider, Reply};
-use super::wire::{Told, arguments, base64_of, promised, read_header, with_content_type};
+use super::wire::{Told, arguments, base64_of, promised, read_header, unexpected, with_content_type};
 use crate::core::decode::Decoder;
 use crate::core::record::{FinishReason, Request, Response, Role, ToolCall, Usage};
 use crate::core::yaml::{Data, Node};
@@ -312,7 +312,8 @@ impl Provider for HttpApi {
         let text = self.text(&document, "text");
         let tool_calls = self.tool_calls(&document);
         if text.is_none() && tool_calls.is_empty() {
-            return Err(promised("nothing is where `text` points to", &reply.body, API));
+            let help = "check the paths of `response:` against what came";
+            return Err(unexpected("nothing is where `text` points to", &reply.body, help));
         }
         let said = self.text(&document, "finish-reason");
         let finish_reason = match &said {

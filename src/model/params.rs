@@ -84,6 +84,9 @@ fn check_entry(entry: &ModelEntry, problems: &mut Problems) {
     let mut refused = false;
     for name in entry.params.keys() {
         if let Some(Unsendable { why, help }) = refusal(entry, name) {
+            // What is ignored here would be given and ignored at once.
+            let ours = OURS.iter().any(|(known, _)| known == name);
+            let help = if ours { help } else { format!("take `{name}` out of the `params` of `{}`", entry.alias) };
             problems.push(Problem::error(Place::span(&entry.source, span(name)), why).help(help));
             refused = true;
         }
@@ -92,6 +95,27 @@ fn check_entry(entry: &ModelEntry, problems: &mut Problems) {
     if let Some(Unsendable { why, help }) = doubled {
         let last = entry.params.keys().next_back().map_or(0..0, |name| span(name));
         problems.push(Problem::error(Place::span(&entry.source, last), why).help(help));
+    }
+}
+
+/// Reports parameters of an entry that no request to it could ever be sent with, once and where they stand.
+fn check_own_params(entry: &ModelEntry, provider: &dyn Provider, problems: &mut Problems) {
+    let probe = Request {
+        provider: entry.provider.clone(),
+        model: entry.model.clone(),
+        messages: Vec::new(),
+        tools: Vec::new(),
+        response_format: None,
+        params: entry.params.clone(),
+        extras: None,
+    };
+    // Protocols of turns would miss the turns.
+    let says = ["openai", "azure-openai", "http"].contains(&entry.provider.as_str()) && !entry.params.is_empty();
+    if let Some(what) = says.then(|| provider.cannot(&probe)).flatten() {
+        let name = entry.params.keys().next().cloned().unwrap_or_default();
+        let span = entry.param_spans.get(&name).cloned().unwrap_or_else(|| entry.alias_span.clone());
+        let message = format!("the provider `{}` cannot be sent {what}", entry.provider);
+        problems.push(Problem::error(Place::span(&entry.source, span), message));
     }
 }
 
@@ -104,6 +128,7 @@ impl Checker {
         let build = |entry: &ModelEntry| {
             let provider = super::provider::build(entry, None, problems)?;
             check_entry(entry, problems);
+            check_own_params(entry, &*provider, problems);
             Some(provider)
         };
         Self(entries.iter().map(build).collect())

@@ -125,8 +125,13 @@ pub(super) fn with_content_type(own: &[(String, String)]) -> Vec<(String, String
 
 /// The fault of an answer that is not what the protocol promises.
 pub(super) fn promised(why: &str, body: &[u8], api: &str) -> Fault {
+    unexpected(why, body, format!("is base-url the address of {api}?"))
+}
+
+/// The same with other advice.
+pub(super) fn unexpected(why: &str, body: &[u8], help: impl Into<String>) -> Fault {
     let message = format!("the answer is not what the protocol promises ({why}): {}", start_of(body));
-    Fault::new(FaultKind::Protocol, message).billable().help(format!("is base-url the address of {api}?"))
+    Fault::new(FaultKind::Protocol, message).billable().help(help)
 }
 
 /// A header of an entry. One that carries a key does not belong into a file.
@@ -308,6 +313,14 @@ pub(super) fn cannot_take_turns(request: &Request) -> Option<String> {
 pub(super) fn cannot_pair(request: &Request) -> Option<String> {
     if request.messages.iter().any(|m| m.role == Role::Tool && m.tool_call_id.is_none()) {
         return Some("a tool's result without the call that it answers: write `tool_call(NAME, ARGUMENTS)` into the assistant's message before it".to_owned());
+    }
+    let answered =
+        |id: &str| request.messages.iter().any(|m| m.role == Role::Tool && m.tool_call_id.as_deref() == Some(id));
+    if let Some(call) = request.messages.iter().flat_map(|m| &m.tool_calls).find(|call| !answered(&call.id)) {
+        return Some(format!(
+            "the call of the tool `{}` without its result: write `role(\"tool\")` and the result behind it",
+            call.name
+        ));
     }
     let shown = request.messages.iter().find(|m| !m.images.is_empty() && m.role != Role::User)?;
     Some(format!("a picture in a message of `{}`: only the user shows pictures", shown.role.name()))

@@ -41,6 +41,18 @@ pub struct Unsendable {
 /// Says whether a request can be sent to the model of an index.
 pub type Sendable<'a> = &'a (dyn Fn(usize, &Request) -> Result<(), Unsendable> + Sync);
 
+/// Why a case is not planned. What is wrong with many cases for the same reason is `alike`.
+struct NoItem {
+    problem: Problem,
+    alike: Option<String>,
+}
+
+impl From<Problem> for NoItem {
+    fn from(problem: Problem) -> Self {
+        Self { problem, alike: None }
+    }
+}
+
 /// Everything that a run will do, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -67,15 +79,28 @@ impl Plan {
         overrides: &Overrides,
         sendable: Sendable<'_>,
     ) -> Result<Self, Problems> {
-        let planned: Vec<Result<Vec<Item>, Problem>> =
+        let planned: Vec<Result<Vec<Item>, NoItem>> =
             selected.par_iter().map(|index| plan_case(workspace, *index, overrides, sendable)).collect();
         let mut items = Vec::with_capacity(selected.len());
         let mut problems = Problems::default();
+        let mut refused: Vec<(String, Problem, usize)> = Vec::new();
         for result in planned {
             match result {
                 Ok(case) => items.extend(case),
-                Err(problem) => problems.push(problem),
+                Err(NoItem { problem, alike: None }) => problems.push(problem),
+                Err(NoItem { problem, alike: Some(why) }) => match refused.iter_mut().find(|(known, ..)| *known == why)
+                {
+                    Some((_, _, count)) => *count += 1,
+                    None => refused.push((why, problem, 0_usize)),
+                },
             }
+        }
+        // What is true of every case of a prompt is said once.
+        for (_, mut problem, more) in refused {
+            if more > 0 {
+                problem.message = format!("{} (and so {more} more cases)", problem.message);
+            }
+            problems.push(problem);
         }
         if problems.is_empty() { Ok(Self { items }) } else { Err(problems) }
     }
@@ -92,13 +117,13 @@ fn plan_case(
     index: usize,
     overrides: &Overrides,
     sendable: Sendable<'_>,
-) -> Result<Vec<Item>, Problem> {
+) -> Result<Vec<Item>, NoItem> {
     let case = &workspace.cases.list[index];
     let prompt = &workspace.prompts.list[case.prompt];
     if case.checks.is_empty() && case.compare == Compare::None && prompt.front.output.is_none() && !case.unasserted {
         let message = format!("case `{}` checks nothing: it has neither an expectation nor a snapshot", case.name);
         let help = "add `expect:`, ask for `snapshot: text`, or say `unasserted: allow`";
-        return Err(Problem::error(case.place.clone(), message).help(help));
+        return Err(Problem::error(case.place.clone(), message).help(help).into());
     }
     let messages = workspace.messages(case)?;
     let repeat = overrides.repeat.unwrap_or(case.repeat);
@@ -107,7 +132,8 @@ fn plan_case(
         let request = request(prompt, &workspace.config.models[model], messages.clone());
         if let Err(Unsendable { why, help }) = sendable(model, &request) {
             let message = format!("case `{}`: {why}", case.name);
-            return Some(Err(Problem::error(case.place.clone(), message).help(help)));
+            let alike = Some(format!("{} {why}", prompt.name));
+            return Some(Err(NoItem { problem: Problem::error(case.place.clone(), message).help(help), alike }));
         }
         Some(Ok(Item { case: index, model, keys: (0..repeat).map(|sample| request.key(sample)).collect() }))
     };
@@ -115,7 +141,7 @@ fn plan_case(
     if aliases.is_empty() {
         let message = format!("no model is named for the prompt `{}`", prompt.name);
         let help = "name one under `models:` in its front matter, or under `defaults:` in promptctl.yaml";
-        return Err(Problem::error(case.place.clone(), message).help(help));
+        return Err(Problem::error(case.place.clone(), message).help(help).into());
     }
     aliases.iter().filter_map(item).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::core::path::TreePath;
 use crate::core::record::Image;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeError};
 
 /// The largest picture, in bytes: no vendor takes a larger one.
 const MAX_IMAGE: u64 = 20 << 20;
@@ -33,7 +33,12 @@ impl Images {
             return Ok(image.clone());
         }
         let path = TreePath::new(file).map_err(|why| format!("image(): {why}"))?;
-        let bytes = self.tree.read(&path, MAX_IMAGE).map_err(|error| format!("image(): {error}"))?;
+        let bytes = self.tree.read(&path, MAX_IMAGE).map_err(|error| match error {
+            TreeError::Missing(_) => {
+                format!("image(): {error}; a case names a picture beside its own file with `{{ image: FILE }}`")
+            }
+            error => format!("image(): {error}"),
+        })?;
         let kind = infer::get(&bytes).map(|kind| kind.mime_type()).filter(|kind| KINDS.contains(kind));
         let Some(kind) = kind else {
             return Err(format!("image(): `{path}` is no picture that models read; they read PNG, JPEG, GIF and WebP"));

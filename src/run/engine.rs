@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::answer::{Answer, Skip};
 use super::asking::{Asking, Told};
-use super::evaluate::{Evaluated, Evaluator, is_live};
+use super::evaluate::{Evaluated, Evaluator};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use super::stop::Stop;
@@ -150,7 +150,7 @@ impl Run<'_> {
         }
         // What the first answers took is gone.
         let mut settings = self.settings.clone();
-        settings.max_calls = settings.max_calls.map(|most| most.saturating_sub(tally.summary.calls_made));
+        settings.calls_before = tally.summary.calls_made;
         let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         rest.phase(&again, live, None, None, tally, listener)
     }
@@ -327,6 +327,7 @@ impl Run<'_> {
             let evaluated: Result<Vec<Evaluated>, Problems> =
                 (next..end).into_par_iter().map(|index| self.evaluate_item(&evaluator, index, shared)).collect();
             for (index, evaluated) in (next..end).zip(evaluated?) {
+                self.progressed(index, listener)?;
                 self.tell_or_hold(index, evaluated, None, held.as_deref_mut(), tally, listener)?;
             }
             (next..end).for_each(|index| live.forget(index, &items[index]));
@@ -384,11 +385,14 @@ impl Run<'_> {
                         tally.summary.calls_made += 1;
                     }
                     live.answers.insert((item, sample), Some(answer));
-                    if let Some(count) = live.missing.get_mut(&item) {
+                    let left = live.missing.get_mut(&item).map(|count| {
                         *count -= 1;
+                        *count
+                    });
+                    // A case is done with its last answer.
+                    if left == Some(0) {
+                        self.progressed(item, listener)?;
                     }
-                    let model = &self.prepared.workspace.config.models[self.plan.items[item].model];
-                    listener.on(&Event::Progressed { model: model.alias.clone() })?;
                 }
                 Some(Ok(Told::Retried { model, reason })) => {
                     tally.summary.retries += 1;
@@ -402,6 +406,15 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Tells that an item is done, once: what is confirmed was counted before.
+    fn progressed(&self, item: usize, listener: &mut dyn Listener) -> io::Result<()> {
+        if self.settings.calls_before > 0 {
+            return Ok(());
+        }
+        let model = &self.prepared.workspace.config.models[self.plan.items[item].model];
+        listener.on(&Event::Progressed { model: model.alias.clone() })
     }
 
     fn tell_or_hold(
@@ -429,10 +442,6 @@ impl Run<'_> {
         }
         if self.settings.fail_fast && outcome.verdict == Verdict::Failed {
             self.stop.fail();
-        }
-        if !is_live(&outcome) {
-            let model = outcome.model.clone();
-            listener.on(&Event::Progressed { model })?;
         }
         listener.on(&Event::Finished(Box::new(outcome)))
     }

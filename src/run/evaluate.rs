@@ -8,7 +8,7 @@ use super::settings::{Settings, SnapshotPolicy};
 use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
 use crate::core::record::{FinishReason, Price, Request, Response};
-use crate::core::verdict::{AnswerSource, Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, Verdict};
+use crate::core::verdict::{Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, Verdict};
 use crate::expect::{Bound, Subject, is_refusal, total};
 use crate::plan::Item;
 use crate::project::{Compare, ModelEntry};
@@ -334,9 +334,4 @@ fn request_text(request: &Request) -> String {
         text.push_str(&format!("[{}]\n{}\n", message.role.name(), message.shown()));
     }
     text
-}
-
-/// Whether any answer of an outcome was made in this run.
-pub(super) fn is_live(outcome: &Outcome) -> bool {
-    outcome.samples.iter().any(|sample| sample.source == Some(AnswerSource::Live))
 }

@@ -63,7 +63,9 @@ impl Missing {
                         *without_key.entry(variable.clone()).or_default() += 1;
                         missing.skipped.push((wanted, Skip::Credentials(variable.clone())));
                     }
-                    (None, Some(most)) if calls >= most => missing.skipped.push((wanted, Skip::Budget(most))),
+                    (None, Some(most)) if calls + settings.calls_before >= most => {
+                        missing.skipped.push((wanted, Skip::Budget(most)));
+                    }
                     _ => {
                         calls += 1;
                         missing.wanted.entry(item.model).or_default().push(wanted);

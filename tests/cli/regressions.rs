@@ -314,3 +314,60 @@ fn a_servers_words_could_forge_lines_of_the_report() {
     let ended = one(&entry(&server, "")).run(&["test"]);
     assert!(!ended.stdout.contains("\nPASSED everything"), "{}", ended.stdout);
 }
+
+#[test]
+fn a_host_was_not_allowed_where_it_was_named_with_its_port() {
+    let server = fine();
+    let sandbox = one(&entry(&server, "api-key-env: OPENAI_API_KEY"));
+    let named = server.origin();
+    let port = named.rsplit(':').next().expect("a port").to_owned();
+    for (hosts, code) in [
+        (format!("127.0.0.1:{port}"), 0),
+        (named.clone(), 0),
+        (format!("{named}/v1"), 0),
+        ("127.0.0.1:1".to_owned(), 2),
+        (format!("127.0.0.2:{port}"), 2),
+    ] {
+        let variables = [("OPENAI_API_KEY", KEY), ("PROMPTCTL_ALLOWED_HOSTS", hosts.as_str())];
+        let ended = sandbox.run_with(&["test", "--refresh"], &variables);
+        assert_eq!(ended.code, code, "{hosts}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_call_of_a_tool_was_sent_without_its_result() {
+    let sandbox = one("models:\n  it: { provider: openai, model: m }\n");
+    sandbox.write(
+        "prompts/p.j2",
+        "{{ role('user') }}{{ q }}{{ role('assistant') }}{{ tool_call('find', {'id': 5}) }}{{ role('user') }}Well?",
+    );
+    let ended = sandbox.run(&["test", "--offline"]);
+    assert!(
+        ended.code == 2 && ended.stderr.contains("the call of the tool `find` without its result"),
+        "{}",
+        ended.stderr
+    );
+    sandbox.write("prompts/p.j2", "{{ tool_call('find') }}{{ role('user') }}{{ q }}");
+    assert_eq!(sandbox.run(&["test", "--offline"]).code, 2, "a call before the first role() vanished");
+}
+
+#[test]
+fn one_mistake_was_reported_for_every_case() {
+    let config = "models:\n  it: { provider: http, model: m, base-url: 'http://127.0.0.1:9/x', params: { a: 1 }, body: { p: '{{ messages }}' }, response: { text: $.t } }\n";
+    let ended = many(50, config).run(&["test", "--offline"]);
+    assert!(ended.code == 2 && ended.stderr.contains("1 problem in the project"), "{}", ended.stderr);
+    let sandbox = many(50, "models:\n  it: { provider: anthropic, model: m }\n");
+    sandbox.write("prompts/p.j2", "{{ role('system') }}{{ q }}");
+    let ended = sandbox.run(&["test", "--offline"]);
+    assert!(ended.stderr.contains("1 problem") && ended.stderr.contains("so 49 more cases"), "{}", ended.stderr);
+}
+
+#[test]
+fn requests_were_imported_as_if_they_were_results() {
+    let sandbox = one("models:\n  it: { provider: openai, model: m }\n");
+    sandbox.run(&["batch", "export", "--model", "it", "--out", "requests.jsonl"]);
+    let ended = sandbox.run(&["batch", "import", "requests.jsonl"]);
+    assert!(ended.code == 2 && ended.stderr.contains("this is a request"), "{}", ended.stderr);
+    sandbox.write("empty.jsonl", "");
+    assert_eq!(sandbox.run(&["batch", "import", "empty.jsonl"]).code, 2);
+}
