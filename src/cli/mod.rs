@@ -3,6 +3,7 @@
 //! the clock.
 
 mod batch;
+mod changed;
 mod compare;
 mod context;
 mod environment;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use super::changed;
 use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
@@ -18,7 +19,7 @@ use super::render::find_models;
 use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
-use crate::core::problem::{Place, Problem};
+use crate::core::problem::{Place, Problem, Severity};
 use crate::core::verdict::Exit;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
@@ -94,6 +95,10 @@ pub(super) struct Args {
     /// The JSON report of the earlier run.
     #[arg(long, value_name = "REPORT", requires = "rerun")]
     from: Option<PathBuf>,
+    /// Only prompts that differ from where this branch began: what they send, what they expect, or their models. BASE is
+    /// the branch or commit to compare with, left out: the default branch.
+    #[arg(long, value_name = "BASE", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "at")]
+    changed: Option<String>,
     /// Read the project at this commit, tag or branch.
     #[arg(long, value_name = "REV")]
     at: Option<String>,
@@ -192,6 +197,19 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             writeln!(context.err(), "again: {}", terminal_line(&line))?;
         }
     }
+    let mut unmoved = Vec::new();
+    if let Some(base) = args.changed.as_ref().filter(|_| !plan.items.is_empty()) {
+        let base = Some(base.as_str()).filter(|base| !base.is_empty());
+        unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base)?;
+        if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(Failure::Problems(unmoved));
+        }
+        if plan.items.is_empty() {
+            write_problems(&mut context.err(), &unmoved, context.error_style())?;
+            writeln!(context.out(), "nothing to test: no prompt changed")?;
+            return Ok(Exit::Good);
+        }
+    }
     if plan.items.is_empty() {
         let message = "nothing to test: the project has no case yet".to_owned();
         let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
@@ -207,7 +225,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Problems(found.collect()));
     }
     let environment = Environment::load(&project)?;
-    let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).collect();
+    let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).chain(unmoved).collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment, args.at.is_some());

@@ -139,6 +139,8 @@ pub struct Config {
     pub recordings: Recordings,
     /// Whether cases that check nothing are allowed.
     pub unasserted: bool,
+    /// Whether a prompt that changed under the same version is an error.
+    pub strict_versions: bool,
 }
 
 impl Config {
@@ -181,7 +183,11 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
         decoder.problems.push(Problem::error(Place::File(source.path.clone()), "the file is empty").help(help));
         return None;
     }
-    let fields = decoder.fields(node, "promptctl.yaml", &["models", "defaults", "recordings", "unasserted"])?;
+    let fields = decoder.fields(
+        node,
+        "promptctl.yaml",
+        &["models", "defaults", "recordings", "unasserted", "version-policy"],
+    )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
         for (key, entry) in decoder.map(node, "models")?.iter() {
@@ -194,7 +200,9 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let defaults = decode_defaults(&mut decoder, fields.get("defaults"), &models);
     let recordings = Recordings { requests: decode_recordings(&mut decoder, fields.get("recordings")) };
     let unasserted = fields.get("unasserted").is_some_and(|node| decode_unasserted(&mut decoder, node));
-    Some(Config { models, defaults, recordings, unasserted })
+    let policies = [("warn", false), ("strict", true)];
+    let policy = fields.get("version-policy").and_then(|node| decoder.choice(node, "version-policy", &policies));
+    Some(Config { models, defaults, recordings, unasserted, strict_versions: policy.unwrap_or(false) })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.

@@ -2,6 +2,7 @@
 //!
 //! Also the one way to write below a project's root ([`write`]): atomically, and never through a link that leaves it.
 
+mod base;
 mod commit;
 mod tracked;
 mod working;
@@ -9,6 +10,7 @@ pub mod write;
 
 use std::sync::Arc;
 
+pub use base::{Base, BaseError, merge_base};
 pub use commit::{CommitError, CommitTree};
 pub use tracked::tracked;
 pub use working::WorkingTree;

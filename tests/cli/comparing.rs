@@ -79,3 +79,69 @@ fn what_cannot_be_compared_is_said() {
     let outside = Sandbox::with_cases("cases: []\n");
     assert_eq!(outside.run(&["compare"]).code, 2, "not a git repository");
 }
+
+/// Two prompts on a branch of its own.
+fn branch() -> Sandbox {
+    let sandbox = project(2);
+    sandbox.write("prompts/other.j2", "---\nversion: 1.0.0\n---\n{% include '_tone.j2' %} {{ q }}\n");
+    sandbox.write("prompts/_tone.j2", "Kindly.\n");
+    sandbox.write(
+        "fixtures/other/cases.yaml",
+        "cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: right }], snapshot: none }\n",
+    );
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "two prompts"]);
+    sandbox.git(&["checkout", "-b", "edit"]);
+    sandbox
+}
+
+#[test]
+fn only_what_a_branch_changes_is_tested() {
+    let sandbox = branch();
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 0 && ended.stdout.contains("no prompt changed"), "{}{}", ended.stdout, ended.stderr);
+    // A change that comes through a partial.
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    let ended = sandbox.run(&["test", "--changed"]);
+    let hash = regex::Regex::new("[0-9a-f]{12}").expect("valid");
+    assert_snapshot!("changed", hash.replace_all(&ended.shown(), "[hash]"));
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "firm"]);
+    assert!(sandbox.run(&["test", "--changed"]).stderr.contains(": other; left out"), "committed or not");
+    assert!(sandbox.run(&["test", "--changed=HEAD"]).stdout.contains("no prompt changed"));
+    // What is expected, and a model entry.
+    sandbox.edit("fixtures/p/cases.yaml", "contains: right", "contains: Careful");
+    assert!(sandbox.run(&["test", "--changed=HEAD"]).stderr.contains(": p; left out"));
+    sandbox.write(
+        "promptctl.yaml",
+        sandbox.read("promptctl.yaml").replace("    replies:", "    params: { a: 1 }\n    replies:"),
+    );
+    assert!(sandbox.run(&["test", "--changed=HEAD", "--offline"]).stderr.contains(": other, p; left out"));
+    assert_eq!(sandbox.run(&["test", "--changed=nothing-of-that-name"]).code, 2);
+}
+
+#[test]
+fn a_prompt_that_changed_under_its_version_is_reported() {
+    let sandbox = branch();
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 0 && ended.stderr.contains("its version is still 1.0.0"), "{}", ended.stderr);
+    sandbox.write("promptctl.yaml", format!("{}version-policy: strict\n", sandbox.read("promptctl.yaml")));
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 2 && ended.stderr.contains("write `version: 1.0.1`"), "{}", ended.stderr);
+    sandbox.edit("prompts/other.j2", "1.0.0", "1.0.1");
+    assert_eq!(sandbox.run(&["test", "--changed"]).code, 0);
+}
+
+#[test]
+fn where_nothing_can_be_compared_the_reason_is_said() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, snapshot: text }\n");
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 2 && ended.stderr.contains("not in a git repository"), "{}", ended.stderr);
+    let sandbox = branch();
+    sandbox.git(&["branch", "-m", "main", "trunk"]);
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 2 && ended.stderr.contains("--changed=BRANCH"), "{}", ended.stderr);
+    assert_eq!(sandbox.run(&["test", "--changed=trunk"]).code, 0);
+}

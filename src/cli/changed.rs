@@ -1,0 +1,114 @@
+//! `promptctl test --changed`: only the prompts that a branch changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use crate::core::escape::terminal_line;
+use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
+use crate::core::problem::{Place, Problem, Problems};
+use crate::plan::{Item, Overrides, Plan};
+use crate::run::Prepared;
+use crate::tree::{BaseError, merge_base};
+
+/// What a case on a model asks and expects.
+type Asked = (Vec<RequestKey>, String);
+/// The same for every case and model of each prompt.
+type ByPrompt = BTreeMap<PromptName, BTreeMap<(CaseName, ModelAlias), Asked>>;
+
+/// Takes out of the plan what is as it was at the base, and says so. Gives what is to be said of versions that did not
+/// move with their prompts.
+pub(super) fn keep(
+    context: &Context,
+    project: &Project,
+    prepared: &Prepared,
+    plan: &mut Plan,
+    overrides: &Overrides,
+    with: Option<&str>,
+) -> Result<Vec<Problem>, Failure> {
+    let base = merge_base(&project.root, with).map_err(|error| failure(&error))?;
+    let before = Project::find(context, Some(&base.commit))?;
+    let mut problems = Problems::default();
+    let loaded = crate::plan::Workspace::load(Arc::clone(&before.tree), &mut problems)
+        .map(|workspace| Prepared::new(workspace, &mut problems))
+        .filter(|_| !problems.has_errors());
+    let all = loaded.as_ref().map(|loaded| (0..loaded.workspace.cases.list.len()).collect::<Vec<usize>>());
+    let planned = loaded.as_ref().zip(all).and_then(|(loaded, all)| Some((loaded, loaded.plan(&all, overrides).ok()?)));
+    let Some((base_prepared, base_plan)) = planned else {
+        let at = &base.describe;
+        writeln!(context.err(), "the project cannot be loaded at {at}, so everything counts as changed")?;
+        return Ok(Vec::new());
+    };
+    let (old, new) = (asked(base_prepared, &base_plan), asked(prepared, plan));
+    let is_as_it_was = |name: &PromptName| {
+        let (Some(old), Some(new)) = (old.get(name), new.get(name)) else { return false };
+        new.iter().all(|(case, asked)| old.get(case) == Some(asked))
+    };
+    let same: BTreeSet<PromptName> = new.keys().filter(|name| is_as_it_was(name)).cloned().collect();
+    let prompt_of = |item: &Item| prepared.workspace.prompt_of(&prepared.workspace.cases.list[item.case]).name.clone();
+    let planned = plan.items.len();
+    plan.items.retain(|item| !same.contains(&prompt_of(item)));
+    let changed: Vec<&str> = new.keys().filter(|name| !same.contains(*name)).map(PromptName::as_str).collect();
+    let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let left_out: Vec<&str> = same.iter().map(PromptName::as_str).collect();
+    let text = format!(
+        "changed since {}: {}; left out, as nothing that they send or expect differs: {} ({} of {planned})",
+        base.describe,
+        list(&changed),
+        list(&left_out),
+        planned - plan.items.len()
+    );
+    writeln!(context.err(), "{}", terminal_line(&text))?;
+    Ok(unmoved(prepared, base_prepared))
+}
+
+fn asked(prepared: &Prepared, plan: &Plan) -> ByPrompt {
+    let workspace = &prepared.workspace;
+    let mut by_prompt = ByPrompt::new();
+    for item in &plan.items {
+        let case = &workspace.cases.list[item.case];
+        let name = (case.name.clone(), workspace.config.models[item.model].alias.clone());
+        let asked = (item.keys.clone(), prepared.expected(item.case));
+        by_prompt.entry(workspace.prompt_of(case).name.clone()).or_default().insert(name, asked);
+    }
+    by_prompt
+}
+
+/// Prompts that changed under a version that did not.
+fn unmoved(head: &Prepared, base: &Prepared) -> Vec<Problem> {
+    let strict = head.workspace.config.strict_versions;
+    let mut found = Vec::new();
+    for prompt in &head.workspace.prompts.list {
+        let Some(before) = base.workspace.prompts.get(&prompt.name) else { continue };
+        let (Some(version), Some(old)) = (&prompt.front.version, &before.front.version) else { continue };
+        if version != old || prompt.digest == before.digest {
+            continue;
+        }
+        let message = format!("the prompt `{}` changed, and its version is still {version}", prompt.name);
+        let place = Place::File(prompt.path.to_string());
+        let problem = if strict { Problem::error(place, message) } else { Problem::warning(place, message) };
+        let next = format!("{}.{}.{}", version.major, version.minor, version.patch + 1);
+        found.push(problem.help(format!("write `version: {next}`, or more where callers must change something")));
+    }
+    found
+}
+
+fn failure(error: &BaseError) -> Failure {
+    let help = match error {
+        BaseError::Shallow(branch) => Some(format!(
+            "fetch more of the history: `git fetch --unshallow`, or `git fetch --deepen=100 origin {branch}`"
+        )),
+        BaseError::NoDefault | BaseError::Unrelated(_) => {
+            Some("name what to compare with: `--changed=BRANCH`".to_owned())
+        }
+        _ => None,
+    };
+    let failure = Failure::usage(error.to_string());
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
