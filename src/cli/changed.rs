@@ -90,8 +90,8 @@ fn unmoved(head: &Prepared, base: &Prepared) -> Vec<Problem> {
         let message = format!("the prompt `{}` changed, and its version is still {version}", prompt.name);
         let place = Place::File(prompt.path.to_string());
         let problem = if strict { Problem::error(place, message) } else { Problem::warning(place, message) };
-        let next = format!("{}.{}.{}", version.major, version.minor, version.patch + 1);
-        found.push(problem.help(format!("write `version: {next}`, or more where callers must change something")));
+        let help = format!("`promptctl bump {} patch`, or minor or major where callers must know", prompt.name);
+        found.push(problem.help(help));
     }
     found
 }

@@ -3,6 +3,7 @@
 //! the clock.
 
 mod batch;
+mod bump;
 mod changed;
 mod compare;
 mod context;
@@ -53,6 +54,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
     Review(waiting::ReviewArgs),
@@ -92,6 +94,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),
         Command::Pending(args) => waiting::list(context, &args),

@@ -58,6 +58,8 @@ pub struct Output {
 pub struct FrontMatter {
     /// The version, as the author calls it.
     pub version: Option<Version>,
+    /// Where the version stands.
+    pub version_span: Option<Range<usize>>,
     /// What the prompt is for.
     pub description: Option<String>,
     /// The models to test it on; `None`: the project's default.
@@ -121,6 +123,7 @@ impl FrontMatterReader<'_> {
         let params = fields.get("params").and_then(|node| decode_params(&mut decoder, node));
         let (params, param_spans) = params.unwrap_or_default();
         FrontMatter {
+            version_span: fields.get("version").map(|node| node.span.clone()),
             version: fields.get("version").and_then(|node| read_version(&mut decoder, node)),
             description: fields.get("description").and_then(|node| decoder.text(node, "description")),
             models: fields.get("models").map(|node| decode_aliases(&mut decoder, node, &self.config.models)),

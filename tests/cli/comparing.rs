@@ -129,8 +129,8 @@ fn a_prompt_that_changed_under_its_version_is_reported() {
     assert!(ended.code == 0 && ended.stderr.contains("its version is still 1.0.0"), "{}", ended.stderr);
     sandbox.write("promptctl.yaml", format!("{}version-policy: strict\n", sandbox.read("promptctl.yaml")));
     let ended = sandbox.run(&["test", "--changed"]);
-    assert!(ended.code == 2 && ended.stderr.contains("write `version: 1.0.1`"), "{}", ended.stderr);
-    sandbox.edit("prompts/other.j2", "1.0.0", "1.0.1");
+    assert!(ended.code == 2 && ended.stderr.contains("`promptctl bump other patch`"), "{}", ended.stderr);
+    assert_eq!(sandbox.run(&["bump", "other"]).stdout, "other 1.0.0 → 1.0.1\n");
     assert_eq!(sandbox.run(&["test", "--changed"]).code, 0);
 }
 
@@ -144,4 +144,23 @@ fn where_nothing_can_be_compared_the_reason_is_said() {
     let ended = sandbox.run(&["test", "--changed"]);
     assert!(ended.code == 2 && ended.stderr.contains("--changed=BRANCH"), "{}", ended.stderr);
     assert_eq!(sandbox.run(&["test", "--changed=trunk"]).code, 0);
+}
+
+#[test]
+fn a_version_is_raised_and_nothing_else_is_touched() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, snapshot: text }\n");
+    let prompt = "---\r\n# version: 9.9.9\r\nversion: \"1.2.3-rc.1+build\"   # ours\r\ndescription: version 1.2.3-rc.1\r\n---\r\nversion: {{ q }}\r\n";
+    sandbox.write("prompts/p.j2", prompt);
+    for (step, before, after) in
+        [("patch", "1.2.3-rc.1+build", "1.2.3"), ("minor", "1.2.3", "1.3.0"), ("major", "1.3.0", "2.0.0")]
+    {
+        let expected =
+            sandbox.read("prompts/p.j2").replace(&format!("version: \"{before}\""), &format!("version: \"{after}\""));
+        let ended = sandbox.run(&["bump", "p", step]);
+        assert_eq!(ended.stdout, format!("p {before} → {after}\n"), "{}", ended.stderr);
+        assert_eq!(sandbox.read("prompts/p.j2"), expected);
+    }
+    sandbox.write("prompts/p.j2", "{{ q }}\n");
+    assert_eq!(sandbox.run(&["bump", "p"]).code, 2);
+    assert_eq!(sandbox.run(&["bump", "q"]).code, 4);
 }
