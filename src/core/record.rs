@@ -55,6 +55,20 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request without any message, to see what would be made of its parameters.
+    #[must_use]
+    pub fn of_params(provider: &str, model: &str, params: Map<String, Value>) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            messages: Vec::new(),
+            tools: Vec::new(),
+            response_format: None,
+            params,
+            extras: None,
+        }
+    }
+
     /// The JSON that the key is the SHA-256 of: the request and the sample number, keys sorted, no white space.
     #[must_use]
     pub fn canonical(&self, sample: u32) -> String {

@@ -41,15 +41,7 @@ impl Batch {
         // Addresses and keys have no part in a batch.
         let provider = provider::build(entry, None, &mut problems).filter(|_| !problems.has_errors());
         let Some(provider) = provider else { return Err(problems) };
-        let probe = Request {
-            provider: entry.provider.clone(),
-            model: entry.model.clone(),
-            messages: Vec::new(),
-            tools: Vec::new(),
-            response_format: None,
-            params: Map::new(),
-            extras: None,
-        };
+        let probe = Request::of_params(&entry.provider, &entry.model, Map::new());
         if provider.batch(&probe).is_none() {
             let place = Place::span(&entry.source, entry.provider_span.clone());
             let message = format!("the provider `{}` of the model `{}` has no batches", entry.provider, entry.alias);

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, FaultKind};
-use super::openai::WireLogprob;
+use super::openai::{WireLogprob, WireToolCall};
 use super::params::{Parameter, cannot, listed, renamed, translated};
 use super::provider::{Building, Exchange, Provider, Reply};
-use super::wire::{BODY, Endpoint, HEADERS, arguments, base64_of, cannot_pair, promised, put};
+use super::wire::{BODY, Endpoint, HEADERS, base64_of, cannot_pair, promised, put};
 use crate::core::record::{FinishReason, Message, Request, Response, Role, ToolCall, Usage};
 
 /// The keys of a model entry that only this provider knows.
@@ -57,12 +57,7 @@ impl Provider for Ollama {
             return Err(Fault::new(FaultKind::Server, message).again(true));
         }
         let Some(message) = answer.message else { return Err(promised("there is no message", &reply.body, API)) };
-        let call = |call: WireCall| ToolCall {
-            id: call.id.unwrap_or_default(),
-            name: call.function.name,
-            arguments: arguments(call.function.arguments),
-        };
-        let tool_calls: Vec<ToolCall> = message.tool_calls.unwrap_or_default().into_iter().map(call).collect();
+        let tool_calls: Vec<ToolCall> = message.tool_calls.unwrap_or_default().into_iter().map(Into::into).collect();
         let finish_reason = match answer.done_reason.as_deref() {
             Some("stop") if !tool_calls.is_empty() => FinishReason::ToolCalls,
             Some("stop") => FinishReason::Stop,
@@ -152,18 +147,5 @@ struct WireMessage {
     #[serde(default)]
     content: String,
     thinking: Option<String>,
-    tool_calls: Option<Vec<WireCall>>,
-}
-
-#[derive(Deserialize)]
-struct WireCall {
-    id: Option<String>,
-    function: WireFunction,
-}
-
-#[derive(Deserialize)]
-struct WireFunction {
-    name: String,
-    #[serde(default)]
-    arguments: Value,
+    tool_calls: Option<Vec<WireToolCall>>,
 }

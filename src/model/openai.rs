@@ -134,7 +134,7 @@ impl Chat {
         let cached = usage.prompt_tokens_details.unwrap_or_default();
         Ok(Response {
             text: message.content.map(content_text).unwrap_or_default(),
-            tool_calls: message.tool_calls.unwrap_or_default().into_iter().map(tool_call).collect(),
+            tool_calls: message.tool_calls.unwrap_or_default().into_iter().map(Into::into).collect(),
             finish_detail: choice.finish_reason.filter(|_| finish_reason == FinishReason::Unknown),
             finish_reason,
             usage: Usage {
@@ -211,11 +211,10 @@ fn content_text(content: Value) -> String {
     }
 }
 
-fn tool_call(call: WireToolCall) -> ToolCall {
-    ToolCall {
-        id: call.id.unwrap_or_default(),
-        name: call.function.name,
-        arguments: arguments(call.function.arguments),
+impl From<WireToolCall> for ToolCall {
+    fn from(call: WireToolCall) -> Self {
+        let arguments = arguments(call.function.arguments);
+        Self { id: call.id.unwrap_or_default(), name: call.function.name, arguments }
     }
 }
 
@@ -271,8 +270,9 @@ struct WireMessage {
     tool_calls: Option<Vec<WireToolCall>>,
 }
 
+/// A call of a tool, as Ollama tells it, too.
 #[derive(Deserialize)]
-struct WireToolCall {
+pub(super) struct WireToolCall {
     id: Option<String>,
     function: WireFunction,
 }
@@ -292,15 +292,17 @@ struct WireUsage {
     completion_tokens_details: Option<OutputDetails>,
 }
 
+/// Of the tokens that were read, as both of OpenAI's protocols tell it.
 #[derive(Default, Deserialize)]
-struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
+pub(super) struct InputDetails {
+    pub(super) cached_tokens: Option<u64>,
+    pub(super) cache_write_tokens: Option<u64>,
 }
 
+/// Of the tokens that were written.
 #[derive(Deserialize)]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
+pub(super) struct OutputDetails {
+    pub(super) reasoning_tokens: Option<u64>,
 }
 
 #[cfg(test)]

@@ -100,15 +100,7 @@ fn check_entry(entry: &ModelEntry, problems: &mut Problems) {
 
 /// Reports parameters of an entry that no request to it could ever be sent with, once and where they stand.
 fn check_own_params(entry: &ModelEntry, provider: &dyn Provider, problems: &mut Problems) {
-    let probe = Request {
-        provider: entry.provider.clone(),
-        model: entry.model.clone(),
-        messages: Vec::new(),
-        tools: Vec::new(),
-        response_format: None,
-        params: entry.params.clone(),
-        extras: None,
-    };
+    let probe = Request::of_params(&entry.provider, &entry.model, entry.params.clone());
     // Protocols of turns would miss the turns.
     let says = ["openai", "azure-openai", "http"].contains(&entry.provider.as_str()) && !entry.params.is_empty();
     if let Some(what) = says.then(|| provider.cannot(&probe)).flatten() {

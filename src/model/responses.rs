@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fault::{Fault, FaultKind};
-use super::openai::WireLogprob;
+use super::openai::{InputDetails, OutputDetails, WireLogprob};
 use super::params::{Parameter, cannot, renamed, translated};
 use super::provider::{BatchForm, Building, Exchange, Provider, Reply};
 use super::wire::{
@@ -272,15 +272,4 @@ struct WireUsage {
     output_tokens: Option<u64>,
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
-}
-
-#[derive(Default, Deserialize)]
-struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct OutputDetails {
-    reasoning_tokens: Option<u64>,
 }
