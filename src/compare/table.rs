@@ -110,6 +110,8 @@ pub struct Row {
     pub interval: Option<(f64, f64)>,
     /// How likely so few passes of head are, if nothing changed, on these cases.
     pub p_regress: f64,
+    /// How likely so many passes of head are, if nothing changed.
+    pub p_improve: f64,
     /// The same to both sides.
     pub p_two_sided: f64,
     /// ln of that: it may be too small for a number.
@@ -218,7 +220,7 @@ pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
 /// Many tests at once: what is left of each, and the verdicts.
 fn adjust(rows: &mut [Row], limits: &Limits) {
     let p: Vec<f64> = rows.iter().map(|row| row.p_regress).collect();
-    let better: Vec<f64> = rows.iter().map(|row| 1.0 - row.p_regress).collect();
+    let better = holm(&rows.iter().map(|row| row.p_improve).collect::<Vec<f64>>());
     let (q, worse) = (benjamini_hochberg(&p), holm(&p));
     for (index, row) in rows.iter_mut().enumerate() {
         row.q = q[index];
@@ -228,7 +230,7 @@ fn adjust(rows: &mut [Row], limits: &Limits) {
         }
         row.verdict = if row.p_holm <= limits.alpha {
             Verdict::Regressed
-        } else if row.difference > 0.0 && row.p_two_sided <= limits.alpha && better[index] <= limits.alpha {
+        } else if better[index] <= limits.alpha {
             Verdict::Improved
         } else if row.e_ok >= 1.0 / limits.alpha {
             Verdict::NotRegressed
@@ -273,6 +275,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         difference: mean,
         interval: estimate.map(|estimate| estimate.interval),
         p_regress: test.p_regress(),
+        p_improve: test.p_improve(),
         p_two_sided: test.p_two_sided(),
         ln_p_two_sided: test.ln_two_sided(),
         q: 1.0,
