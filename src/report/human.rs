@@ -19,6 +19,8 @@ const SHOWN_ANSWER: usize = 600;
 pub struct HumanReport<'a> {
     out: &'a mut dyn Write,
     style: Style,
+    /// Whether anything was done yet.
+    begun: bool,
     shown: usize,
     hidden: usize,
     pending: usize,
@@ -31,7 +33,16 @@ pub struct HumanReport<'a> {
 impl<'a> HumanReport<'a> {
     /// A report into a writer.
     pub fn new(out: &'a mut dyn Write, style: Style) -> Self {
-        Self { out, style, shown: 0, hidden: 0, pending: 0, unasked: Vec::new(), differences: HashSet::new() }
+        Self {
+            out,
+            style,
+            begun: false,
+            shown: 0,
+            hidden: 0,
+            pending: 0,
+            unasked: Vec::new(),
+            differences: HashSet::new(),
+        }
     }
 
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
@@ -214,14 +225,23 @@ impl Listener for HumanReport<'_> {
                     0 => "no call needed".to_owned(),
                     n => format!("{} needed", counted(*n, "call", "calls")),
                 };
-                writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))
+                writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))?;
+                self.out.flush()
             }
-            Event::Finished(outcome) => self.outcome(outcome),
+            Event::Finished(outcome) => {
+                self.begun = true;
+                self.outcome(outcome)
+            }
             Event::Noted(text) => {
-                writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal_line(text))))
+                writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal_line(text))))?;
+                // What a run will cost is to be seen before it does; later a moving bar stands in the way.
+                if self.begun { Ok(()) } else { self.out.flush() }
             }
             Event::Ended(summary) => self.summary(summary),
-            Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => Ok(()),
+            Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => {
+                self.begun = true;
+                Ok(())
+            }
         }
     }
 }
