@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
+use super::environment::Environment;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
@@ -18,7 +19,7 @@ use crate::core::verdict::Exit;
 use crate::model::Batch;
 use crate::plan::{Overrides, Plan};
 use crate::project::ModelEntry;
-use crate::recording::{Journal, JournalError, Line, Store};
+use crate::recording::{Journal, JournalError, Line};
 use crate::run::Prepared;
 
 /// Hand requests to a vendor's batch engine, and bring back its answers.
@@ -87,7 +88,7 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
         let failure = Failure::usage(format!("no prompt is tested on `{}`", entry.alias));
         return Err(failure.help("name prompts, or name the model under `models:` of a prompt or of `defaults:`"));
     }
-    let store = Store::open(std::sync::Arc::clone(&project.tree));
+    let store = project.store();
     let mut wanted: BTreeMap<&RequestKey, usize> = BTreeMap::new();
     let mut recorded = 0;
     for item in &plan.items {
@@ -188,7 +189,7 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
     let text = std::fs::read_to_string(context.folder().join(&args.file))
         .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
     let text = text.trim_start_matches('\u{feff}');
-    let secrets = known_secrets(&project, &workspace.config.models)?;
+    let secrets = known_secrets(&Environment::load(&project)?, &workspace.config.models);
     if secrets.found_in(text) {
         let failure = Failure::usage(format!("{shown} holds a key that this project uses; nothing was imported"));
         return Err(failure.help("remove it from the file, and revoke it if others have the file"));

@@ -1,7 +1,5 @@
 //! `promptctl compare`: did head get worse than base, on the same cases, from recorded answers.
 
-use std::sync::Arc;
-
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
@@ -103,9 +101,7 @@ impl Loaded {
         let models = find_models(&prepared.workspace.config.models, &models)?;
         let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
         let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
-        // What was recorded since belongs to whichever side asked for it: answers are found by their requests.
-        let store =
-            Store::open(Arc::clone(&project.tree)).or(Arc::clone(&project.working)).with(orphans(&project.root));
+        let store = project.store().with(orphans(&project.root));
         Ok(Self { project, prepared, plan, store })
     }
 

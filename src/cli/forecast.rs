@@ -1,7 +1,6 @@
 //! What a run will ask, take and cost, before it does.
 
 use std::io::BufRead as _;
-use std::sync::Arc;
 
 use super::context::Context;
 use super::environment::Environment;
@@ -12,7 +11,7 @@ use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::plan::Plan;
 use crate::project::known_price;
-use crate::recording::{Store, orphans};
+use crate::recording::orphans;
 use crate::run::{Missing, Mode, Prepared, Settings};
 
 /// How many days before a model ends a run says so.
@@ -20,19 +19,15 @@ const SOON: i64 = 60;
 /// From how many US dollars on a person is asked before a run.
 const MUCH: f64 = 1.0;
 
-/// What a run would have to ask for. `past` is a run at another commit, which may use what is recorded now.
+/// What a run would have to ask for.
 fn missing(
     project: &Project,
     prepared: &Prepared,
     plan: &Plan,
     settings: &Settings,
     environment: &Environment,
-    past: bool,
 ) -> Result<Missing, Failure> {
-    let mut store = Store::open(Arc::clone(&project.tree)).with(orphans(&project.root));
-    if past {
-        store = store.or(Arc::clone(&project.working));
-    }
+    let store = project.store().with(orphans(&project.root));
     let get = |name: &str| environment.get(name);
     Ok(Missing::find(prepared, plan, settings, &store, &get, &|_| false)?)
 }
@@ -45,9 +40,8 @@ pub(super) fn dry_run(
     plan: &Plan,
     settings: &Settings,
     environment: &Environment,
-    past: bool,
 ) -> Result<Exit, Failure> {
-    let missing = missing(project, prepared, plan, settings, environment, past)?;
+    let missing = missing(project, prepared, plan, settings, environment)?;
     let forecast = missing.forecast(prepared, plan);
     let (calls, answers) = (missing.calls(), plan.samples());
     let style = context.style();
@@ -74,12 +68,11 @@ pub(super) fn agrees(
     plan: &Plan,
     settings: &Settings,
     environment: &Environment,
-    past: bool,
 ) -> Result<bool, Failure> {
     if settings.mode == Mode::Replay || settings.max_cost.is_some() || !context.is_interactive() {
         return Ok(true);
     }
-    let forecast = missing(project, prepared, plan, settings, environment, past)?.forecast(prepared, plan);
+    let forecast = missing(project, prepared, plan, settings, environment)?.forecast(prepared, plan);
     if forecast.iter().filter_map(|model| model.cost).sum::<f64>() < MUCH {
         return Ok(true);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::environment::Environment;
 use super::failure::Failure;
 use super::load::{Project, known_secrets};
 use super::render::find_models;
@@ -43,7 +44,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let shown = args.file.display().to_string();
     let text = std::fs::read_to_string(context.folder().join(&args.file))
         .map_err(|error| Failure::usage(format!("{shown} cannot be read: {error}")))?;
-    if known_secrets(&project, &workspace.config.models)?.found_in(&text) {
+    if known_secrets(&Environment::load(&project)?, &workspace.config.models).found_in(&text) {
         let failure = Failure::usage(format!("{shown} holds a key that this project uses; nothing was imported"));
         return Err(failure.help("remove it from the file, and revoke it if others have the file"));
     }

@@ -15,6 +15,7 @@ use crate::core::verdict::Exit;
 use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, find_root};
+use crate::recording::Store;
 use crate::run::Prepared;
 use crate::tree::{CommitTree, Tree, WorkingTree};
 
@@ -62,6 +63,13 @@ impl Project {
         Ok(Self { root, tree, working })
     }
 
+    /// Its recordings. A project at a revision may also use what the working tree holds: answers are found by their
+    /// requests, whenever they were recorded.
+    pub(super) fn store(&self) -> Store {
+        let store = Store::open(Arc::clone(&self.tree));
+        if Arc::ptr_eq(&self.tree, &self.working) { store } else { store.or(Arc::clone(&self.working)) }
+    }
+
     /// Loads the project and compiles everything in it. Warnings come back; any error is a failure that shows all
     /// of them.
     pub(super) fn load(&self) -> Result<(Prepared, Vec<Problem>), Failure> {
@@ -77,8 +85,7 @@ impl Project {
 }
 
 /// The keys that this process could send, so that none of them is ever written.
-pub(super) fn known_secrets(project: &Project, models: &[ModelEntry]) -> Result<Secrets, Failure> {
-    let environment = Environment::load(project)?;
+pub(super) fn known_secrets(environment: &Environment, models: &[ModelEntry]) -> Secrets {
     let mut secrets = Secrets::default();
     // A program of the project could say any key that it finds, not only those that models name.
     let names = models.iter().flat_map(secret_variables).chain(vendor_variables().map(str::to_owned));
@@ -88,7 +95,7 @@ pub(super) fn known_secrets(project: &Project, models: &[ModelEntry]) -> Result<
             secrets.add(&name, value.trim());
         }
     }
-    Ok(secrets)
+    secrets
 }
 
 fn open_working(root: &Path) -> Result<WorkingTree, Failure> {

@@ -20,10 +20,11 @@ use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem, Severity};
+use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
-use crate::recording::{Journal, SettleError, Store, orphans, recover, settle};
+use crate::recording::{Journal, SettleError, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
@@ -228,10 +229,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).chain(unmoved).collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
-        return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment, args.at.is_some());
+        return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
     }
-    if !args.yes && !forecast::agrees(context, &project, &prepared, &plan, &settings, &environment, args.at.is_some())?
-    {
+    if !args.yes && !forecast::agrees(context, &project, &prepared, &plan, &settings, &environment)? {
         return Err(Failure::Message { exit: Exit::Incomplete, message: "nothing was asked".to_owned(), help: None });
     }
     execute(context, args, &project, &prepared, &plan, &settings, &environment)
@@ -302,12 +302,10 @@ fn execute(
     } else {
         orphans(&project.root)
     };
-    let mut store = Store::open(Arc::clone(&project.tree)).with(left_behind);
-    if args.at.is_some() {
-        store = store.or(Arc::clone(&project.working));
-    }
+    let store = project.store().with(left_behind);
     let index = Index::load(&*project.tree)?;
-    let journal = if records { Some(open_journal(project, prepared)?) } else { None };
+    let secrets = known_secrets(environment, &prepared.workspace.config.models);
+    let journal = if records { Some(open_journal(project, secrets.clone())?) } else { None };
     let stop = Arc::new(Stop::default());
     if settings.mode != Mode::Replay {
         interrupt::watch(&stop);
@@ -317,7 +315,7 @@ fn execute(
         programs: args.allow_exec || context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true"),
         folder: project.root.clone(),
         traces: context.is_verbose(),
-        secrets: known_secrets(project, &prepared.workspace.config.models)?,
+        secrets,
     };
     let get = |name: &str| environment.get(name);
     let result = {
@@ -362,8 +360,7 @@ pub(super) fn journal_name() -> String {
     format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond())
 }
 
-fn open_journal(project: &Project, prepared: &Prepared) -> Result<Journal, Failure> {
-    let secrets = known_secrets(project, &prepared.workspace.config.models)?;
+fn open_journal(project: &Project, secrets: Secrets) -> Result<Journal, Failure> {
     Journal::begin(&project.root, &journal_name(), secrets).map_err(|error| {
         Failure::usage(format!("the journal in {}/.promptctl cannot be opened: {error}", project.root.display()))
     })

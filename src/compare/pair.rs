@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
-use crate::core::record::{FinishReason, Response};
+use crate::core::record::Response;
 use crate::core::verdict::Checked;
 use crate::expect::is_refusal;
 use crate::plan::Plan;
@@ -27,8 +27,6 @@ pub struct Side<'a> {
 pub struct Sample {
     /// Whether it passes, under head's expectations.
     pub pass: bool,
-    /// Its score, from 0 to 1.
-    pub score: f64,
     /// The answer.
     pub text: String,
     /// Characters.
@@ -58,8 +56,6 @@ pub struct Pair {
     pub case: CaseName,
     /// Its tags, as head has them.
     pub tags: Vec<String>,
-    /// The model of head, and the one of base.
-    pub models: (ModelAlias, ModelAlias),
     /// The digests of the prompt: base and head.
     pub digests: (String, String),
     /// Whether the entries of the two models say something else.
@@ -171,7 +167,6 @@ pub fn pair(base: &Side<'_>, head: &Side<'_>, models: Option<(&ModelAlias, &Mode
             expectations_changed: base.prepared.expected(base_item.case) != head.prepared.expected(item.case),
             base: score(&before, base_entry)?,
             head: score(&after, entry)?,
-            models: (other, model),
             prompt,
             case,
         });
@@ -200,12 +195,11 @@ fn sample(
     });
     Ok(Sample {
         pass: outcome.verdict == crate::core::verdict::Verdict::Passed,
-        score: outcome.score.unwrap_or(0.0),
         length: answer.text.chars().count() as u64,
         output_tokens: answer.usage.output,
         cost: outcome.cost_usd,
         latency_ms: answer.latency_ms,
-        refused: answer.finish_reason == FinishReason::Refusal || is_refusal(answer),
+        refused: is_refusal(answer),
         unparsed: wants_json
             && answer.tool_calls.is_empty()
             && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),

@@ -210,8 +210,7 @@ impl Lane<'_> {
             let deadline = last.as_ref().map_or(begun + self.deadline, |(_, deadline)| *deadline);
             let limit = self.timeout.min(deadline.saturating_duration_since(begun));
             let mut fault = match self.attempt(request, sample, attempts, limit, tell).await {
-                Ok(response) => {
-                    let mut response = response;
+                Ok(mut response) => {
                     // A server that says the key back does not get it into anything that is shown or written.
                     redact_response(&mut response, &self.secrets);
                     response.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));

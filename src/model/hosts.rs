@@ -85,7 +85,7 @@ impl AllowedHosts {
                 let known = known.split_once("://").map_or(known, |(_, rest)| rest);
                 known.split('/').next().unwrap_or_default().to_owned()
             };
-            hosts.iter().any(|known| *known == host || bare(known) == host || bare(known) == with_port)
+            hosts.iter().any(|known| bare(known) == host || bare(known) == with_port)
         })
     }
 
