@@ -50,6 +50,7 @@ pub(super) struct WrittenCase {
     pub(super) name_span: Range<usize>,
     pub(super) variables: Vec<WrittenVariable>,
     pub(super) tags: Vec<String>,
+    pub(super) group: Option<String>,
     pub(super) common: Common,
 }
 
@@ -60,6 +61,7 @@ pub(super) struct WrittenDataset {
     pub(super) file_span: Range<usize>,
     pub(super) name: Option<(String, Range<usize>)>,
     pub(super) tags: Vec<(String, Range<usize>)>,
+    pub(super) group: Option<(String, Range<usize>)>,
     pub(super) variables: Vec<WrittenVariable>,
     pub(super) common: Common,
     pub(super) span: Range<usize>,
@@ -101,7 +103,7 @@ pub(super) fn decode(decoder: &mut Decoder<'_>, node: &Node, config: &Config) ->
 }
 
 fn decode_case(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<WrittenCase> {
-    let fields = decoder.fields(node, "a case", &keys(&["name", "description", "vars", "tags"]))?;
+    let fields = decoder.fields(node, "a case", &keys(&["name", "description", "vars", "tags", "group"]))?;
     let Some(name_node) = fields.get("name") else {
         decoder.error(fields.span.start..fields.span.start, "a case needs a `name`");
         return None;
@@ -115,12 +117,13 @@ fn decode_case(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Optio
         name_span: name_node.span.clone(),
         variables: decode_variables(decoder, &fields),
         tags: fields.get("tags").and_then(|node| decoder.texts(node, "tags")).unwrap_or_default(),
+        group: fields.get("group").and_then(|node| decoder.text(node, "group")),
         common: decode_common(decoder, &fields, config),
     })
 }
 
 fn decode_dataset(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<WrittenDataset> {
-    let fields = decoder.fields(node, "a data set", &keys(&["file", "name", "vars", "tags"]))?;
+    let fields = decoder.fields(node, "a data set", &keys(&["file", "name", "vars", "tags", "group"]))?;
     let Some(file_node) = fields.get("file") else {
         decoder.error(fields.span.start..fields.span.start, "a data set needs a `file`");
         return None;
@@ -139,6 +142,7 @@ fn decode_dataset(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Op
         file_span: file_node.span.clone(),
         name: fields.get("name").and_then(|node| Some((decoder.text(node, "name")?, node.span.clone()))),
         tags,
+        group: fields.get("group").and_then(|node| Some((decoder.text(node, "group")?, node.span.clone()))),
         variables: decode_variables(decoder, &fields),
         common: decode_common(decoder, &fields, config),
         span: fields.span.clone(),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::bind;
 use super::dataset;
 use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenVariable};
+use super::row::RowTemplates;
 use crate::core::decode::Decoder;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::path::TreePath;
@@ -16,7 +17,7 @@ use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::{self, Data, Node};
 use crate::project::{Compare, Config, SnapshotSettings};
-use crate::prompt::{Inline, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
+use crate::prompt::{PROMPTS, Prompt, Prompts, SharedVariables, Variables};
 use crate::tree::Tree;
 
 /// The folder that mirrors `prompts/` with cases and recordings.
@@ -58,6 +59,8 @@ pub struct Case {
     pub threshold: Option<f64>,
     /// Labels.
     pub tags: Arc<[String]>,
+    /// What it was made from: cases of a group are not counted as independent of one another.
+    pub group: Option<Arc<str>>,
     /// Models that go before those of the prompt.
     pub models: Option<Arc<[ModelAlias]>>,
     /// Where it is written.
@@ -273,7 +276,8 @@ impl<'a> Loader<'a> {
         checks.extend(self.checks(source, &written.common.expect));
         let shape = Shape::new(self, &file.common, &written.common, true);
         let tags: Vec<String> = file.tags.iter().chain(&written.tags).cloned().collect();
-        self.cases.push(shape.case(name, self.index, variables, checks.into(), tags.into(), place));
+        let group = written.group.as_deref().map(Arc::from);
+        self.cases.push(Case { group, ..shape.case(name, self.index, variables, checks.into(), tags.into(), place) });
     }
 
     fn add_dataset(
@@ -319,7 +323,9 @@ impl<'a> Loader<'a> {
             }
             let tags = Arc::clone(tag_sets.entry(rendered.tags.clone()).or_insert_with(|| rendered.tags.into()));
             if let Some(name) = self.take_name(&rendered.name, &place) {
-                self.cases.push(shape.case(name, self.index, variables, Arc::clone(&checks), tags, place));
+                let group = rendered.group.map(Arc::from);
+                let case = shape.case(name, self.index, variables, Arc::clone(&checks), tags, place);
+                self.cases.push(Case { group, ..case });
             }
         }
     }
@@ -376,107 +382,10 @@ impl Shape {
             min_pass_rate: self.min_pass_rate,
             threshold: self.threshold,
             tags,
+            group: None,
             models: self.models.clone(),
             place,
             unasserted: self.unasserted,
         }
     }
-}
-
-/// What a row makes of the templates of its data set.
-struct RenderedRow {
-    name: String,
-    tags: Vec<String>,
-    variables: Map<String, Value>,
-}
-
-/// The templates over a row: its name, its tags, and variables that are made from its columns.
-struct RowTemplates {
-    name: Option<Inline>,
-    tags: Vec<Inline>,
-    variables: Vec<(String, Inline)>,
-}
-
-impl RowTemplates {
-    fn new(source: &Arc<Source>, file: &CasesFile, written: &WrittenDataset, problems: &mut Problems) -> Option<Self> {
-        let mut compile = |text: &str, span: std::ops::Range<usize>| match Inline::new(text) {
-            Ok(inline) => Some(inline),
-            Err(why) => {
-                problems.error(Place::span(source, span), why);
-                None
-            }
-        };
-        let mut complete = true;
-        let name = match &written.name {
-            Some((text, span)) => {
-                let inline = compile(text, span.clone());
-                complete &= inline.is_some();
-                inline
-            }
-            None => None,
-        };
-        let fixed = file.tags.iter().map(|tag| (tag, 0..0));
-        let mut tags = Vec::new();
-        for (text, span) in fixed.chain(written.tags.iter().map(|(tag, span)| (tag, span.clone()))) {
-            tags.extend(compile(text, span));
-        }
-        complete &= tags.len() == file.tags.len() + written.tags.len();
-        let mut variables = Vec::new();
-        for variable in &written.variables {
-            if let Written::Value(Value::String(text)) = &variable.written {
-                match compile(text, variable.span.clone()) {
-                    Some(inline) if inline.is_template() => variables.push((variable.name.clone(), inline)),
-                    Some(_) => {}
-                    None => complete = false,
-                }
-            }
-        }
-        complete.then_some(Self { name, tags, variables })
-    }
-
-    fn render(
-        &self,
-        row: &Map<String, Value>,
-        extra: &Map<String, Value>,
-        number: usize,
-        path: &TreePath,
-        place: &Place,
-        problems: &mut Problems,
-    ) -> Option<RenderedRow> {
-        let context = minijinja::Value::from(minijinja::value::Serde(row));
-        let mut render = |inline: &Inline, what: &str| match inline.render(&context) {
-            Ok(text) => Some(text),
-            Err(why) => {
-                problems.error(place.clone(), format!("the {what} of this row cannot be rendered: {why}"));
-                None
-            }
-        };
-        let name = match &self.name {
-            Some(inline) => render(inline, "name")?,
-            None => default_name(row, path, number),
-        };
-        let mut tags = Vec::with_capacity(self.tags.len());
-        for inline in &self.tags {
-            tags.push(render(inline, "tag")?);
-        }
-        tags.retain(|tag| !tag.trim().is_empty());
-        let mut variables = row.clone();
-        variables.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        for (name, inline) in &self.variables {
-            variables.insert(name.clone(), Value::String(render(inline, "variable")?));
-        }
-        Some(RenderedRow { name, tags, variables })
-    }
-}
-
-/// A row without a name is called by its `name` or `id`, else by its file and number.
-fn default_name(row: &Map<String, Value>, path: &TreePath, number: usize) -> String {
-    for column in ["name", "id"] {
-        match row.get(column) {
-            Some(Value::String(text)) if !text.trim().is_empty() => return text.clone(),
-            Some(Value::Number(n)) => return n.to_string(),
-            _ => {}
-        }
-    }
-    format!("{} {}", path.file_name(), number + 1)
 }

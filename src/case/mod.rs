@@ -7,6 +7,7 @@ mod bind;
 mod dataset;
 mod file;
 mod load;
+mod row;
 mod selection;
 
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};

@@ -3,6 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::load::{Case, Cases, FIXTURES};
+use crate::core::names::PromptName;
 use crate::core::suggest::nearest;
 use crate::prompt::{PROMPTS, Prompts};
 
@@ -45,16 +46,26 @@ impl Selection {
         self.prompts.is_empty() && self.cases.is_empty() && self.tags.is_empty()
     }
 
+    /// The names that a pattern means among those that are known.
+    pub fn names(pattern: &str, known: &[PromptName]) -> Result<Vec<PromptName>, SelectionError> {
+        let names: Vec<&str> = known.iter().map(PromptName::as_str).collect();
+        let found = match_names(pattern, &names)?;
+        if found.is_empty() {
+            return Err(no_match("the prompt", pattern, &names));
+        }
+        Ok(found.into_iter().map(|index| known[index].clone()).collect())
+    }
+
     /// The indexes of the selected prompts.
     pub fn prompts(&self, prompts: &Prompts) -> Result<Vec<usize>, SelectionError> {
         if self.prompts.is_empty() {
             return Ok((0..prompts.list.len()).collect());
         }
         let mut selected = Vec::new();
+        let names: Vec<&str> = prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
         for pattern in &self.prompts {
-            let found = match_prompt(pattern, prompts)?;
+            let found = match_names(pattern, &names)?;
             if found.is_empty() {
-                let names: Vec<&str> = prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
                 return Err(no_match("the prompt", pattern, &names));
             }
             selected.extend(found);
@@ -109,7 +120,7 @@ fn glob(pattern: &str) -> Result<GlobMatcher, SelectionError> {
 }
 
 /// A name, the last part of a name, a path of the prompt or of its cases, a folder, or a glob over names.
-fn match_prompt(pattern: &str, prompts: &Prompts) -> Result<Vec<usize>, SelectionError> {
+fn match_names(pattern: &str, names: &[&str]) -> Result<Vec<usize>, SelectionError> {
     let plain = pattern.trim_start_matches("./").trim_end_matches('/');
     let name = [PROMPTS, FIXTURES, "snapshots"]
         .iter()
@@ -118,8 +129,7 @@ fn match_prompt(pattern: &str, prompts: &Prompts) -> Result<Vec<usize>, Selectio
     let name = name.strip_suffix("/cases.yaml").unwrap_or(name);
     let name = name.strip_suffix(".j2").unwrap_or(name);
     let by = |test: &dyn Fn(&str) -> bool| -> Vec<usize> {
-        let names = prompts.list.iter().enumerate();
-        names.filter(|(_, prompt)| test(prompt.name.as_str())).map(|(i, _)| i).collect()
+        names.iter().enumerate().filter(|(_, name)| test(name)).map(|(i, _)| i).collect()
     };
     for found in
         [by(&|n| n == name), by(&|n| n.starts_with(&format!("{name}/"))), by(&|n| n.ends_with(&format!("/{name}")))]
@@ -129,7 +139,7 @@ fn match_prompt(pattern: &str, prompts: &Prompts) -> Result<Vec<usize>, Selectio
         }
     }
     if matches!(plain, PROMPTS | FIXTURES | ".") {
-        return Ok((0..prompts.list.len()).collect());
+        return Ok((0..names.len()).collect());
     }
     let glob = glob(name)?;
     Ok(by(&|n| glob.is_match(n)))

@@ -1,19 +1,21 @@
-//! `promptctl compare`: did head get worse than base, on the same cases, from recorded answers.
+//! `promptctl compare`: did head get worse than base, on the same cases.
 
+use super::ask::{self, AskArgs, Asker, Keep};
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use super::render::find_models;
 use crate::case::Selection;
-use crate::compare::{FailOn, Limits, Pairs, Side, compare, pair};
+use crate::compare::{Comparison, FailOn, Limits, Pairs, Side, compare, confirm, pair, screened};
+use crate::core::names::ModelAlias;
 use crate::core::verdict::Exit;
-use crate::plan::{Overrides, Plan};
-use crate::recording::{Store, orphans};
-use crate::report::write_comparison;
-use crate::run::Prepared;
+use crate::plan::{Item, Overrides, Plan};
+use crate::recording::Store;
+use crate::report::{Compared, write_comparison};
+use crate::run::{Mode, Prepared};
 
-/// Compare two commits, or two models, on the same cases: what got worse, by how much, and beyond chance or not. Only
-/// recorded answers are used.
+/// Compare two commits, or two models, on the same cases: what got worse, by how much, and beyond chance or not. Recorded
+/// answers are used; what is not recorded is asked for, unless --offline.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The commits: `BASE..HEAD`, or `BASE` to compare it with the working tree. Left out: the last commit, or the
@@ -38,6 +40,10 @@ pub(super) struct Args {
     /// Stop at the pair at which a bet on the verdict is won.
     #[arg(long)]
     sequential: bool,
+    /// Look at one answer of each case, and where a prompt seems worse take N fresh ones of both sides: they decide.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "5",
+          value_parser = clap::value_parser!(u32).range(2..=100), conflicts_with = "sequential")]
+    confirm: Option<u32>,
     /// The chance of a false alarm, over all prompts.
     #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
     alpha: f64,
@@ -47,13 +53,15 @@ pub(super) struct Args {
     /// When to fail (exit code 1).
     #[arg(long, value_name = "WHEN", default_value = "regressed")]
     fail_on: FailOnArg,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum FailOnArg {
+pub(super) enum FailOnArg {
     /// A prompt or a slice got worse.
     Regressed,
     /// Any case went another way.
@@ -76,7 +84,7 @@ impl From<FailOnArg> for FailOn {
 }
 
 /// A share between 0 and 1.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
         _ => Err("write a share between 0 and 1, such as 0.05".into()),
@@ -88,80 +96,219 @@ struct Loaded {
     project: Project,
     prepared: Prepared,
     plan: Plan,
-    store: Store,
+    /// What is known of its answers; put back after something was asked.
+    store: Option<Store>,
+    keep: Keep,
 }
 
 impl Loaded {
     fn new(context: &Context, args: &Args, revision: Option<&str>, model: Option<&String>) -> Result<Self, Failure> {
         let project = Project::find(context, revision)?;
-        let (prepared, _) = project.load()?;
+        let (prepared, _) = project.load().map_err(|failure| failure.at(&project.tree.describe()))?;
         let selection = Selection { prompts: args.prompts.clone(), cases: args.cases.clone(), tags: args.tags.clone() };
         let selected = selection.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
         let models: Vec<String> = model.into_iter().cloned().collect();
         let models = find_models(&prepared.workspace.config.models, &models)?;
         let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
-        let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
-        let store = project.store().with(orphans(&project.root));
-        Ok(Self { project, prepared, plan, store })
+        let plan = prepared.plan(&selected, &Overrides { models, repeat: args.confirm.map(|samples| samples + 1) })?;
+        let store = Some(ask::store(&project));
+        let keep = match revision {
+            _ if context.is_ci() => Keep::Nowhere,
+            Some(_) => Keep::Aside,
+            None => Keep::Recorded,
+        };
+        Ok(Self { project, prepared, plan, store, keep })
     }
 
-    fn side(&self) -> Side<'_> {
-        Side { prepared: &self.prepared, plan: &self.plan, store: &self.store }
+    /// Asks for what is missing of a part of the plan.
+    fn fill(&mut self, context: &mut Context, asker: &mut Asker, mode: Mode, plan: &Plan) -> Result<(), Failure> {
+        let Some(store) = self.store.take() else { return Ok(()) };
+        let (store, _) = asker.fill(context, &self.project, &self.prepared, plan, (mode, self.keep), store)?;
+        self.store = Some(store);
+        Ok(())
+    }
+
+    fn side(&self) -> Option<Side<'_>> {
+        Some(Side { prepared: &self.prepared, plan: &self.plan, store: self.store.as_ref()? })
+    }
+
+    fn model(&self, alias: Option<&String>) -> Option<ModelAlias> {
+        let entries = &self.prepared.workspace.config.models;
+        entries
+            .iter()
+            .map(|entry| &entry.alias)
+            .find(|known| Some(known.as_str()) == alias.map(String::as_str))
+            .cloned()
+    }
+
+    fn describe(&self, model: Option<&String>) -> String {
+        let tree = self.project.tree.describe();
+        model.map_or_else(|| tree.clone(), |model| format!("{tree}, {model}"))
+    }
+
+    fn prompt_of(&self, item: &Item) -> &str {
+        let workspace = &self.prepared.workspace;
+        workspace.prompt_of(&workspace.cases.list[item.case]).name.as_str()
+    }
+}
+
+/// Both sides, and what may be asked for.
+struct Both<'a> {
+    base: Loaded,
+    head: Loaded,
+    models: Option<(ModelAlias, ModelAlias)>,
+    asker: Asker,
+    mode: Mode,
+    args: &'a Args,
+}
+
+impl Both<'_> {
+    /// Asks for what both sides lack: the items that are wanted, and of each the samples that are wanted.
+    fn fill(&mut self, context: &mut Context, wants: &dyn Fn(&str) -> bool, samples: usize) -> Result<(), Failure> {
+        if self.mode == Mode::Replay {
+            return Ok(());
+        }
+        // What stands on one side only is not compared, and not asked for.
+        let named = |side: &Loaded| -> std::collections::HashSet<(String, String)> {
+            let name = |item: &Item| {
+                let case = &side.prepared.workspace.cases.list[item.case];
+                (side.prompt_of(item).to_owned(), case.name.to_string())
+            };
+            side.plan.items.iter().map(name).collect()
+        };
+        let (of_base, of_head) = (named(&self.base), named(&self.head));
+        for (side, other) in [(&mut self.base, &of_head), (&mut self.head, &of_base)] {
+            let is_wanted = |item: &&Item| {
+                let case = &side.prepared.workspace.cases.list[item.case];
+                let prompt = side.prompt_of(item);
+                wants(prompt) && other.contains(&(prompt.to_owned(), case.name.to_string()))
+            };
+            let first = |item: &Item| Item { keys: item.keys.iter().take(samples).cloned().collect(), ..item.clone() };
+            let items = side.plan.items.iter().filter(is_wanted).map(first).collect();
+            side.fill(context, &mut self.asker, self.mode, &Plan { items })?;
+        }
+        Ok(())
+    }
+
+    fn pairs(&self, samples: &dyn Fn(usize) -> bool) -> Result<Pairs, Failure> {
+        let (Some(base), Some(head)) = (self.base.side(), self.head.side()) else { return Ok(Pairs::default()) };
+        Ok(pair(&base, &head, self.models.as_ref().map(|(base, head)| (base, head)), samples)?)
+    }
+
+    /// One answer a case, and fresh ones of both sides where it looks worse.
+    fn confirm(
+        &mut self,
+        context: &mut Context,
+        samples: u32,
+        limits: &Limits,
+    ) -> Result<(Pairs, Comparison), Failure> {
+        self.fill(context, &|_| true, 1)?;
+        let mut pairs = self.pairs(&|sample| sample == 0)?;
+        let mut comparison = compare(&pairs, limits);
+        let again = screened(&comparison);
+        if !again.is_empty() {
+            let is_again = |prompt: &str| again.iter().any(|name| name == prompt);
+            self.fill(context, &is_again, usize::MAX)?;
+            let mut fresh = self.pairs(&|sample| sample > 0)?;
+            fresh.pairs.retain(|pair| is_again(pair.prompt.as_str()));
+            confirm(&mut comparison, compare(&fresh, limits), u64::from(samples), limits);
+            pairs.pairs.retain(|pair| !fresh.pairs.iter().any(|new| new.prompt == pair.prompt));
+            pairs.pairs.extend(fresh.pairs);
+        }
+        Ok((pairs, comparison))
     }
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let (base_revision, head_revision) = match args.range.as_deref().map(|range| range.split_once("..")) {
-        None if args.base_model.is_some() => (None, None),
-        None => (Some("HEAD"), None),
-        Some(None) => (args.range.as_deref(), None),
-        Some(Some((base, head))) => (some(base), some(head.trim_start_matches('.'))),
-    };
+    let (base_revision, head_revision) = sides(args);
     let base = Loaded::new(context, args, base_revision, args.base_model.as_ref())?;
     let head = Loaded::new(context, args, head_revision, args.head_model.as_ref())?;
-    let find = |side: &Loaded, alias: &Option<String>| {
-        let alias = alias.as_ref()?;
-        let entry = side.prepared.workspace.config.models.iter().find(|entry| entry.alias.as_str() == alias)?;
-        Some(entry.alias.clone())
-    };
-    let models = find(&base, &args.base_model).zip(find(&head, &args.head_model));
-    let pairs = pair(&base.side(), &head.side(), models.as_ref().map(|(base, head)| (base, head)))?;
-    if pairs.pairs.is_empty() {
-        return Err(nothing(&pairs));
-    }
+    let models = base.model(args.base_model.as_ref()).zip(head.model(args.head_model.as_ref()));
+    let (mode, words) = args.ask.mode(context);
+    let asker = Asker::new(&head.project, &args.ask)?;
+    let mut both = Both { base, head, models, asker, mode, args };
     let limits = Limits { alpha: args.alpha, delta: args.delta, sequential: args.sequential };
-    let comparison = compare(&pairs, &limits);
-    let name = |side: &Loaded, model: &Option<String>| {
-        let tree = side.project.tree.describe();
-        model.as_ref().map_or_else(|| tree.clone(), |model| format!("{tree}, {model}"))
+    let (pairs, comparison) = match args.confirm {
+        Some(samples) => both.confirm(context, samples, &limits)?,
+        None => {
+            both.fill(context, &|_| true, usize::MAX)?;
+            let pairs = both.pairs(&|_| true)?;
+            let comparison = compare(&pairs, &limits);
+            (pairs, comparison)
+        }
     };
-    let sides = (name(&base, &args.base_model), name(&head, &args.head_model));
+    let came = both.asker.came;
+    if pairs.pairs.is_empty() {
+        return Err(nothing(&pairs, came.exit()));
+    }
+    let names = (both.base.describe(args.base_model.as_ref()), both.head.describe(args.head_model.as_ref()));
+    let apart = both.apart();
     if args.json {
         let document = serde_json::json!({
-            "version": 1, "base": sides.0, "head": sides.1, "alpha": limits.alpha, "delta": limits.delta,
+            "version": 1, "base": names.0, "head": names.1, "alpha": limits.alpha, "delta": limits.delta,
             "sequential": limits.sequential, "prompts": comparison.prompts, "slices": comparison.slices,
             "only_base": pairs.only_base, "only_head": pairs.only_head, "unanswered": pairs.unanswered,
+            "left_out": pairs.left_out, "calls_made": came.calls, "cost_usd": came.cost, "tell_apart": apart,
         });
         writeln!(context.out(), "{document:#}")?;
     } else {
         let style = context.style();
-        write_comparison(context.out(), &comparison, &pairs, (&sides.0, &sides.1), style)?;
+        let heading = format!("compare {} → {} · {words}", names.0, names.1);
+        let compared = Compared { comparison: &comparison, pairs: &pairs, heading: &heading, apart: &apart };
+        write_comparison(context.out(), &compared, style)?;
+        if came.calls > 0 {
+            writeln!(context.out(), "{}", style.dim(&format!("{} calls, ${:.4}", came.calls, came.cost)))?;
+        }
     }
-    Ok(if comparison.fails(args.fail_on.into()) { Exit::Failed } else { Exit::Good })
+    let verdict = if comparison.fails(args.fail_on.into()) { Exit::Failed } else { Exit::Good };
+    Ok(verdict.worse(came.exit()))
+}
+
+/// The revisions of both sides.
+fn sides(args: &Args) -> (Option<&str>, Option<&str>) {
+    match args.range.as_deref().map(|range| range.split_once("..")) {
+        None if args.base_model.is_some() => (None, None),
+        None => (Some("HEAD"), None),
+        Some(None) => (args.range.as_deref(), None),
+        Some(Some((base, head))) => (some(base), some(head.trim_start_matches('.'))),
+    }
 }
 
 fn some(revision: &str) -> Option<&str> {
     Some(revision).filter(|revision| !revision.is_empty())
 }
 
+impl Both<'_> {
+    /// The runs that tell apart what the prompt and what the model did.
+    fn apart(&self) -> Vec<String> {
+        let range = self.args.range.as_deref().unwrap_or("HEAD");
+        if let Some((base, head)) = &self.models {
+            let side = if range.contains("..") { range.rsplit("..").next().unwrap_or(range) } else { "" };
+            return vec![
+                format!("promptctl compare {range} --base-model {base} --head-model {base}"),
+                format!("promptctl compare {side}..{side} --base-model {base} --head-model {head}"),
+            ];
+        }
+        let mut models: Vec<&ModelAlias> = Vec::new();
+        for item in &self.head.plan.items {
+            let alias = &self.head.prepared.workspace.config.models[item.model].alias;
+            if !models.contains(&alias) {
+                models.push(alias);
+            }
+        }
+        models.iter().map(|alias| format!("promptctl drift --model {alias}")).collect()
+    }
+}
+
 /// Why there is nothing to compare, and what to do.
-fn nothing(pairs: &Pairs) -> Failure {
+fn nothing(pairs: &Pairs, exit: Exit) -> Failure {
     let message = format!(
         "there is nothing to compare: {} cases have no recorded answer on one side, {} are only in head, {} only in base",
         pairs.unanswered, pairs.only_head, pairs.only_base
     );
     let help = Some(
-        "`promptctl test` records what is missing; two models are named by --base-model and --head-model".to_owned(),
+        "without --offline, missing answers are asked for; two models are named by --base-model and --head-model"
+            .to_owned(),
     );
-    Failure::Message { exit: Exit::Nothing, message, help }
+    Failure::Message { exit: Exit::Nothing.worse(exit), message, help }
 }

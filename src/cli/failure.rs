@@ -34,6 +34,18 @@ impl Failure {
         }
     }
 
+    /// The same, of a project that is not the one that lies on the disk.
+    pub(super) fn at(self, tree: &str) -> Self {
+        match self {
+            Self::Problems(mut problems) if tree != "working tree" => {
+                let note = format!("at {tree} the project has these mistakes");
+                problems.insert(0, Problem::error(crate::core::problem::Place::Nowhere, note));
+                Self::Problems(problems)
+            }
+            other => other,
+        }
+    }
+
     /// Says what is wrong on standard error and gives the exit code.
     pub(super) fn print(self, context: &mut Context) -> ExitCode {
         // What was printed before it stands before it.

@@ -69,10 +69,30 @@ pub(super) fn agrees(
     settings: &Settings,
     environment: &Environment,
 ) -> Result<bool, Failure> {
-    if settings.mode == Mode::Replay || settings.max_cost.is_some() || !context.is_interactive() {
+    if !is_asked_about(context, settings) {
         return Ok(true);
     }
-    let forecast = missing(project, prepared, plan, settings, environment)?.forecast(prepared, plan);
+    let missing = missing(project, prepared, plan, settings, environment)?;
+    agrees_to(context, &missing, prepared, plan, settings)
+}
+
+/// Whether a person is asked before a run that may cost much.
+fn is_asked_about(context: &Context, settings: &Settings) -> bool {
+    settings.mode != Mode::Replay && settings.max_cost.is_none() && context.is_interactive()
+}
+
+/// Whether these calls may be made. As [`agrees`], where it is known what is missing.
+pub(super) fn agrees_to(
+    context: &mut Context,
+    missing: &Missing,
+    prepared: &Prepared,
+    plan: &Plan,
+    settings: &Settings,
+) -> Result<bool, Failure> {
+    if !is_asked_about(context, settings) {
+        return Ok(true);
+    }
+    let forecast = missing.forecast(prepared, plan);
     if forecast.iter().filter_map(|model| model.cost).sum::<f64>() < MUCH {
         return Ok(true);
     }

@@ -2,6 +2,7 @@
 //! exit code. The only module that prints, exits, and reads the environment, the terminal, the current folder or
 //! the clock.
 
+mod ask;
 mod batch;
 mod bump;
 mod changed;
@@ -15,12 +16,15 @@ mod init;
 mod interrupt;
 mod list;
 mod load;
+mod log;
 mod manual;
 mod memory;
 mod models;
+mod past;
 mod prune;
 mod render;
 mod rerun;
+mod show;
 mod test;
 mod waiting;
 
@@ -54,6 +58,8 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Log(log::Args),
+    Show(show::Args),
     Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
@@ -94,6 +100,8 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Log(args) => log::run(context, &args),
+        Command::Show(args) => show::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
+use super::past;
 use crate::core::escape::terminal;
 use crate::core::verdict::Exit;
 use crate::plan::Overrides;
@@ -18,7 +19,7 @@ pub(super) struct Args {
     /// Render for this model instead of the prompt's own. May be given several times.
     #[arg(long = "model", value_name = "ALIAS")]
     models: Vec<String>,
-    /// Read the project at this commit, tag or branch.
+    /// Read the project at this commit, tag or branch. `PROMPT@1.2.0` renders one prompt as it was at a version.
     #[arg(long, value_name = "REV")]
     at: Option<String>,
     /// Print whole requests as JSON, with their keys.
@@ -27,9 +28,21 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let (prepared, _) = Project::find(context, args.at.as_deref())?.load()?;
+    let mut selection = args.selection.selection();
+    let project = match &selection.prompts[..] {
+        [one] if one.contains('@') && args.at.is_none() => {
+            let found = past::project_at(context, one)?;
+            selection.prompts = vec![found.name.to_string()];
+            found.project
+        }
+        several if several.iter().any(|pattern| pattern.contains('@')) => {
+            return Err(Failure::usage("a prompt at a version is rendered alone: `promptctl render PROMPT@1.2.0`"));
+        }
+        _ => Project::find(context, args.at.as_deref())?,
+    };
+    let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;
-    let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let selected = selection.select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
+use super::ask::ALLOW_EXEC;
 use super::changed;
 use super::context::Context;
 use super::environment::Environment;
@@ -29,9 +30,6 @@ use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
 use crate::tree::tracked;
-
-/// The variable, set outside the repository, that allows models to be programs.
-const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
@@ -114,7 +112,7 @@ fn duration(text: &str) -> Result<u64, String> {
 }
 
 /// An amount of money.
-fn dollars(text: &str) -> Result<f64, String> {
+pub(super) fn dollars(text: &str) -> Result<f64, String> {
     match text.trim_start_matches('$').parse::<f64>() {
         Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
         _ => Err("write an amount of US dollars such as 0.50".into()),
@@ -367,7 +365,7 @@ fn open_journal(project: &Project, secrets: Secrets) -> Result<Journal, Failure>
 }
 
 /// Before the run it is the project that is wrong; after it an answer could not be put where it belongs.
-fn settle_failure(error: SettleError, exit: Exit) -> Failure {
+pub(super) fn settle_failure(error: SettleError, exit: Exit) -> Failure {
     match error {
         SettleError::Damaged(problems) => problems.into(),
         other => Failure::Message { exit, message: other.to_string(), help: None },

@@ -3,8 +3,17 @@
 //! A side is a prepared project with its recordings, at any commit, on any model. Both sides are scored under head's
 //! expectations. Statistics are those of [`crate::stats`].
 
+mod confirm;
+mod figures;
+mod order;
 mod pair;
+mod ratios;
 mod table;
 
-pub use pair::{Flip, Pair, Pairs, Sample, Side, pair};
-pub use table::{Changed, Comparison, FailOn, FlippedCase, Limits, Ratio, Row, Shares, Verdict, compare};
+pub use confirm::{confirm, screened};
+pub use figures::compare;
+pub use order::order;
+pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, pair};
+pub use table::{
+    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Ratio, Rescored, Row, Shares, Verdict,
+};

@@ -1,11 +1,14 @@
 //! Pairing: the same case on both sides, with its answers and what they are worth.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
 use crate::core::record::Response;
-use crate::core::verdict::Checked;
+use crate::core::verdict::{Checked, Verdict};
 use crate::expect::is_refusal;
 use crate::plan::Plan;
 use crate::project::Compare;
@@ -45,6 +48,8 @@ pub struct Sample {
     pub served: Option<String>,
     /// What did not hold.
     pub failed: Vec<Checked>,
+    /// Every expectation by its name, and whether it holds.
+    pub checks: Vec<(String, bool)>,
 }
 
 /// A case on both sides.
@@ -62,6 +67,12 @@ pub struct Pair {
     pub entry_changed: bool,
     /// Whether head expects something else.
     pub expectations_changed: bool,
+    /// Base's answers that pass only under what base itself expects, and those that pass only under what head expects.
+    pub rescored: (u64, u64),
+    /// Whether the case gives other variables.
+    pub variables_changed: bool,
+    /// What the case was made from.
+    pub group: Option<Arc<str>>,
     /// Base's answers.
     pub base: Vec<Sample>,
     /// Head's answers.
@@ -115,10 +126,31 @@ pub struct Pairs {
     pub only_base: u64,
     /// Cases of both without an answer on one side.
     pub unanswered: u64,
+    /// The cases that could not be paired, each with its prompt and why.
+    pub left_out: Vec<LeftOut>,
 }
 
+/// A case that could not be paired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// The case.
+    pub case: CaseName,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// Which samples of a case count, by their numbers.
+pub type Samples<'a> = &'a dyn Fn(usize) -> bool;
+
 /// Pairs the items of both plans: the same prompt and case, and the same model unless two are named.
-pub fn pair(base: &Side<'_>, head: &Side<'_>, models: Option<(&ModelAlias, &ModelAlias)>) -> Result<Pairs, Problems> {
+pub fn pair(
+    base: &Side<'_>,
+    head: &Side<'_>,
+    models: Option<(&ModelAlias, &ModelAlias)>,
+    samples: Samples<'_>,
+) -> Result<Pairs, Problems> {
     let (base_answers, head_answers) =
         (base.prepared.answers(base.plan, base.store)?, head.prepared.answers(head.plan, head.store)?);
     let name = |side: &Side<'_>, index: usize| {
@@ -140,12 +172,18 @@ pub fn pair(base: &Side<'_>, head: &Side<'_>, models: Option<(&ModelAlias, &Mode
         };
         let Some(base_index) = of_base.remove(&(prompt.clone(), case.clone(), other.clone())) else {
             pairs.only_head += 1;
+            pairs.left_out.push(LeftOut { prompt, case, why: "only in head" });
             continue;
         };
-        let all = |answers: &[Option<Response>]| answers.iter().flatten().cloned().collect::<Vec<Response>>();
+        let all = |answers: &[Option<Response>]| {
+            let counted = answers.iter().enumerate().filter(|(sample, _)| samples(*sample));
+            counted.filter_map(|(_, answer)| answer.clone()).collect::<Vec<Response>>()
+        };
         let (before, after) = (all(&base_answers[base_index]), all(answers));
         if before.is_empty() || after.is_empty() {
             pairs.unanswered += 1;
+            let side = if before.is_empty() { "no recorded answer in base" } else { "no recorded answer in head" };
+            pairs.left_out.push(LeftOut { prompt, case, why: side });
             continue;
         }
         let (base_item, item) = (&base.plan.items[base_index], &head.plan.items[index]);
@@ -159,20 +197,36 @@ pub fn pair(base: &Side<'_>, head: &Side<'_>, models: Option<(&ModelAlias, &Mode
         let digest = |prepared: &Prepared, case: usize| {
             prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
         };
+        let expectations_changed = base.prepared.expected(base_item.case) != head.prepared.expected(item.case);
+        let base_case = &base.prepared.workspace.cases.list[base_item.case];
+        let head_case = &head.prepared.workspace.cases.list[item.case];
+        let scored = score(&before, base_entry)?;
+        let mut rescored = (0, 0);
+        for (answer, sample) in before.iter().zip(&scored).filter(|_| expectations_changed) {
+            let passed = base.prepared.score(base_item.case, base_entry, answer)?.verdict == Verdict::Passed;
+            rescored.0 += u64::from(passed && !sample.pass);
+            rescored.1 += u64::from(!passed && sample.pass);
+        }
         pairs.pairs.push(Pair {
-            tags: head.prepared.workspace.cases.list[item.case].tags.to_vec(),
+            tags: head_case.tags.to_vec(),
+            group: head_case.group.clone(),
+            variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
+            rescored,
             digests: (digest(base.prepared, base_item.case), digest(head.prepared, item.case)),
             entry_changed: (&base_entry.provider, &base_entry.model, &base_entry.params, &base_entry.extras)
                 != (&entry.provider, &entry.model, &entry.params, &entry.extras),
-            expectations_changed: base.prepared.expected(base_item.case) != head.prepared.expected(item.case),
-            base: score(&before, base_entry)?,
+            expectations_changed,
+            base: scored,
             head: score(&after, entry)?,
             prompt,
             case,
         });
     }
     let wanted = |model: &ModelAlias| models.is_none_or(|(base_model, _)| base_model == model);
-    pairs.only_base = of_base.keys().filter(|(_, _, model)| wanted(model)).count() as u64;
+    let mut rest: Vec<_> = of_base.into_keys().filter(|(_, _, model)| wanted(model)).collect();
+    rest.sort();
+    pairs.only_base = rest.len() as u64;
+    pairs.left_out.extend(rest.into_iter().map(|(prompt, case, _)| LeftOut { prompt, case, why: "only in base" }));
     Ok(pairs)
 }
 
@@ -194,7 +248,7 @@ fn sample(
         None => model.clone(),
     });
     Ok(Sample {
-        pass: outcome.verdict == crate::core::verdict::Verdict::Passed,
+        pass: outcome.verdict == Verdict::Passed,
         length: answer.text.chars().count() as u64,
         output_tokens: answer.usage.output,
         cost: outcome.cost_usd,
@@ -205,6 +259,7 @@ fn sample(
             && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
         text: answer.text.clone(),
         served,
+        checks: outcome.expectations.iter().map(|checked| (checked.kind.clone(), checked.pass)).collect(),
         failed: outcome.expectations.into_iter().filter(|checked| !checked.pass).collect(),
     })
 }

@@ -22,7 +22,8 @@ use crate::tree::Tree;
 
 /// The folder that holds the prompts.
 pub const PROMPTS: &str = "prompts";
-const ENDING: &str = ".j2";
+/// The ending of a template.
+pub const ENDING: &str = ".j2";
 /// The largest template, in bytes.
 const MAX_TEMPLATE: u64 = 4 << 20;
 
@@ -41,6 +42,10 @@ pub struct Prompt {
     pub digest: String,
     /// The partials that it reaches, by their names below `prompts/`.
     pub partials: Vec<String>,
+    /// Partials that it would reach if they were there.
+    pub absent: Vec<String>,
+    /// Whether an expression decides which partials it reaches: any of them may count.
+    pub open: bool,
     /// Every variable that it or a partial mentions.
     pub variables: BTreeSet<String>,
 }
@@ -83,6 +88,12 @@ impl Prompts {
         Self { list, templates, env, images }
     }
 
+    /// A prompt's template without its front matter.
+    #[must_use]
+    pub fn body(&self, prompt: &Prompt) -> &str {
+        prompt.path.below(PROMPTS).and_then(|key| self.templates.get(key)).map_or("", Template::text)
+    }
+
     /// The prompt of that name.
     #[must_use]
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
@@ -102,6 +113,17 @@ fn join_names(name: &str, parent: &str) -> String {
     }
     // A name that leaves `prompts/` names nothing, and is reported as missing.
     TreePath::new(parent).and_then(|path| path.parent().join(name)).map_or_else(|_| name.to_owned(), |p| p.to_string())
+}
+
+/// The templates that one reaches.
+#[derive(Default)]
+struct Reach {
+    /// Those that are there.
+    found: BTreeSet<String>,
+    /// Those that are not.
+    absent: BTreeSet<String>,
+    /// Whether an expression decides about others.
+    open: bool,
 }
 
 struct Loader<'a> {
@@ -223,7 +245,7 @@ impl Loader<'_> {
         for (key, template) in &self.templates {
             for reached in &template.reached {
                 let Some(name) = reached.name.as_ref().map(|name| join_names(name, key)) else { continue };
-                if name == *key || self.reach_of(&name).0.contains(key) {
+                if name == *key || self.reach_of(&name).found.contains(key) {
                     let span = template.body + reached.span.start..template.body + reached.span.end;
                     let message = format!("`{key}` reaches itself through `{name}`, so rendering it would never end");
                     self.problems.error(Place::span(&template.source, span), message);
@@ -232,28 +254,30 @@ impl Loader<'_> {
         }
     }
 
-    /// All templates that one reaches, itself left out, and whether an expression decides about others.
-    fn reach_of(&self, key: &str) -> (BTreeSet<String>, bool) {
-        let (mut found, mut open) = (BTreeSet::new(), false);
+    /// All templates that one reaches, itself left out.
+    fn reach_of(&self, key: &str) -> Reach {
+        let mut reach = Reach::default();
         let mut queue = vec![key.to_owned()];
         while let Some(at) = queue.pop() {
             for reached in self.templates.get(&at).map_or(&[][..], |t| &t.reached) {
                 match &reached.name {
                     Some(name) => {
                         let name = join_names(name, &at);
-                        if self.templates.contains_key(&name) && found.insert(name.clone()) {
+                        if !self.templates.contains_key(&name) {
+                            reach.absent.insert(name);
+                        } else if reach.found.insert(name.clone()) {
                             queue.push(name);
                         }
                     }
-                    None => open = true,
+                    None => reach.open = true,
                 }
             }
         }
-        (found, open)
+        reach
     }
 
     fn prompt(&mut self, name: PromptName, key: &str, front: FrontMatter) -> Prompt {
-        let (mut partials, open) = self.reach_of(key);
+        let Reach { found: mut partials, absent, open } = self.reach_of(key);
         if open {
             // Which one an expression names is known only when it is rendered: any of them may count.
             partials.extend(self.templates.keys().filter(|k| k.split('/').any(|p| p.starts_with('_'))).cloned());
@@ -271,6 +295,8 @@ impl Loader<'_> {
             source: Arc::clone(&template.source),
             digest: self.digest(key, &partials, &front),
             partials: partials.into_iter().collect(),
+            absent: absent.into_iter().collect(),
+            open,
             name,
             front,
             variables,

@@ -15,16 +15,23 @@ const LINES: usize = 12;
 /// Below this a probability has no digits that mean anything.
 const TINY: f64 = -690.0;
 
+/// A comparison, and what its first line and its advice say.
+#[derive(Clone, Copy)]
+pub struct Compared<'a> {
+    /// The figures.
+    pub comparison: &'a Comparison,
+    /// The cases behind them.
+    pub pairs: &'a Pairs,
+    /// The first line: both sides, and where answers came from.
+    pub heading: &'a str,
+    /// The commands that tell apart what the prompt and what the model did.
+    pub apart: &'a [String],
+}
+
 /// Writes a comparison.
-pub fn write_comparison(
-    out: &mut dyn Write,
-    comparison: &Comparison,
-    pairs: &Pairs,
-    sides: (&str, &str),
-    style: Style,
-) -> io::Result<()> {
-    let title = format!("compare {} → {}", terminal_line(sides.0), terminal_line(sides.1));
-    writeln!(out, "{}", style.bold(&title))?;
+pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Style) -> io::Result<()> {
+    let Compared { comparison, pairs, heading, apart } = *compared;
+    writeln!(out, "{}", style.bold(&terminal_line(heading)))?;
     for row in &comparison.prompts {
         line(out, row, comparison.sequential, style)?;
         // What a whole hides is said before anything else.
@@ -43,7 +50,7 @@ pub fn write_comparison(
             figures(out, slice, style)?;
         }
         flips(out, row, pairs, style)?;
-        blame(out, row, style)?;
+        blame(out, row, apart, style)?;
     }
     let left_out = [
         (pairs.unanswered, "without a recorded answer on one side"),
@@ -83,9 +90,10 @@ fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::R
         .unwrap_or_default();
     let few = row.verdict == Verdict::Undecided && row.losses.max(row.wins) < 5 && row.cases < 40;
     let few = if few { ": too few cases" } else { "" };
+    let confirmed = row.confirmed_by.map(|n| format!(", by {n} fresh answers a case")).unwrap_or_default();
     writeln!(
         out,
-        "{verdict} {}{few}  {} of {} → {} of {}, {} losses, {} wins, {}{stopped}",
+        "{verdict} {}{few}  {} of {} → {} of {}, {} losses, {} wins, {}{stopped}{confirmed}",
         style.bold(&name(row)),
         row.base_passes,
         row.base_answers,
@@ -105,15 +113,35 @@ fn points(row: &Row) -> String {
 
 fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
     writeln!(out, "{}", style.bold(&name(row)))?;
+    let groups = row.groups.map(|groups| format!(" in {groups} groups")).unwrap_or_default();
     let p = if row.ln_p_two_sided < TINY { "< 1e-300".to_owned() } else { Short(row.p_two_sided).to_string() };
     writeln!(
         out,
-        "    {} cases · p {p} two-sided, {} one-sided · q {}, Holm {}",
+        "    {} cases{groups} · p {p} two-sided, {} one-sided · q {}, Holm {}",
         row.cases,
         Short(row.p_regress),
         Short(row.q),
         Short(row.p_holm)
     )?;
+    if let (Verdict::Undecided, Some(losses)) = (row.verdict, row.least_losses) {
+        let text = format!("with {} wins it would take {losses} losses to call it regressed", row.wins);
+        writeln!(out, "    {}", style.dim(&text))?;
+    }
+    let moved = row
+        .expectations
+        .iter()
+        .filter(|kind| kind.base_passes * kind.head_answers != kind.head_passes * kind.base_answers);
+    let moved: Vec<String> = moved
+        .map(|kind| {
+            format!(
+                "{} {} of {} → {} of {}",
+                kind.kind, kind.base_passes, kind.base_answers, kind.head_passes, kind.head_answers
+            )
+        })
+        .collect();
+    if !moved.is_empty() {
+        writeln!(out, "    {}", moved.join(" · "))?;
+    }
     let ratio = |name: &str, ratio: &Option<Ratio>| {
         let ratio = ratio.as_ref()?;
         Some(format!("{name} ×{:.2} [{:.2}, {:.2}]", ratio.ratio, ratio.interval.0, ratio.interval.1))
@@ -188,21 +216,35 @@ fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Res
 }
 
 /// What differs between the sides, and what would tell two causes apart.
-fn blame(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
+fn blame(out: &mut dyn Write, row: &Row, apart: &[String], style: Style) -> io::Result<()> {
     let changed = &row.changed;
-    let causes: Vec<&str> = [(changed.prompt, "the prompt"), (changed.model, "the model")]
-        .into_iter()
-        .filter_map(|(differs, what)| differs.then_some(what))
-        .collect();
+    let causes: Vec<&str> =
+        [(changed.prompt, "the prompt"), (changed.model, "the model"), (changed.expectations, "the expectations")]
+            .into_iter()
+            .filter_map(|(differs, what)| differs.then_some(what))
+            .collect();
     let text = match causes.as_slice() {
-        [] => "the prompt and the model are the same on both sides".to_owned(),
+        [] => "the prompt, the model and the expectations are the same on both sides".to_owned(),
         [one] => format!("what differs: {one}"),
-        _ => "confounded: the prompt and the model differ; compare the two commits on one model, and the two models at one commit, to tell them apart".to_owned(),
+        [before @ .., last] => format!("confounded: {} and {last} differ", before.join(", ")),
     };
-    writeln!(out, "    {}", style.dim(&text))?;
+    let text = if row.confounded { style.yellow(&text) } else { style.dim(&text) };
+    writeln!(out, "    {text}")?;
+    if changed.prompt && changed.model {
+        for command in apart {
+            writeln!(out, "    {}", style.dim(&format!("tell them apart: {}", terminal_line(command))))?;
+        }
+    }
     if changed.expectations {
-        let text = "the expectations differ, too: both sides are scored under those of head";
-        writeln!(out, "    {}", style.dim(text))?;
+        let text = format!(
+            "both sides are scored under head's expectations; by them alone {} of base's answers fail that passed, and {} pass that failed",
+            row.rescored.lost, row.rescored.won
+        );
+        writeln!(out, "    {}", style.dim(&text))?;
+    }
+    if row.variables_changed > 0 {
+        let text = format!("{} cases give other variables in head", row.variables_changed);
+        writeln!(out, "    {}", style.dim(&text))?;
     }
     Ok(())
 }

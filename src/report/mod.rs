@@ -6,14 +6,16 @@ mod comparison;
 mod difference;
 mod human;
 mod json;
+mod log;
 mod problems;
 mod progress;
 mod style;
 
-pub use comparison::write_comparison;
+pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
+pub use log::write_log;
 pub use problems::write_problems;
 pub use progress::Progress;
 pub use style::Style;

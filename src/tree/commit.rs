@@ -55,11 +55,7 @@ pub struct CommitTree {
 impl CommitTree {
     /// The tree of the project in `folder` at a revision (`HEAD~2`, a tag, a branch, a hash).
     pub fn open(folder: &Path, revision: &str) -> Result<Self, CommitError> {
-        let repository = Repository::discover(folder).map_err(|error| repository_error(folder, &error))?;
-        let prefix = match repository.workdir() {
-            Some(workdir) => prefix_of(workdir, folder),
-            None => String::new(),
-        };
+        let (repository, prefix) = open_repository(folder)?;
         let (tree, commit) = {
             let no_commit = |error: git2::Error| CommitError::NoCommit {
                 revision: revision.to_owned(),
@@ -81,6 +77,12 @@ impl CommitTree {
             (tree, short)
         };
         Ok(Self { repository: Mutex::new(repository), tree, commit })
+    }
+
+    /// The commit's hash, shortened.
+    #[must_use]
+    pub fn commit(&self) -> &str {
+        &self.commit
     }
 
     fn unreadable(path: &TreePath, reason: impl Into<String>) -> TreeError {
@@ -155,6 +157,13 @@ impl Tree for CommitTree {
     fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
         self.blob(path, limit)
     }
+}
+
+/// The repository around a folder, and the folder as seen from its root, `/` between the parts.
+pub fn open_repository(folder: &Path) -> Result<(Repository, String), CommitError> {
+    let repository = Repository::discover(folder).map_err(|error| repository_error(folder, &error))?;
+    let prefix = repository.workdir().map(|workdir| prefix_of(workdir, folder)).unwrap_or_default();
+    Ok((repository, prefix))
 }
 
 fn repository_error(folder: &Path, error: &git2::Error) -> CommitError {

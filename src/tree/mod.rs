@@ -4,6 +4,8 @@
 
 mod base;
 mod commit;
+mod only;
+mod traced;
 mod tracked;
 mod working;
 pub mod write;
@@ -11,7 +13,9 @@ pub mod write;
 use std::sync::Arc;
 
 pub use base::{Base, BaseError, merge_base};
-pub use commit::{CommitError, CommitTree};
+pub use commit::{CommitError, CommitTree, open_repository};
+pub use only::Only;
+pub use traced::{Reads, Traced, blob_name};
 pub use tracked::tracked;
 pub use working::WorkingTree;
 

@@ -64,20 +64,84 @@ fn both_sides_are_scored_under_what_head_expects() {
     sandbox.write("fixtures/p/cases.yaml", cases);
     let ended = sandbox.run(&["compare"]);
     assert!(ended.stdout.contains("3 of 6 → 3 of 6"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("the expectations differ, too"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("what differs: the expectations"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("by them alone 3 of base's answers fail that passed"), "{}", ended.stdout);
 }
 
 #[test]
 fn what_cannot_be_compared_is_said() {
     let sandbox = project(3);
     sandbox.write("prompts/p.j2", "Unheard: {{ q }}\n");
-    let ended = sandbox.run(&["compare"]);
+    let ended = sandbox.run(&["compare", "--offline"]);
     assert!(ended.code == 4 && ended.stderr.contains("3 cases have no recorded answer"), "{}", ended.stderr);
     assert_eq!(sandbox.run(&["compare", "no-such-branch"]).code, 2);
     assert_eq!(sandbox.run(&["compare", "--base-model", "it"]).code, 2);
     assert_eq!(sandbox.run(&["compare", "--alpha", "2"]).code, 2);
     let outside = Sandbox::with_cases("cases: []\n");
     assert_eq!(outside.run(&["compare"]).code, 2, "not a git repository");
+}
+
+#[test]
+fn what_is_not_recorded_is_asked_once_and_kept_where_it_belongs() {
+    let sandbox = project(6);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    sandbox.git(&["commit", "-am", "an edit without its answers"]);
+    sandbox.write("prompts/p.j2", "Careful again: {{ q }}\n");
+    let recorded = sandbox.read("fixtures/p/recorded/it.jsonl");
+    let offline = sandbox.run_with(&["compare"], &[("CI", "1")]);
+    assert!(offline.code == 4 && !sandbox.exists(".promptctl/asked"), "nothing is asked in CI: {}", offline.stderr);
+    let ended = sandbox.run(&["compare", "--max-calls", "2", "--json"]);
+    assert_eq!(ended.code, 6, "the limit counts for both sides: {}{}", ended.stdout, ended.stderr);
+    let ended = sandbox.run(&["compare", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((&json["calls_made"], &json["prompts"][0]["wins"]), (&10.into(), &3.into()), "{}", ended.stdout);
+    // Head's answers are those of the working tree; base's belong to no file of it.
+    let now = sandbox.read("fixtures/p/recorded/it.jsonl");
+    assert_eq!(now.lines().count(), recorded.lines().count() + 6);
+    assert!(!now.contains("Careless"));
+    let again = sandbox.run(&["compare", "--json"]);
+    let json: Value = serde_json::from_str(&again.stdout).expect("JSON");
+    assert_eq!(json["calls_made"], 0);
+    assert_eq!(sandbox.run(&["compare", "--offline"]).code, 0, "what was asked is known offline, too");
+}
+
+#[test]
+fn fresh_answers_confirm_what_looks_worse() {
+    let sandbox = project(24);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--confirm", "--json"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    // One answer of each case in head, and five more on both sides.
+    assert_eq!(json["calls_made"], 24 + 2 * 5 * 24);
+    let row = &json["prompts"][0];
+    assert_eq!(
+        (&row["confirmed_by"], &row["base_answers"], &row["verdict"]),
+        (&5.into(), &120.into(), &"regressed".into())
+    );
+    // Where nothing looks worse, nothing more is asked.
+    sandbox.write("prompts/p.j2", "Careful, too: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--confirm=3", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((ended.code, &json["calls_made"], &json["prompts"][0]["confirmed_by"]), (0, &24.into(), &Value::Null));
+}
+
+#[test]
+fn cases_of_a_group_are_not_counted_as_many() {
+    let sandbox = project(24);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    assert_eq!(sandbox.run(&["test"]).code, 1);
+    let alone: Value = serde_json::from_str(&sandbox.run(&["compare", "--json"]).stdout).expect("JSON");
+    let cases = sandbox.read("fixtures/p/cases.yaml").replace("tags: [odd]", "group: a, tags: [odd]");
+    sandbox.write("fixtures/p/cases.yaml", cases.replace("tags: [even]", "group: b, tags: [even]"));
+    let ended = sandbox.run(&["compare", "--json"]);
+    let grouped: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let width = |json: &Value| {
+        let interval = &json["prompts"][0]["interval"];
+        interval[1].as_f64().expect("a number") - interval[0].as_f64().expect("a number")
+    };
+    assert_eq!(grouped["prompts"][0]["groups"], 2);
+    assert!(width(&grouped) > 4.0 * width(&alone), "{} {}", width(&grouped), width(&alone));
 }
 
 /// Two prompts on a branch of its own.

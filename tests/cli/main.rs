@@ -18,3 +18,4 @@ mod sandbox;
 mod server;
 mod tls;
 mod trees;
+mod versions;

@@ -1,0 +1,292 @@
+//! Asking for answers that a comparison lacks: recorded like any other, kept where they belong, within the limits of the
+//! command line.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::interrupt;
+use super::load::{Project, known_secrets};
+use super::test::{journal_name, settle_failure};
+use crate::core::event::{Event, Listener};
+use crate::core::names::PromptName;
+use crate::core::redact::Secrets;
+use crate::core::verdict::{Exit, Verdict};
+use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
+use crate::plan::Plan;
+use crate::recording::{Journal, Line, Store, recover, settle};
+use crate::report::Progress;
+use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::snapshot::Index;
+use crate::tree::WorkingTree;
+
+/// The variable, set outside the repository, that allows models to be programs.
+pub(super) const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
+/// Where answers are kept that belong to no file of the working tree: those of old versions.
+const ASIDE: &str = ".promptctl/asked";
+
+/// What a command that compares may ask for.
+#[derive(Clone, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct AskArgs {
+    /// Never call a model; use what is recorded.
+    #[arg(long, conflicts_with = "live")]
+    pub(super) offline: bool,
+    /// Allow calls where they are not allowed by themselves: in continuous integration.
+    #[arg(long)]
+    pub(super) live: bool,
+    /// The most requests in flight.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(super) jobs: Option<u16>,
+    /// Make at most this many calls; the rest is left out.
+    #[arg(long, value_name = "N")]
+    pub(super) max_calls: Option<u64>,
+    /// Spend at most this many US dollars; what might cost more than is left is left out.
+    #[arg(long, value_name = "USD", value_parser = super::test::dollars)]
+    pub(super) max_cost: Option<f64>,
+    /// Do not ask before a run that may cost much.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Allow models that are programs of this project (`provider: exec`) to be run.
+    #[arg(long)]
+    pub(super) allow_exec: bool,
+}
+
+impl AskArgs {
+    /// Where answers come from: the flags, then the environment, then what is usual; and the same in words.
+    pub(super) fn mode(&self, context: &Context) -> (Mode, &'static str) {
+        match (self.offline, self.live, context.is_ci()) {
+            (true, ..) => (Mode::Replay, "recorded answers only (--offline)"),
+            (false, false, true) => (Mode::Replay, "recorded answers only (CI; --live allows calls)"),
+            _ => (Mode::Fill, "recorded answers, and calls for what is not recorded"),
+        }
+    }
+}
+
+/// Where new answers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// With the recordings of the project.
+    Recorded,
+    /// Into local state, which git ignores.
+    Aside,
+    /// Nowhere, beyond this command.
+    Nowhere,
+}
+
+/// What asking came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Came {
+    /// Calls that were made.
+    pub(super) calls: u64,
+    /// USD that they cost.
+    pub(super) cost: f64,
+    /// Cases that could not be answered.
+    pub(super) errored: u64,
+    /// Cases that were left out, because a limit was reached or a key is missing.
+    pub(super) skipped: u64,
+    /// Whether a person ended it.
+    pub(super) interrupted: bool,
+}
+
+impl Came {
+    pub(super) fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.cost += other.cost;
+        self.errored += other.errored;
+        self.skipped += other.skipped;
+        self.interrupted |= other.interrupted;
+    }
+
+    /// The exit code that follows from it alone.
+    pub(super) fn exit(&self) -> Exit {
+        [(self.interrupted, Exit::Interrupted), (self.errored > 0, Exit::Errored), (self.skipped > 0, Exit::Incomplete)]
+            .into_iter()
+            .find_map(|(applies, exit)| applies.then_some(exit))
+            .unwrap_or(Exit::Good)
+    }
+}
+
+/// Asks, within the limits of one command.
+pub(super) struct Asker {
+    args: AskArgs,
+    environment: Environment,
+    stop: Arc<Stop>,
+    /// What was asked so far.
+    pub(super) came: Came,
+    watched: bool,
+}
+
+impl Asker {
+    pub(super) fn new(project: &Project, args: &AskArgs) -> Result<Self, Failure> {
+        let environment = Environment::load(project)?;
+        Ok(Self { args: args.clone(), environment, stop: Arc::default(), came: Came::default(), watched: false })
+    }
+
+    /// Asks for what a plan lacks, and makes the store know it. `mode` says whether recorded answers count.
+    pub(super) fn fill(
+        &mut self,
+        context: &mut Context,
+        project: &Project,
+        prepared: &Prepared,
+        plan: &Plan,
+        (mode, keep): (Mode, Keep),
+        store: Store,
+    ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
+        let settings = self.settings(mode);
+        let get = |name: &str| self.environment.get(name);
+        let missing = crate::run::Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
+        if missing.calls() == 0 && missing.notes.is_empty() {
+            return Ok((store, Vec::new()));
+        }
+        if !self.args.yes && !super::forecast::agrees_to(context, &missing, prepared, plan, &settings)? {
+            return Err(Failure::Message {
+                exit: Exit::Incomplete,
+                message: "nothing was asked".to_owned(),
+                help: None,
+            });
+        }
+        if !self.watched {
+            interrupt::watch(&self.stop);
+            self.watched = true;
+        }
+        // What is kept nowhere is written down all the same until the command ends: it was paid for.
+        let temporary = tempfile::tempdir()?;
+        let root = match keep {
+            Keep::Recorded => project.root.clone(),
+            Keep::Aside => aside(project),
+            Keep::Nowhere => temporary.path().to_owned(),
+        };
+        std::fs::create_dir_all(&root)?;
+        recover(&root).map_err(|error| settle_failure(error, Exit::Usage))?;
+        let secrets = known_secrets(&self.environment, &prepared.workspace.config.models);
+        let journal = Journal::begin(&root, &journal_name(), secrets.clone())?;
+        let done = self.run(context, project, prepared, plan, &settings, &store, &journal, secrets);
+        // Whatever happened, what arrived is put where it belongs.
+        let (path, lines) = journal.finish()?;
+        settle(&root, lines.clone()).map_err(|error| settle_failure(error, Exit::Errored))?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        self.came.add(done?);
+        Ok((store.with(lines.clone()), lines))
+    }
+
+    fn settings(&self, mode: Mode) -> Settings {
+        Settings {
+            mode,
+            snapshots: SnapshotPolicy::Warn,
+            writes: false,
+            max_calls: self.args.max_calls,
+            calls_before: self.came.calls,
+            max_cost: self.args.max_cost.map(|limit| (limit - self.came.cost).max(0.0)),
+            confirms: false,
+            until: None,
+            fail_fast: false,
+            new_waits: false,
+            require_live: false,
+            heading: String::new(),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is another part of a run")]
+    fn run(
+        &self,
+        context: &mut Context,
+        project: &Project,
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        store: &Store,
+        journal: &Journal,
+        secrets: Secrets,
+    ) -> Result<Came, Failure> {
+        let allowed = context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true");
+        let permissions = Permissions {
+            hosts: AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref()),
+            programs: self.args.allow_exec || allowed,
+            folder: project.root.clone(),
+            traces: context.is_verbose(),
+            secrets,
+        };
+        let get = |name: &str| self.environment.get(name);
+        let clock = context.take_clock();
+        let run = Run {
+            prepared,
+            plan,
+            settings,
+            store,
+            snapshots: (&Index::default(), &*project.tree),
+            journal: Some(journal),
+            root: None,
+            variables: &get,
+            clock: &clock,
+            stop: &self.stop,
+            jobs: self.args.jobs.map(usize::from),
+            permissions,
+            notes: Vec::new(),
+        };
+        let moving = context.err_is_terminal();
+        let (mut log, mut notes) = (context.err(), context.err());
+        let mut listener = Quiet { progress: Progress::new(moving, &mut log), notes: &mut notes, told: Vec::new() };
+        let result = match run.run(&mut listener) {
+            Ok(result) => result,
+            Err(RunError::Problems(problems)) => return Err(problems.into()),
+            Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
+            Err(RunError::Io(error)) => {
+                let message = format!("asking ended early: {error}");
+                return Err(Failure::Message { exit: Exit::Errored, message, help: None });
+            }
+        };
+        Ok(Came {
+            calls: result.summary.calls_made,
+            cost: result.summary.cost_usd,
+            errored: result.summary.count(Verdict::Errored),
+            skipped: result.summary.count(Verdict::Skipped),
+            interrupted: self.stop.is_interrupted(),
+        })
+    }
+}
+
+/// Local state for answers that belong to no file of the working tree.
+fn aside(project: &Project) -> PathBuf {
+    project.root.join(ASIDE)
+}
+
+/// The recordings of a project, with those that were asked for by an earlier comparison or bisection.
+pub(super) fn store(project: &Project) -> Store {
+    let store = project.store().with(crate::recording::orphans(&project.root));
+    match WorkingTree::open(&aside(project)) {
+        Ok(tree) => store.or(Arc::new(tree)),
+        // Nothing was ever asked aside.
+        Err(_) => store,
+    }
+}
+
+/// Tells what a person should know, each thing once, and nothing of the cases.
+struct Quiet<'a> {
+    progress: Progress<'a>,
+    notes: &'a mut dyn io::Write,
+    told: Vec<String>,
+}
+
+impl Listener for Quiet<'_> {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        self.progress.on(event)?;
+        let note = match event {
+            Event::Noted(text) => format!("note: {text}"),
+            Event::Traced(text) => text.clone(),
+            Event::Finished(outcome) if outcome.verdict == Verdict::Errored => format!("note: {}", outcome.reason),
+            _ => return Ok(()),
+        };
+        if matches!(event, Event::Traced(_)) || !self.told.contains(&note) {
+            writeln!(self.notes, "{}", crate::core::escape::terminal_line(&note))?;
+            self.told.push(note);
+        }
+        Ok(())
+    }
+}

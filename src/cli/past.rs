@@ -1,0 +1,114 @@
+//! Versions of the past: `PROMPT@1.2.0`, `PROMPT@REV`, and what goes wrong on the way there.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use semver::Version;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use crate::case::{Selection, SelectionError};
+use crate::core::names::PromptName;
+use crate::core::path::TreePath;
+use crate::core::verdict::Exit;
+use crate::history::{Entry, Versions, Walk, WalkError, alone};
+use crate::prompt::{ENDING, PROMPTS};
+use crate::tree::{CommitTree, Tree};
+
+/// Why a command on the past stops.
+pub(super) fn failure(error: &WalkError) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+/// The names of the prompts of a tree, whether they can be loaded or not.
+fn names(tree: &dyn Tree) -> BTreeSet<PromptName> {
+    let files = TreePath::new(PROMPTS).ok().and_then(|folder| tree.list(&folder).ok()).unwrap_or_default();
+    let name = |path: &TreePath| {
+        let below = path.below(PROMPTS)?.strip_suffix(ENDING)?;
+        let partial = below.split('/').any(|part| part.starts_with('_'));
+        PromptName::new(below).ok().filter(|_| !partial)
+    };
+    files.iter().filter_map(name).collect()
+}
+
+/// The prompts that a pattern names in the working tree or at a commit; a name that neither knows may be one that was
+/// removed.
+pub(super) fn prompts(project: &Project, revision: &str, pattern: Option<&str>) -> Result<Vec<PromptName>, Failure> {
+    let mut all = names(&*project.working);
+    if let Ok(tree) = CommitTree::open(&project.root, revision) {
+        all.extend(names(&tree));
+    }
+    let all: Vec<PromptName> = all.into_iter().collect();
+    let Some(pattern) = pattern else { return Ok(all) };
+    match Selection::names(pattern, &all) {
+        Ok(found) => Ok(found),
+        Err(error @ SelectionError::NoMatch { .. }) => match PromptName::new(pattern.trim_end_matches(ENDING)) {
+            Ok(name) => Ok(vec![name]),
+            Err(_) => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `PROMPT@VERSION` in its parts.
+pub(super) fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once('@').map_or((text, None), |(prompt, version)| (prompt, Some(version)))
+}
+
+/// A prompt at a version, in a project that shows nothing beside it.
+pub(super) struct Found {
+    pub(super) project: Project,
+    /// What it is called there.
+    pub(super) name: PromptName,
+    /// The commit; `None`: the working tree.
+    pub(super) commit: Option<String>,
+}
+
+/// The prompt that `PROMPT@VERSION` or `PROMPT@REV` means. Mistakes in other prompts are not looked at.
+pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Failure> {
+    let (prompt, version) = split(pattern);
+    let project = Project::find(context, None)?;
+    let found = prompts(&project, version.unwrap_or("HEAD"), Some(prompt))?;
+    let [name] = &found[..] else {
+        return Err(Failure::usage(format!("`{prompt}` names several prompts; name one")));
+    };
+    let (name, commit) = match version {
+        Some(version) => find(&project, name, version)?,
+        None => (name.clone(), None),
+    };
+    let mut project = Project::find(context, commit.as_deref())?;
+    project.tree = alone(&project.tree, &name);
+    Ok(Found { project, name, commit })
+}
+
+/// The newest commit at which a prompt had this version, and its name there; else the commit that a tag, a branch or a
+/// hash names.
+fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptName, Option<String>), Failure> {
+    if let Ok(wanted) = Version::parse(version.strip_prefix('v').unwrap_or(version)) {
+        let walk = Walk::new(&project.root, "HEAD", &[]).map_err(|error| failure(&error))?;
+        let (mut found, mut known) = (None, Vec::new());
+        let mut look = |entry: Entry| {
+            let version = entry.state.version.as_deref().and_then(|text| Version::parse(text).ok());
+            if version.as_ref() == Some(&wanted) {
+                found = Some((entry.state.name.clone(), entry.about.map(|about| about.commit)));
+                return ControlFlow::Break(());
+            }
+            known.extend(version.filter(|version| !known.contains(version)));
+            ControlFlow::Continue(())
+        };
+        let mut versions = Versions::new(&project.root, &walk);
+        versions.find(name, Some(&project.working), &mut look).map_err(|error| failure(&error))?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        if CommitTree::open(&project.root, version).is_err() {
+            let message = format!("the prompt `{name}` had no version {wanted} at any commit, and no tag is called so");
+            let known: Vec<String> = known.iter().take(8).map(ToString::to_string).collect();
+            let help = format!("versions: {}; `promptctl log {name}` has them all", known.join(", "));
+            return Err(Failure::Message { exit: Exit::Nothing, message, help: Some(help) });
+        }
+    }
+    let tree = CommitTree::open(&project.root, version).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok((name.clone(), Some(tree.commit().to_owned())))
+}

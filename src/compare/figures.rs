@@ -1,0 +1,180 @@
+//! The figures of a comparison, by prompt and by tag, and the verdict that follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::order::order;
+use super::pair::{Flip, Pair, Pairs, Sample};
+use super::ratios::{as_f64, changed, latency, ratio, shares};
+use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
+use crate::stats::{
+    Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_most, clustered_mean, holm, paired_mean,
+    stratified_exact,
+};
+
+/// Computes every figure.
+#[must_use]
+pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
+    let mut names: Vec<&str> = Vec::new();
+    for pair in &pairs.pairs {
+        if !names.contains(&pair.prompt.as_str()) {
+            names.push(pair.prompt.as_str());
+        }
+    }
+    let (mut prompts, mut slices) = (Vec::new(), Vec::new());
+    for name in names {
+        let own: Vec<&Pair> = pairs.pairs.iter().filter(|pair| pair.prompt.as_str() == name).collect();
+        prompts.push(row(name, None, &own, limits));
+        let tags: BTreeSet<&String> = own.iter().flat_map(|pair| &pair.tags).collect();
+        for tag in tags {
+            let tagged: Vec<&Pair> = own.iter().copied().filter(|pair| pair.tags.contains(tag)).collect();
+            // A slice that is the whole says nothing more.
+            if tagged.len() < own.len() {
+                slices.push(row(name, Some(tag), &tagged, limits));
+            }
+        }
+    }
+    adjust(&mut prompts, limits);
+    adjust(&mut slices, limits);
+    Comparison { sequential: limits.sequential, prompts, slices }
+}
+
+/// Many tests at once: what is left of each, and the verdicts.
+fn adjust(rows: &mut [Row], limits: &Limits) {
+    let p: Vec<f64> = rows.iter().map(|row| row.p_regress).collect();
+    let better = holm(&rows.iter().map(|row| row.p_improve).collect::<Vec<f64>>());
+    let (q, worse) = (benjamini_hochberg(&p), holm(&p));
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.q = q[index];
+        row.p_holm = worse[index];
+        if limits.sequential {
+            continue;
+        }
+        row.verdict = if row.p_holm <= limits.alpha {
+            Verdict::Regressed
+        } else if better[index] <= limits.alpha {
+            Verdict::Improved
+        } else if row.e_ok >= 1.0 / limits.alpha {
+            Verdict::NotRegressed
+        } else {
+            Verdict::Undecided
+        };
+    }
+}
+
+fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> Row {
+    let passes = |samples: &[Sample]| samples.iter().filter(|sample| sample.pass).count() as u64;
+    let strata: Vec<Stratum> = pairs
+        .iter()
+        .map(|pair| Stratum {
+            base_passes: passes(&pair.base),
+            base: pair.base.len() as u64,
+            head_passes: passes(&pair.head),
+            head: pair.head.len() as u64,
+        })
+        .collect();
+    let test = stratified_exact(&strata);
+    let differences: Vec<f64> = pairs.iter().map(|pair| pair.difference()).collect();
+    let groups: BTreeSet<&str> = pairs.iter().filter_map(|pair| pair.group.as_deref()).collect();
+    let estimate = if groups.is_empty() {
+        paired_mean(&differences, 0.95)
+    } else {
+        // A case without a group is a group of its own.
+        let group = pairs.iter().map(|pair| (pair.group.as_deref(), pair.case.as_str()));
+        let group = group.map(|(group, case)| (group, group.map_or(case, |_| "")));
+        clustered_mean(&group.zip(differences.iter().copied()).collect::<Vec<_>>(), 0.95)
+    };
+    let bets = bet(prompt, pairs, limits);
+    let flips: Vec<FlippedCase> = pairs
+        .iter()
+        .filter_map(|pair| Some(FlippedCase { case: pair.case.to_string(), loss: pair.flip()? == Flip::Loss }))
+        .collect();
+    let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
+    let changed = changed(pairs);
+    #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
+    let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
+    Row {
+        prompt: prompt.to_owned(),
+        tag: tag.cloned(),
+        cases: pairs.len() as u64,
+        base_passes: strata.iter().map(|s| s.base_passes).sum(),
+        base_answers: strata.iter().map(|s| s.base).sum(),
+        head_passes: strata.iter().map(|s| s.head_passes).sum(),
+        head_answers: strata.iter().map(|s| s.head).sum(),
+        losses,
+        wins: flips.len() as u64 - losses,
+        difference: mean,
+        interval: estimate.map(|estimate| estimate.interval),
+        groups: (!groups.is_empty()).then_some(groups.len() as u64),
+        p_regress: test.p_regress(),
+        p_improve: test.p_improve(),
+        mid_p_regress: test.mid_p_regress(),
+        least_losses: least_losses(flips.len() as u64 - losses, pairs.len() as u64, limits.alpha),
+        p_two_sided: test.p_two_sided(),
+        ln_p_two_sided: test.ln_two_sided(),
+        q: 1.0,
+        p_holm: 1.0,
+        e_regress: bets.e_regress(),
+        e_ok: bets.e_ok(),
+        verdict: match bets.decision() {
+            Some(Decision::Regressed) => Verdict::Regressed,
+            Some(Decision::NotRegressed) => Verdict::NotRegressed,
+            None => Verdict::Undecided,
+        },
+        stopped_after: bets.stopped_after(),
+        length_ratio: ratio(pairs, |sample| Some(as_f64(sample.length))),
+        token_ratio: ratio(pairs, |sample| sample.output_tokens.map(as_f64)),
+        cost_ratio: ratio(pairs, |sample| sample.cost),
+        latency_ratio: latency(pairs),
+        shares: shares(pairs),
+        expectations: by_expectation(pairs),
+        confounded: changed.is_confounded(),
+        rescored: Rescored {
+            lost: pairs.iter().map(|pair| pair.rescored.0).sum(),
+            won: pairs.iter().map(|pair| pair.rescored.1).sum(),
+        },
+        variables_changed: pairs.iter().filter(|pair| pair.variables_changed).count() as u64,
+        confirmed_by: None,
+        flips,
+        changed,
+    }
+}
+
+/// The least number of losses that the exact test calls worse than chance explains, with so many wins.
+fn least_losses(wins: u64, cases: u64, alpha: f64) -> Option<u64> {
+    (wins + 1..=cases.saturating_sub(wins)).find(|losses| binomial_at_most(wins, losses + wins, 0.5) <= alpha)
+}
+
+fn by_expectation(pairs: &[&Pair]) -> Vec<ByExpectation> {
+    let mut kinds: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
+    for pair in pairs {
+        for (side, samples) in [(0, &pair.base), (2, &pair.head)] {
+            for (kind, holds) in samples.iter().flat_map(|sample| &sample.checks) {
+                let counts = kinds.entry(kind).or_default();
+                counts[side] += u64::from(*holds);
+                counts[side + 1] += 1;
+            }
+        }
+    }
+    let row = |(kind, [base_passes, base_answers, head_passes, head_answers]): (&str, [u64; 4])| ByExpectation {
+        kind: kind.to_owned(),
+        base_passes,
+        base_answers,
+        head_passes,
+        head_answers,
+    };
+    kinds.into_iter().map(row).collect()
+}
+
+/// Bets on the pairs, one after the other, in an order that does not depend on how they are written.
+fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
+    let mut bets = Sequential::new(limits.alpha, limits.alpha, limits.delta);
+    let digests = pairs.first().map(|pair| (&*pair.digests.0, &*pair.digests.1)).unwrap_or_default();
+    let cases: Vec<(&str, &[String])> = pairs.iter().map(|pair| (pair.case.as_str(), &*pair.tags)).collect();
+    for index in order(prompt, digests, &cases) {
+        bets.take(pairs[index].difference());
+        if limits.sequential && bets.decision().is_some() {
+            return bets;
+        }
+    }
+    bets
+}

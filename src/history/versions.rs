@@ -1,0 +1,377 @@
+//! The versions of a prompt across the commits, newest first: where it differs from what it was before, and by what.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use git2::Oid;
+use serde::Serialize;
+
+use super::state::{Parts, State, folder_of, models, template_path};
+use super::walk::{About, Known, Walk, WalkError, changed_lines, files_in};
+use crate::core::names::{ModelAlias, PromptName};
+use crate::core::path::TreePath;
+use crate::core::problem::Problems;
+use crate::core::verdict::Verdict;
+use crate::project::Config;
+use crate::prompt::{ENDING, PROMPTS};
+use crate::recording::Store;
+use crate::snapshot::{ACCEPTED, SNAPSHOTS};
+use crate::tree::{CommitTree, Tree, blob_name};
+
+/// What differs between a version and the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
+pub enum Change {
+    /// It was not there before.
+    Created,
+    /// It is not there any more.
+    Removed,
+    /// It had another name.
+    Renamed(String),
+    /// The template's text.
+    Template,
+    /// A partial that it reaches.
+    Partial(String),
+    /// Parameters, output or tools, its variables, or a model entry.
+    Parameters,
+    /// What its author calls it.
+    Version,
+    /// What else stands in the front matter.
+    FrontMatter,
+    /// The cases, or files that they name.
+    Cases,
+    /// The accepted answers.
+    Snapshots,
+    /// It cannot be loaded any more.
+    Broken,
+    /// It can be loaded again.
+    Mended,
+}
+
+/// What the recordings of a commit say of a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Cases × models × samples.
+    pub planned: u64,
+    /// Those with a recorded answer.
+    pub answered: u64,
+    /// Those whose answer is as expected.
+    pub passed: u64,
+    /// Tokens read, on average; none where nobody counted them.
+    pub input_tokens: Option<f64>,
+    /// Tokens written, on average.
+    pub output_tokens: Option<f64>,
+}
+
+/// A version of a prompt.
+pub struct Entry {
+    /// The commit; `None`: the working tree.
+    pub about: Option<About>,
+    /// The prompt as it was there.
+    pub state: Arc<State>,
+    /// What differs from the version before.
+    pub changes: Vec<Change>,
+    /// Lines added and removed, in the template, partials and cases.
+    pub lines: (usize, usize),
+    /// Whether nothing is known of what was before, because the clone is shallow.
+    pub cut: bool,
+    /// Where the recordings of the commit are.
+    recordings: Option<Arc<dyn Tree>>,
+}
+
+/// Looks for the versions of a prompt.
+pub struct Versions<'w> {
+    folder: PathBuf,
+    walk: &'w Walk,
+    known: Known,
+    /// What the configuration says of the models, by its content and the models.
+    configs: HashMap<(Oid, BTreeSet<ModelAlias>), String>,
+}
+
+/// What is known of a commit: the prompt as it was, or that there was none.
+type There = Option<Arc<State>>;
+
+impl<'w> Versions<'w> {
+    /// Looks in a walk of the repository around a folder.
+    #[must_use]
+    pub fn new(folder: &Path, walk: &'w Walk) -> Self {
+        Self { folder: folder.to_owned(), walk, known: Known::default(), configs: HashMap::new() }
+    }
+
+    /// Every version of a prompt that the walk reaches, newest first, until `each` has enough. The working tree comes
+    /// first, where it is given and differs.
+    pub fn find(
+        &mut self,
+        name: &PromptName,
+        working: Option<&Arc<dyn Tree>>,
+        each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), WalkError> {
+        let mut pending: HashMap<usize, There> = HashMap::new();
+        if !self.walk.nodes.is_empty() {
+            let head = self.load(0, name).map(Arc::new);
+            if let Some(entry) = working.and_then(|tree| Self::uncommitted(tree, name, head.as_ref()))
+                && each(entry).is_break()
+            {
+                return Ok(());
+            }
+            pending.insert(0, head);
+        }
+        for place in 0..self.walk.nodes.len() {
+            let Some(there) = pending.remove(&place) else { continue };
+            let parents = self.walk.nodes[place].parents.clone();
+            if let Some(same) = parents.iter().find(|parent| self.is_same(**parent, place, &there, name)) {
+                pending.entry(*same).or_insert(there);
+                continue;
+            }
+            let name = there.as_ref().map_or(name, |state| &state.name).clone();
+            let before: Vec<There> = parents
+                .iter()
+                .map(|parent| match pending.get(parent) {
+                    Some(known) => known.clone(),
+                    None => self.load_parent(place, *parent, &name).map(Arc::new),
+                })
+                .collect();
+            // Read and found to be the same, though a file is another: a comment in the configuration.
+            let same = before.iter().position(|other| match (other, &there) {
+                (Some(old), Some(new)) => old.name == new.name && old.parts == new.parts,
+                (None, None) => true,
+                _ => false,
+            });
+            if let Some(index) = same {
+                pending.entry(parents[index]).or_insert_with(|| before[index].clone());
+                continue;
+            }
+            for (parent, state) in parents.iter().zip(&before) {
+                // Before a prompt was created there is nothing to look for.
+                if state.is_some() || there.is_none() {
+                    pending.entry(*parent).or_insert_with(|| state.clone());
+                }
+            }
+            let old = before.first().cloned().flatten();
+            if let Some(entry) = self.entry(place, there, old)?
+                && each(entry).is_break()
+            {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a parent has the very files that the state was read from.
+    fn is_same(&mut self, parent: usize, place: usize, there: &There, name: &PromptName) -> bool {
+        if self.walk.is_same_project(parent, place) {
+            return true;
+        }
+        let Some(state) = there else {
+            return self.walk.at(parent, &template_path(name), &mut self.known).is_none();
+        };
+        let walk = self.walk;
+        let snapshots = folder_of(SNAPSHOTS, &state.name);
+        let known = &mut self.known;
+        state.reads.iter().all(|(path, id)| walk.at(parent, path, known) == *id)
+            && walk.at(parent, &snapshots, known) == walk.at(place, &snapshots, known)
+            && (!state.open || walk.prompts(parent) == walk.prompts(place))
+            && (walk.config(parent) == walk.config(place)
+                || self.models_at(parent, &state.aliases) == self.models_at(place, &state.aliases))
+    }
+
+    /// What the configuration of a commit says of these models. Only that one file is read.
+    fn models_at(&mut self, place: usize, aliases: &BTreeSet<ModelAlias>) -> Option<String> {
+        let key = (self.walk.config(place)?, aliases.clone());
+        if let Some(known) = self.configs.get(&key) {
+            return Some(known.clone());
+        }
+        let tree = CommitTree::open(&self.folder, &self.walk.hash(place)).ok()?;
+        let mut problems = Problems::default();
+        let config = Config::load(&tree, &mut problems).filter(|_| !problems.has_errors());
+        let text = config.map_or_else(|| key.0.to_string(), |config| models(&config, aliases));
+        self.configs.insert(key, text.clone());
+        Some(text)
+    }
+
+    fn load(&mut self, place: usize, name: &PromptName) -> Option<State> {
+        self.walk.at(place, &template_path(name), &mut self.known)?;
+        let mut state = State::at_commit(&self.folder, &self.walk.hash(place), name);
+        let folder = self.walk.at(place, &folder_of(SNAPSHOTS, name), &mut self.known);
+        state.parts.snapshots = files_in(self.walk, folder);
+        Some(state)
+    }
+
+    /// A prompt at a parent, under the name that it had there.
+    fn load_parent(&mut self, child: usize, parent: usize, name: &PromptName) -> Option<State> {
+        if let Some(state) = self.load(parent, name) {
+            return Some(state);
+        }
+        self.walk.at(child, &template_path(name), &mut self.known)?;
+        let old = self.walk.renamed_from(child, parent, &template_path(name))?;
+        let below = old.below(PROMPTS)?.strip_suffix(ENDING)?;
+        self.load(parent, &PromptName::new(below).ok()?)
+    }
+
+    /// The working tree, where it differs from the last commit.
+    fn uncommitted(tree: &Arc<dyn Tree>, name: &PromptName, head: Option<&Arc<State>>) -> Option<Entry> {
+        let there = tree.read(&template_path(name), u64::MAX).is_ok();
+        if !there && head.is_none() {
+            return None;
+        }
+        let mut state = State::load(tree, name);
+        let folder = folder_of(SNAPSHOTS, name);
+        for path in tree.list(&folder).unwrap_or_default() {
+            let own = path.parent() == folder && path.as_str().ends_with(ACCEPTED);
+            if let Some(id) = tree.read(&path, u64::MAX).ok().filter(|_| own).and_then(|bytes| blob_name(&bytes)) {
+                state.parts.snapshots.insert(path.file_name().to_owned(), id);
+            }
+        }
+        if head.is_some_and(|head| head.parts == state.parts) {
+            return None;
+        }
+        let changes = if there { changes(head.map(|head| &**head), &state) } else { vec![Change::Removed] };
+        let lines = lines(head.map(|head| &**head), &state);
+        let recordings = Some(Arc::clone(tree));
+        Some(Entry { about: None, state: Arc::new(state), changes, lines, cut: false, recordings })
+    }
+
+    fn entry(&self, place: usize, there: There, old: There) -> Result<Option<Entry>, WalkError> {
+        let about = Some(self.walk.about(place)?);
+        let cut = self.walk.nodes[place].cut || self.walk.nodes[place].parents.is_empty() && self.walk.is_shallow();
+        let Some(state) = there else {
+            // It was removed: the entry shows what was.
+            let Some(old) = old else { return Ok(None) };
+            let changes = vec![Change::Removed];
+            return Ok(Some(Entry { about, state: old, changes, lines: (0, 0), cut, recordings: None }));
+        };
+        let tree = CommitTree::open(&self.folder, &self.walk.hash(place)).ok();
+        let changes = changes(old.as_deref(), &state);
+        let lines = lines(old.as_deref(), &state);
+        let recordings = tree.map(|tree| Arc::new(tree) as Arc<dyn Tree>);
+        Ok(Some(Entry { about, state, changes, lines, cut, recordings }))
+    }
+}
+
+impl Entry {
+    /// What the recordings say of this version; `None` where it cannot be loaded. Answers that were committed after it,
+    /// while it was still the version, count too.
+    pub fn figures(&self) -> Result<Option<Figures>, Problems> {
+        let (Some(loaded), Some(recordings)) = (&self.state.loaded, &self.recordings) else { return Ok(None) };
+        let store = Store::open(Arc::clone(recordings)).or(Arc::clone(&self.state.tree));
+        let mut figures = Figures::default();
+        let (mut input, mut output) = (Mean::default(), Mean::default());
+        let answers = loaded.prepared.answers(&loaded.plan, &store)?;
+        for (item, answers) in loaded.plan.items.iter().zip(answers) {
+            let entry = &loaded.prepared.workspace.config.models[item.model];
+            figures.planned += answers.len() as u64;
+            for answer in answers.iter().flatten() {
+                let outcome = loaded.prepared.score(item.case, entry, answer)?;
+                figures.answered += 1;
+                figures.passed += u64::from(outcome.verdict == Verdict::Passed);
+                input.add(answer.usage.input);
+                output.add(answer.usage.output);
+            }
+        }
+        (figures.input_tokens, figures.output_tokens) = (input.get(), output.get());
+        Ok(Some(figures))
+    }
+}
+
+#[derive(Default)]
+struct Mean {
+    sum: u64,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, value: Option<u64>) {
+        if let Some(value) = value {
+            self.sum += value;
+            self.count += 1;
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^53")]
+    fn get(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / f64::from(self.count))
+    }
+}
+
+/// What differs, the weightiest first.
+fn changes(old: Option<&State>, new: &State) -> Vec<Change> {
+    let Some(old) = old else {
+        return if new.broken.is_some() { vec![Change::Created, Change::Broken] } else { vec![Change::Created] };
+    };
+    let mut found = Vec::new();
+    if old.name != new.name {
+        found.push(Change::Renamed(old.name.to_string()));
+    }
+    match (old.parts.loads, new.parts.loads) {
+        (true, false) => {
+            found.push(Change::Broken);
+            return found;
+        }
+        (false, true) => found.push(Change::Mended),
+        (false, false) => return found,
+        (true, true) => {}
+    }
+    let (a, b): (&Parts, &Parts) = (&old.parts, &new.parts);
+    if !a.loads {
+        return found;
+    }
+    if a.body != b.body {
+        found.push(Change::Template);
+    }
+    let names: BTreeSet<&String> = a.partials.keys().chain(b.partials.keys()).collect();
+    let differing = names.into_iter().filter(|name| a.partials.get(*name) != b.partials.get(*name));
+    found.extend(differing.map(|name| Change::Partial(name.clone())));
+    if a.parameters != b.parameters {
+        found.push(Change::Parameters);
+    }
+    if old.version != new.version {
+        found.push(Change::Version);
+    }
+    if a.front != b.front && a.parameters == b.parameters && old.version == new.version {
+        found.push(Change::FrontMatter);
+    }
+    if a.cases != b.cases {
+        found.push(Change::Cases);
+    }
+    if a.snapshots != b.snapshots {
+        found.push(Change::Snapshots);
+    }
+    found
+}
+
+/// Lines added and removed in the template, the partials and the cases.
+fn lines(old: Option<&State>, new: &State) -> (usize, usize) {
+    let text = |state: Option<&State>, path: Option<TreePath>| {
+        state.zip(path).and_then(|(state, path)| state.tree.text(&path).ok()).unwrap_or_default()
+    };
+    let mut sum = (0, 0);
+    let mut add = |before: &str, after: &str| {
+        let (added, removed) = changed_lines(before, after);
+        sum = (sum.0 + added, sum.1 + removed);
+    };
+    add(&text(old, old.map(|state| template_path(&state.name))), &text(Some(new), Some(template_path(&new.name))));
+    let path = |state: Option<&State>, kind: &str, name: &str| {
+        let state = state?;
+        if kind == PROMPTS {
+            return state.parts.partials.get(name).and_then(|_| TreePath::new(&format!("{PROMPTS}/{name}")).ok());
+        }
+        state.parts.cases.get(name)?;
+        let own = folder_of(crate::case::FIXTURES, &state.name).join(name).ok();
+        own.filter(|path| state.reads.iter().any(|(read, _)| read == path)).or_else(|| TreePath::new(name).ok())
+    };
+    // Of what cannot be loaded only the template is known for sure.
+    if !new.parts.loads || old.is_some_and(|old| !old.parts.loads) {
+        return sum;
+    }
+    let empty = Parts::default();
+    let before = old.map_or(&empty, |state| &state.parts);
+    for (kind, a, b) in [(PROMPTS, &before.partials, &new.parts.partials), ("", &before.cases, &new.parts.cases)] {
+        let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        for name in names.into_iter().filter(|name| a.get(*name) != b.get(*name)) {
+            add(&text(old, path(old, kind, name)), &text(Some(new), path(Some(new), kind, name)));
+        }
+    }
+    sum
+}

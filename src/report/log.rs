@@ -1,0 +1,83 @@
+//! The versions of a prompt, as a list for a person.
+
+use std::io::{self, Write};
+
+use super::style::Style;
+use crate::core::escape::terminal_line;
+use crate::core::names::PromptName;
+use crate::history::{Change, Entry, Figures};
+
+/// Writes the versions of a prompt, newest first.
+pub fn write_log(
+    out: &mut dyn Write,
+    name: &PromptName,
+    versions: &[(Entry, Option<Figures>)],
+    style: Style,
+) -> io::Result<()> {
+    writeln!(out, "{}", style.bold(&terminal_line(name.as_str())))?;
+    for (entry, figures) in versions {
+        let (commit, who) = match &entry.about {
+            Some(about) => {
+                let day = about.date.get(..10).unwrap_or(&about.date);
+                (about.commit.get(..12).unwrap_or(&about.commit), format!("{day} {}", terminal_line(&about.author)))
+            }
+            None => ("working tree", "not committed".to_owned()),
+        };
+        let version = entry.state.version.as_deref().unwrap_or("no version");
+        let digest = entry.state.digest.as_deref().map_or("no digest", |digest| digest.get(..12).unwrap_or(digest));
+        let changes: Vec<String> = entry.changes.iter().map(change).collect();
+        let (added, removed) = entry.lines;
+        writeln!(
+            out,
+            "{}  {who}  {}  {digest}  {} {}",
+            style.yellow(commit),
+            style.bold(&terminal_line(version)),
+            terminal_line(&changes.join(", ")),
+            style.dim(&format!("(+{added} −{removed} lines)")),
+        )?;
+        let summary = entry.about.as_ref().map(|about| terminal_line(&about.summary).into_owned());
+        let facts: Vec<String> = summary.into_iter().chain(figures.iter().map(results)).collect();
+        if !facts.is_empty() {
+            writeln!(out, "    {}", style.dim(&facts.join(" · ")))?;
+        }
+        if let Some(why) = &entry.state.broken {
+            writeln!(out, "    {}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;
+        }
+        if entry.cut {
+            let text = "this clone is shallow: what came before is not known (`git fetch --unshallow`)";
+            writeln!(out, "    {}", style.yellow(text))?;
+        }
+    }
+    writeln!(out)
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::Created => "created".to_owned(),
+        Change::Removed => "removed".to_owned(),
+        Change::Renamed(old) => format!("renamed from {old}"),
+        Change::Template => "template".to_owned(),
+        Change::Partial(name) => format!("partial {name}"),
+        Change::Parameters => "parameters".to_owned(),
+        Change::Version => "version".to_owned(),
+        Change::FrontMatter => "front matter".to_owned(),
+        Change::Cases => "cases".to_owned(),
+        Change::Snapshots => "snapshots".to_owned(),
+        Change::Broken => "broken".to_owned(),
+        Change::Mended => "mended".to_owned(),
+    }
+}
+
+fn results(figures: &Figures) -> String {
+    if figures.answered == 0 {
+        return format!("no answer recorded for {}", figures.planned);
+    }
+    let mut text = format!("{} of {} passed", figures.passed, figures.answered);
+    if figures.answered < figures.planned {
+        text.push_str(&format!(", {} without an answer", figures.planned - figures.answered));
+    }
+    let tokens = |count: Option<f64>, what: &str| count.map(|count| format!(", {count:.0} tokens {what}"));
+    text.extend(tokens(figures.input_tokens, "in"));
+    text.extend(tokens(figures.output_tokens, "out"));
+    text
+}

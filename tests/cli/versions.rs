@@ -1,0 +1,161 @@
+//! `promptctl log`, `show` and `render PROMPT@VERSION`: versions of the past, read from commits.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+/// Hashes of commits as a word, so that only what a test is about stands in a snapshot.
+fn masked(text: &str) -> String {
+    let commit = regex::Regex::new("(?m)^[0-9a-f]{12}  [0-9-]{10}").expect("valid");
+    let commit = commit.replace_all(text, "[commit]      [date]").into_owned();
+    regex::Regex::new("commit [0-9a-f]{12}  [0-9-]{10}")
+        .expect("valid")
+        .replace_all(&commit, "commit [hash]")
+        .into_owned()
+}
+
+fn commit(sandbox: &Sandbox, message: &str) {
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-m", message]);
+}
+
+/// A prompt that is created, changed through its template, a partial, a parameter and its cases, broken, mended and
+/// renamed, beside another one that never changes.
+fn story() -> Sandbox {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: hi }] }\n");
+    sandbox.write("prompts/p.j2", "---\nversion: 1.0.0\nvars: { q: string }\n---\n{% include '_tone.j2' %} {{ q }}\n");
+    sandbox.write("prompts/_tone.j2", "Kindly.\n");
+    sandbox.write("prompts/_other.j2", "Nobody's.\n");
+    sandbox.write("prompts/still.j2", "{{ q }}\n");
+    sandbox.git(&["init"]);
+    assert_eq!(sandbox.run(&["test", "--snapshots", "accept"]).code, 0);
+    commit(&sandbox, "create");
+    sandbox.edit("prompts/p.j2", "{{ q }}", "Answer: {{ q }}");
+    sandbox.edit("prompts/p.j2", "1.0.0", "1.1.0");
+    commit(&sandbox, "template, unrecorded");
+    assert_eq!(sandbox.run(&["test", "--snapshots", "accept"]).code, 0);
+    commit(&sandbox, "record and accept");
+    sandbox.write("prompts/_other.j2", "Nobody's still.\n");
+    sandbox.edit("promptctl.yaml", "models:", "# a comment\nmodels:");
+    commit(&sandbox, "nothing that matters");
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    commit(&sandbox, "partial");
+    sandbox.edit("promptctl.yaml", "provider: mock", "provider: mock\n    params: { temperature: 1 }");
+    commit(&sandbox, "parameter");
+    sandbox.edit(
+        "fixtures/p/cases.yaml",
+        "cases:",
+        "cases:\n  - { name: two, vars: { q: ho }, expect: [{ contains: hi }], snapshot: none }",
+    );
+    commit(&sandbox, "cases");
+    sandbox.edit("prompts/p.j2", "{{ q }}", "{{ q ");
+    commit(&sandbox, "break");
+    sandbox.edit("prompts/p.j2", "{{ q ", "{{ q }}");
+    commit(&sandbox, "mend");
+    sandbox.git(&["mv", "prompts/p.j2", "prompts/new.j2"]);
+    sandbox.git(&["mv", "fixtures/p", "fixtures/new"]);
+    sandbox.git(&["mv", "snapshots/p", "snapshots/new"]);
+    sandbox.edit("prompts/new.j2", "1.1.0", "2.0.0");
+    commit(&sandbox, "rename");
+    sandbox
+}
+
+#[test]
+fn the_versions_of_a_prompt_are_listed_with_what_changed() {
+    let sandbox = story();
+    assert_snapshot!("log", masked(&sandbox.run(&["log", "new"]).shown()));
+    let ended = sandbox.run(&["log", "still", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let changes: Vec<&Value> =
+        json["prompts"][0]["versions"].as_array().expect("a list").iter().map(|v| &v["changes"][0]["kind"]).collect();
+    assert_eq!(changes, ["created"], "a prompt without cases is not touched by what others do: {}", ended.stdout);
+    // What is not committed comes first.
+    sandbox.write("prompts/_tone.j2", "Politely.\n");
+    let ended = sandbox.run(&["log", "new", "-n", "1"]);
+    assert!(ended.stdout.contains("working tree  not committed  2.0.0"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("partial _tone.j2 (+1 −1 lines)"), "{}", ended.stdout);
+    assert_eq!(sandbox.run(&["log", "nobody"]).code, 4);
+}
+
+#[test]
+fn a_prompt_that_was_removed_still_has_a_past() {
+    let sandbox = story();
+    sandbox.git(&["rm", "-r", "prompts/new.j2", "fixtures/new", "snapshots/new"]);
+    commit(&sandbox, "remove");
+    let ended = sandbox.run(&["log", "new", "--no-results"]);
+    assert!(ended.code == 0 && ended.stdout.contains("removed"), "{}", ended.shown());
+    assert!(ended.stdout.contains("renamed from p"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_version_of_the_past_is_shown_and_rendered() {
+    let sandbox = story();
+    assert_snapshot!("show", masked(&sandbox.run(&["show", "new@1.0.0"]).shown()));
+    let ended = sandbox.run(&["render", "new@1.0.0", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(json[0]["request"]["messages"][0]["content"], "Kindly. hi", "{}", ended.stderr);
+    sandbox.git(&["tag", "release", "HEAD~8"]);
+    assert!(sandbox.run(&["render", "p@release"]).stdout.contains("Kindly. Answer: hi"));
+    assert_eq!(sandbox.run(&["show", "new", "--template"]).stdout, sandbox.read("prompts/new.j2"));
+    let ended = sandbox.run(&["show", "new@3.0.0"]);
+    assert!(ended.code == 4 && ended.stderr.contains("versions: 2.0.0, 1.1.0, 1.0.0"), "{}", ended.stderr);
+    assert_eq!(sandbox.run(&["show", "new@no-such-thing"]).code, 2);
+    assert_eq!(sandbox.run(&["render", "new@1.0.0", "still"]).code, 2);
+    // Mistakes of another prompt do not matter.
+    sandbox.write("prompts/still.j2", "{{ q\n");
+    assert_eq!(sandbox.run(&["show", "new"]).code, 0);
+    assert_eq!(sandbox.run(&["log", "new"]).code, 0);
+}
+
+#[test]
+fn a_merge_is_no_version_and_its_branches_are_followed() {
+    let sandbox = story();
+    sandbox.git(&["checkout", "-b", "side", "HEAD~1"]);
+    sandbox.edit("prompts/p.j2", "Answer:", "Answer well:");
+    commit(&sandbox, "on the side");
+    sandbox.git(&["checkout", "-b", "third", "HEAD~2"]);
+    sandbox.write("README.md", "words\n");
+    commit(&sandbox, "beside");
+    sandbox.git(&["checkout", "main"]);
+    sandbox.git(&["merge", "--no-edit", "side"]);
+    sandbox.git(&["merge", "--no-edit", "third"]);
+    let ended = sandbox.run(&["log", "new", "--json", "--no-results"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let versions = json["prompts"][0]["versions"].as_array().expect("a list");
+    let found: Vec<&str> = versions.iter().map(|v| v["summary"].as_str().unwrap_or_default()).collect();
+    assert!(found.contains(&"on the side") && found.contains(&"rename"), "{found:?}");
+    assert!(!found.contains(&"beside"), "{found:?}");
+}
+
+#[test]
+fn where_there_is_no_past_it_is_said() {
+    let sandbox = Sandbox::with_cases("cases: []\n");
+    for command in [&["log"][..], &["log", "p"], &["show", "p@1.0.0"], &["render", "p@HEAD"]] {
+        let ended = sandbox.run(command);
+        assert!(ended.code == 2 && ended.stderr.contains("not in a git repository"), "{command:?}: {}", ended.stderr);
+    }
+    assert_eq!(sandbox.run(&["show", "p"]).code, 0, "the working tree needs no git");
+    sandbox.git(&["init"]);
+    let ended = sandbox.run(&["log"]);
+    assert!(ended.code == 2 && ended.stderr.contains("no commit"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_shallow_clone_says_that_its_past_is_cut() {
+    let sandbox = story();
+    let clone = Sandbox::empty();
+    let from = format!("file://{}", sandbox.root().display());
+    clone.git(&["clone", "--depth", "3", &from, "clone"]);
+    let ended = clone.run(&["-C", "clone", "log", "new"]);
+    assert!(ended.code == 0 && ended.stdout.contains("this clone is shallow"), "{}", ended.shown());
+}
+
+#[test]
+fn hostile_names_of_commits_do_not_reach_the_terminal() {
+    let sandbox = story();
+    sandbox.edit("prompts/new.j2", "2.0.0", "2.0.1");
+    commit(&sandbox, "evil \u{1b}[31m\u{202e} message");
+    let ended = sandbox.run(&["log", "new"]);
+    assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\u{202e}'), "{:?}", ended.stdout);
+}
