@@ -41,7 +41,7 @@ type Version = (Entry, Option<Figures>);
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let walk = Walk::new(&project.root, &args.from, &[]).map_err(|error| past::failure(&error))?;
+    let walk = Walk::new(&project.root, &args.from, None).map_err(|error| past::failure(&error))?;
     let prompts = past::prompts(&project, &args.from, args.prompt.as_deref())?;
     let jobs = prompts.into_iter().map(|name| Ok((name, walk.again().map_err(|error| past::failure(&error))?)));
     let jobs: Vec<(PromptName, Walk)> = jobs.collect::<Result<_, Failure>>()?;

@@ -4,6 +4,7 @@
 
 mod ask;
 mod batch;
+mod bisect;
 mod bump;
 mod changed;
 mod compare;
@@ -21,6 +22,7 @@ mod manual;
 mod memory;
 mod models;
 mod past;
+mod probe;
 mod prune;
 mod render;
 mod rerun;
@@ -58,6 +60,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Bisect(bisect::Args),
     Log(log::Args),
     Show(show::Args),
     Bump(bump::Args),
@@ -100,6 +103,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Bisect(args) => bisect::run(context, &args),
         Command::Log(args) => log::run(context, &args),
         Command::Show(args) => show::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),

@@ -86,7 +86,7 @@ pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Fail
 /// hash names.
 fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptName, Option<String>), Failure> {
     if let Ok(wanted) = Version::parse(version.strip_prefix('v').unwrap_or(version)) {
-        let walk = Walk::new(&project.root, "HEAD", &[]).map_err(|error| failure(&error))?;
+        let walk = Walk::new(&project.root, "HEAD", None).map_err(|error| failure(&error))?;
         let (mut found, mut known) = (None, Vec::new());
         let mut look = |entry: Entry| {
             let version = entry.state.version.as_deref().and_then(|text| Version::parse(text).ok());

@@ -36,7 +36,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let text = tree.text(&path).map_err(|error| missing(&found, &error.to_string()))?;
     let state = State::load(tree, &found.name);
     let about = found.commit.as_deref().and_then(|commit| {
-        let walk = Walk::new(&found.project.root, commit, &[]).ok()?;
+        let walk = Walk::new(&found.project.root, commit, None).ok()?;
         walk.about(0).ok()
     });
     let prompt = state.loaded.as_ref().and_then(|loaded| loaded.prompt(&found.name));

@@ -46,6 +46,7 @@ fn adjust(rows: &mut [Row], limits: &Limits) {
     for (index, row) in rows.iter_mut().enumerate() {
         row.q = q[index];
         row.p_holm = worse[index];
+        row.least_losses = least_losses(row.wins, row.cases, limits.alpha / as_f64(p.len() as u64));
         if limits.sequential {
             continue;
         }
@@ -108,7 +109,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         p_regress: test.p_regress(),
         p_improve: test.p_improve(),
         mid_p_regress: test.mid_p_regress(),
-        least_losses: least_losses(flips.len() as u64 - losses, pairs.len() as u64, limits.alpha),
+        least_losses: None,
         p_two_sided: test.p_two_sided(),
         ln_p_two_sided: test.ln_two_sided(),
         q: 1.0,
@@ -139,7 +140,8 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
     }
 }
 
-/// The least number of losses that the exact test calls worse than chance explains, with so many wins.
+/// The least number of losses that the exact test calls worse than chance explains, with so many wins, whatever the other
+/// rows say.
 fn least_losses(wins: u64, cases: u64, alpha: f64) -> Option<u64> {
     (wins + 1..=cases.saturating_sub(wins)).find(|losses| binomial_at_most(wins, losses + wins, 0.5) <= alpha)
 }

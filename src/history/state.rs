@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::Oid;
-
 use crate::case::{CASES_FILE, FIXTURES, cases_path};
 use crate::core::digest::canonical_json;
 use crate::core::names::{ModelAlias, PromptName};
@@ -68,12 +66,50 @@ pub struct State {
     /// Where it was read from.
     pub tree: Arc<dyn Tree>,
     pub(super) parts: Parts,
-    /// What was read of the tree, the configuration left out.
-    pub(super) reads: Vec<(TreePath, Option<Oid>)>,
+    /// What it needs.
+    pub needs: Needs,
+}
+
+/// What a prompt needs of a tree: where two commits have the same of it, they have the same version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The files, the configuration left out, with git's names for their contents.
+    pub(super) reads: Reads,
     /// Whether any partial may count.
     pub(super) open: bool,
     /// The models that it is for.
     pub(super) aliases: BTreeSet<ModelAlias>,
+}
+
+impl Needs {
+    /// Whether there is nothing in the others that is not here.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        other.reads.keys().all(|path| self.reads.contains_key(path))
+            && other.aliases.is_subset(&self.aliases)
+            && (self.open || !other.open)
+    }
+
+    /// Adds what others need.
+    pub fn add(&mut self, other: &Self) {
+        self.reads.extend(other.reads.clone());
+        self.aliases.extend(other.aliases.iter().cloned());
+        self.open |= other.open;
+    }
+
+    /// The same of a prompt of another name.
+    #[must_use]
+    pub fn renamed(&self, old: &PromptName, new: &PromptName) -> Self {
+        let path = |path: &TreePath| {
+            if *path == template_path(old) {
+                return template_path(new);
+            }
+            let below = path.below(folder_of(FIXTURES, old).as_str());
+            below.and_then(|below| folder_of(FIXTURES, new).join(below).ok()).unwrap_or_else(|| path.clone())
+        };
+        let reads = self.reads.iter().map(|(read, id)| (path(read), id.clone())).collect();
+        Self { reads, ..self.clone() }
+    }
 }
 
 /// The file of a prompt.
@@ -172,14 +208,11 @@ impl State {
             Some(below) => *path == own || prompt.open || prompt.partials.contains(&below),
             None => path.as_str() != CONFIG_FILE,
         };
-        let mut kept: Vec<(TreePath, Option<Oid>)> =
-            reads.iter().filter(|(path, _)| counts(path)).map(|(path, id)| (path.clone(), oid(id.as_ref()))).collect();
+        let mut kept: Reads =
+            reads.iter().filter(|(path, _)| counts(path)).map(|(path, id)| (path.clone(), id.clone())).collect();
         let absent = prompt.absent.iter().filter_map(|below| TreePath::new(&format!("{PROMPTS}/{below}")).ok());
         kept.extend(absent.map(|path| (path, None)));
-        let cases = cases_path(name);
-        if !reads.contains_key(&cases) {
-            kept.push((cases, None));
-        }
+        kept.entry(cases_path(name)).or_default();
         let body = prompt.source.text.len() - loaded.prepared.workspace.prompts.body(prompt).len();
         let mut parts = Parts {
             loads: true,
@@ -197,9 +230,7 @@ impl State {
             digest: Some(prompt.digest.clone()),
             broken: None,
             tree: Arc::clone(tree),
-            open: prompt.open,
-            reads: kept,
-            aliases,
+            needs: Needs { reads: kept, open: prompt.open, aliases },
             parts,
             loaded: Some(loaded),
         }
@@ -217,10 +248,8 @@ impl State {
             broken: Some(why),
             loaded: None,
             tree: Arc::clone(tree),
-            open: false,
             // The configuration counts as a file here: it may be what is broken.
-            reads: reads.iter().map(|(path, id)| (path.clone(), oid(id.as_ref()))).collect(),
-            aliases: BTreeSet::new(),
+            needs: Needs { reads: reads.clone(), ..Needs::default() },
             parts,
         }
     }
@@ -237,10 +266,6 @@ impl Parts {
             None => self.cases.insert(below(FIXTURES).unwrap_or_else(|| path.to_string()), id),
         };
     }
-}
-
-fn oid(name: Option<&String>) -> Option<Oid> {
-    name.and_then(|name| Oid::from_str(name).ok())
 }
 
 /// What a prompt's front matter makes of its requests.

@@ -5,17 +5,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use git2::Oid;
 use serde::Serialize;
 
-use super::state::{Parts, State, folder_of, models, template_path};
-use super::walk::{About, Known, Walk, WalkError, changed_lines, files_in};
-use crate::core::names::{ModelAlias, PromptName};
+use super::lookup::Lookup;
+use super::state::{Parts, State, folder_of, template_path};
+use super::walk::{About, Walk, WalkError, changed_lines};
+use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::Problems;
 use crate::core::verdict::Verdict;
-use crate::project::Config;
-use crate::prompt::{ENDING, PROMPTS};
+use crate::prompt::PROMPTS;
 use crate::recording::Store;
 use crate::snapshot::{ACCEPTED, SNAPSHOTS};
 use crate::tree::{CommitTree, Tree, blob_name};
@@ -85,9 +84,7 @@ pub struct Entry {
 pub struct Versions<'w> {
     folder: PathBuf,
     walk: &'w Walk,
-    known: Known,
-    /// What the configuration says of the models, by its content and the models.
-    configs: HashMap<(Oid, BTreeSet<ModelAlias>), String>,
+    lookup: Lookup<'w>,
 }
 
 /// What is known of a commit: the prompt as it was, or that there was none.
@@ -97,7 +94,7 @@ impl<'w> Versions<'w> {
     /// Looks in a walk of the repository around a folder.
     #[must_use]
     pub fn new(folder: &Path, walk: &'w Walk) -> Self {
-        Self { folder: folder.to_owned(), walk, known: Known::default(), configs: HashMap::new() }
+        Self { folder: folder.to_owned(), walk, lookup: Lookup::new(folder, walk) }
     }
 
     /// Every version of a prompt that the walk reaches, newest first, until `each` has enough. The working tree comes
@@ -110,7 +107,7 @@ impl<'w> Versions<'w> {
     ) -> Result<(), WalkError> {
         let mut pending: HashMap<usize, There> = HashMap::new();
         if !self.walk.nodes.is_empty() {
-            let head = self.load(0, name).map(Arc::new);
+            let head = self.lookup.load(0, name).map(Arc::new);
             if let Some(entry) = working.and_then(|tree| Self::uncommitted(tree, name, head.as_ref()))
                 && each(entry).is_break()
             {
@@ -130,7 +127,7 @@ impl<'w> Versions<'w> {
                 .iter()
                 .map(|parent| match pending.get(parent) {
                     Some(known) => known.clone(),
-                    None => self.load_parent(place, *parent, &name).map(Arc::new),
+                    None => self.lookup.load_parent(place, *parent, &name).map(Arc::new),
                 })
                 .collect();
             // Read and found to be the same, though a file is another: a comment in the configuration.
@@ -161,53 +158,12 @@ impl<'w> Versions<'w> {
 
     /// Whether a parent has the very files that the state was read from.
     fn is_same(&mut self, parent: usize, place: usize, there: &There, name: &PromptName) -> bool {
-        if self.walk.is_same_project(parent, place) {
-            return true;
-        }
         let Some(state) = there else {
-            return self.walk.at(parent, &template_path(name), &mut self.known).is_none();
+            return self.lookup.at(parent, &template_path(name)).is_none();
         };
-        let walk = self.walk;
         let snapshots = folder_of(SNAPSHOTS, &state.name);
-        let known = &mut self.known;
-        state.reads.iter().all(|(path, id)| walk.at(parent, path, known) == *id)
-            && walk.at(parent, &snapshots, known) == walk.at(place, &snapshots, known)
-            && (!state.open || walk.prompts(parent) == walk.prompts(place))
-            && (walk.config(parent) == walk.config(place)
-                || self.models_at(parent, &state.aliases) == self.models_at(place, &state.aliases))
-    }
-
-    /// What the configuration of a commit says of these models. Only that one file is read.
-    fn models_at(&mut self, place: usize, aliases: &BTreeSet<ModelAlias>) -> Option<String> {
-        let key = (self.walk.config(place)?, aliases.clone());
-        if let Some(known) = self.configs.get(&key) {
-            return Some(known.clone());
-        }
-        let tree = CommitTree::open(&self.folder, &self.walk.hash(place)).ok()?;
-        let mut problems = Problems::default();
-        let config = Config::load(&tree, &mut problems).filter(|_| !problems.has_errors());
-        let text = config.map_or_else(|| key.0.to_string(), |config| models(&config, aliases));
-        self.configs.insert(key, text.clone());
-        Some(text)
-    }
-
-    fn load(&mut self, place: usize, name: &PromptName) -> Option<State> {
-        self.walk.at(place, &template_path(name), &mut self.known)?;
-        let mut state = State::at_commit(&self.folder, &self.walk.hash(place), name);
-        let folder = self.walk.at(place, &folder_of(SNAPSHOTS, name), &mut self.known);
-        state.parts.snapshots = files_in(self.walk, folder);
-        Some(state)
-    }
-
-    /// A prompt at a parent, under the name that it had there.
-    fn load_parent(&mut self, child: usize, parent: usize, name: &PromptName) -> Option<State> {
-        if let Some(state) = self.load(parent, name) {
-            return Some(state);
-        }
-        self.walk.at(child, &template_path(name), &mut self.known)?;
-        let old = self.walk.renamed_from(child, parent, &template_path(name))?;
-        let below = old.below(PROMPTS)?.strip_suffix(ENDING)?;
-        self.load(parent, &PromptName::new(below).ok()?)
+        self.lookup.is_same(parent, place, &state.needs)
+            && self.lookup.at(parent, &snapshots) == self.lookup.at(place, &snapshots)
     }
 
     /// The working tree, where it differs from the last commit.
@@ -296,7 +252,8 @@ impl Mean {
 }
 
 /// What differs, the weightiest first.
-fn changes(old: Option<&State>, new: &State) -> Vec<Change> {
+#[must_use]
+pub fn changes(old: Option<&State>, new: &State) -> Vec<Change> {
     let Some(old) = old else {
         return if new.broken.is_some() { vec![Change::Created, Change::Broken] } else { vec![Change::Created] };
     };
@@ -342,7 +299,8 @@ fn changes(old: Option<&State>, new: &State) -> Vec<Change> {
 }
 
 /// Lines added and removed in the template, the partials and the cases.
-fn lines(old: Option<&State>, new: &State) -> (usize, usize) {
+#[must_use]
+pub fn lines(old: Option<&State>, new: &State) -> (usize, usize) {
     let text = |state: Option<&State>, path: Option<TreePath>| {
         state.zip(path).and_then(|(state, path)| state.tree.text(&path).ok()).unwrap_or_default()
     };
@@ -359,7 +317,7 @@ fn lines(old: Option<&State>, new: &State) -> (usize, usize) {
         }
         state.parts.cases.get(name)?;
         let own = folder_of(crate::case::FIXTURES, &state.name).join(name).ok();
-        own.filter(|path| state.reads.iter().any(|(read, _)| read == path)).or_else(|| TreePath::new(name).ok())
+        own.filter(|path| state.needs.reads.contains_key(path)).or_else(|| TreePath::new(name).ok())
     };
     // Of what cannot be loaded only the template is known for sure.
     if !new.parts.loads || old.is_some_and(|old| !old.parts.loads) {

@@ -73,15 +73,18 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The commits that `from` reaches, without those that `hidden` reach.
-    pub fn new(folder: &Path, from: &str, hidden: &[String]) -> Result<Self, WalkError> {
+    /// The commits that `from` reaches. With `until` those that it is made of are left out, itself not.
+    pub fn new(folder: &Path, from: &str, until: Option<&str>) -> Result<Self, WalkError> {
         let (repository, prefix) = open_repository(folder)?;
         let start = resolve(&repository, from)?;
         let mut walk = repository.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
         walk.push(start)?;
-        for revision in hidden {
-            walk.hide(resolve(&repository, revision)?)?;
+        if let Some(revision) = until {
+            let until = repository.find_commit(resolve(&repository, revision)?)?;
+            for parent in until.parent_ids() {
+                walk.hide(parent)?;
+            }
         }
         let ids = walk.collect::<Result<Vec<Oid>, git2::Error>>()?;
         let places: HashMap<Oid, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();

@@ -25,7 +25,7 @@ pub fn write_log(
         };
         let version = entry.state.version.as_deref().unwrap_or("no version");
         let digest = entry.state.digest.as_deref().map_or("no digest", |digest| digest.get(..12).unwrap_or(digest));
-        let changes: Vec<String> = entry.changes.iter().map(change).collect();
+        let changes: Vec<String> = entry.changes.iter().map(change_word).collect();
         let (added, removed) = entry.lines;
         writeln!(
             out,
@@ -51,7 +51,9 @@ pub fn write_log(
     writeln!(out)
 }
 
-fn change(change: &Change) -> String {
+/// A change in a word or two.
+#[must_use]
+pub fn change_word(change: &Change) -> String {
     match change {
         Change::Created => "created".to_owned(),
         Change::Removed => "removed".to_owned(),

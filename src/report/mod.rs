@@ -15,7 +15,7 @@ pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
-pub use log::write_log;
+pub use log::{change_word, write_log};
 pub use problems::write_problems;
 pub use progress::Progress;
 pub use style::Style;

@@ -13,4 +13,4 @@ pub use discrete::{binomial_at_least, binomial_at_most, pass_at_k, pass_hat_k, q
 pub use estimate::{Estimate, clustered_mean, log_ratio, paired_mean};
 pub use exact::{ExactTest, SignFlip, Stratum, sign_flip, stratified_exact};
 pub use multiple::{benjamini_hochberg, holm};
-pub use sequential::{Decision, Sequential};
+pub use sequential::{Decision, RateBets, Sequential};

@@ -81,6 +81,43 @@ impl Sequential {
     }
 }
 
+/// Two bets on a row of passes and failures: one that the pass rate is below a threshold, one that it is above it.
+#[derive(Clone, Debug)]
+pub struct RateBets {
+    alpha: f64,
+    threshold: f64,
+    below: Vec<f64>,
+    above: Vec<f64>,
+}
+
+impl RateBets {
+    /// Bets on a threshold between 0 and 1, with this rate of error for each.
+    #[must_use]
+    pub fn new(alpha: f64, threshold: f64) -> Self {
+        let none = vec![0.0; STAKES as usize];
+        Self { alpha, threshold: threshold.clamp(0.01, 0.99), below: none.clone(), above: none }
+    }
+
+    /// Takes the next answer. Gives whether the rate is below the threshold, once there is a decision.
+    pub fn take(&mut self, passed: bool) -> Option<bool> {
+        let x = if passed { 1.0 } else { 0.0 };
+        let rate = self.threshold;
+        for (j, (below, above)) in (0..STAKES).zip(self.below.iter_mut().zip(&mut self.above)) {
+            let stake = (f64::from(j) + 0.5) / f64::from(STAKES);
+            // The largest stake is the one that loses all at the worst answer.
+            *below += (1.0 + stake / (1.0 - rate) * (rate - x)).ln();
+            *above += (1.0 + stake / rate * (x - rate)).ln();
+        }
+        if mean_exp(&self.below) >= 1.0 / self.alpha {
+            Some(true)
+        } else if mean_exp(&self.above) >= 1.0 / self.alpha {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
 fn mean_exp(logs: &[f64]) -> f64 {
     logs.iter().map(|log| log.exp()).sum::<f64>() / f64::from(STAKES)
 }
