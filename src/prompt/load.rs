@@ -83,6 +83,14 @@ impl Prompts {
         Self { list, templates, env, images }
     }
 
+    /// Whether a prompt and everything that it reaches is free of mistakes of syntax.
+    #[must_use]
+    pub fn is_compiled(&self, prompt: &Prompt) -> bool {
+        let own = prompt.path.below(PROMPTS);
+        let mut all = own.into_iter().chain(prompt.partials.iter().map(String::as_str));
+        all.all(|key| self.env.get_template(key).is_ok())
+    }
+
     /// The prompt of that name.
     #[must_use]
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
