@@ -7,6 +7,7 @@ mod bump;
 mod changed;
 mod compare;
 mod context;
+mod diff;
 mod environment;
 mod failure;
 mod forecast;
@@ -54,6 +55,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Diff(diff::Args),
     Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
@@ -94,6 +96,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Diff(args) => diff::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),

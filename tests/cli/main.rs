@@ -5,6 +5,7 @@
 mod broken;
 mod commands;
 mod comparing;
+mod diffing;
 mod faults;
 mod hostile;
 mod killed;
