@@ -3,7 +3,6 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::load::{Case, Cases, FIXTURES};
-use crate::core::names::PromptName;
 use crate::core::suggest::nearest;
 use crate::prompt::{PROMPTS, Prompts};
 
@@ -46,27 +45,22 @@ impl Selection {
         self.prompts.is_empty() && self.cases.is_empty() && self.tags.is_empty()
     }
 
-    /// The names that a pattern means among those that are known.
-    pub fn names(pattern: &str, known: &[PromptName]) -> Result<Vec<PromptName>, SelectionError> {
-        let names: Vec<&str> = known.iter().map(PromptName::as_str).collect();
-        let found = match_names(pattern, &names)?;
-        if found.is_empty() {
-            return Err(no_match("the prompt", pattern, &names));
-        }
-        Ok(found.into_iter().map(|index| known[index].clone()).collect())
-    }
-
     /// The indexes of the selected prompts.
     pub fn prompts(&self, prompts: &Prompts) -> Result<Vec<usize>, SelectionError> {
+        let names: Vec<&str> = prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
+        self.names(&names)
+    }
+
+    /// The indexes of the selected prompts, of which the names alone are known.
+    pub fn names(&self, names: &[&str]) -> Result<Vec<usize>, SelectionError> {
         if self.prompts.is_empty() {
-            return Ok((0..prompts.list.len()).collect());
+            return Ok((0..names.len()).collect());
         }
         let mut selected = Vec::new();
-        let names: Vec<&str> = prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
         for pattern in &self.prompts {
-            let found = match_names(pattern, &names)?;
+            let found = match_prompt(pattern, names)?;
             if found.is_empty() {
-                return Err(no_match("the prompt", pattern, &names));
+                return Err(no_match("the prompt", pattern, names));
             }
             selected.extend(found);
         }
@@ -78,32 +72,40 @@ impl Selection {
     /// The indexes of the selected cases.
     pub fn select(&self, prompts: &Prompts, cases: &Cases) -> Result<Vec<usize>, SelectionError> {
         let in_prompts = self.prompts(prompts)?;
+        Ok(self.select_each(&[(cases, &in_prompts)])?.into_iter().flatten().collect())
+    }
+
+    /// The indexes of the selected cases of several projects, each with the indexes of its prompts, sorted. A filter
+    /// must match something in one of them.
+    pub fn select_each(&self, projects: &[(&Cases, &[usize])]) -> Result<Vec<Vec<usize>>, SelectionError> {
         let globs = self.cases.iter().map(|pattern| glob(pattern)).collect::<Result<Vec<_>, _>>()?;
-        let of_prompts: Vec<usize> =
-            (0..cases.list.len()).filter(|i| in_prompts.binary_search(&cases.list[*i].prompt).is_ok()).collect();
+        let in_prompts = |(cases, prompts): &(&Cases, &[usize])| -> Vec<usize> {
+            (0..cases.list.len()).filter(|i| prompts.binary_search(&cases.list[*i].prompt).is_ok()).collect()
+        };
+        let of_prompts: Vec<Vec<usize>> = projects.iter().map(in_prompts).collect();
+        let with_cases = || of_prompts.iter().zip(projects);
+        let all: Vec<&Case> = with_cases().flat_map(|(own, (cases, _))| own.iter().map(|i| &cases.list[*i])).collect();
         for (pattern, glob) in self.cases.iter().zip(&globs) {
-            if !of_prompts.iter().any(|i| matches(glob, pattern, &cases.list[*i])) {
-                let names: Vec<&str> = of_prompts.iter().map(|i| cases.list[*i].name.as_str()).collect();
+            if !all.iter().any(|case| matches(glob, pattern, case)) {
+                let names: Vec<&str> = all.iter().map(|case| case.name.as_str()).collect();
                 return Err(no_match("the case", pattern, &names));
             }
         }
         for tag in &self.tags {
-            if !of_prompts.iter().any(|i| cases.list[*i].tags.contains(tag)) {
-                let tags: Vec<&str> =
-                    of_prompts.iter().flat_map(|i| cases.list[*i].tags.iter().map(String::as_str)).collect();
+            if !all.iter().any(|case| case.tags.contains(tag)) {
+                let tags: Vec<&str> = all.iter().flat_map(|case| case.tags.iter().map(String::as_str)).collect();
                 return Err(no_match("the tag", tag, &tags));
             }
         }
-        let selected: Vec<usize> = of_prompts
-            .into_iter()
-            .filter(|i| {
-                let case = &cases.list[*i];
-                let by_name =
-                    globs.is_empty() || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case));
-                by_name && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
-            })
+        let is_selected = |case: &Case| {
+            let by_name =
+                globs.is_empty() || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case));
+            by_name && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
+        };
+        let selected: Vec<Vec<usize>> = with_cases()
+            .map(|(own, (cases, _))| own.iter().copied().filter(|i| is_selected(&cases.list[*i])).collect())
             .collect();
-        if selected.is_empty() && !self.is_everything() {
+        if selected.iter().all(Vec::is_empty) && !self.is_everything() {
             return Err(SelectionError::NothingLeft("leave one of them out".into()));
         }
         Ok(selected)
@@ -120,7 +122,7 @@ fn glob(pattern: &str) -> Result<GlobMatcher, SelectionError> {
 }
 
 /// A name, the last part of a name, a path of the prompt or of its cases, a folder, or a glob over names.
-fn match_names(pattern: &str, names: &[&str]) -> Result<Vec<usize>, SelectionError> {
+fn match_prompt(pattern: &str, names: &[&str]) -> Result<Vec<usize>, SelectionError> {
     let plain = pattern.trim_start_matches("./").trim_end_matches('/');
     let name = [PROMPTS, FIXTURES, "snapshots"]
         .iter()

@@ -14,6 +14,15 @@ use crate::plan::{Item, Overrides, Plan};
 use crate::run::Prepared;
 use crate::tree::{BaseError, merge_base};
 
+/// What to do where the base cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Fallback {
+    /// Test everything, and say so.
+    All,
+    /// Test nothing, and say what to do (exit code 2).
+    Error,
+}
+
 /// What a case on a model asks and expects.
 type Asked = (Vec<RequestKey>, String);
 /// The same for every case and model of each prompt.
@@ -28,8 +37,17 @@ pub(super) fn keep(
     plan: &mut Plan,
     overrides: &Overrides,
     with: Option<&str>,
+    fallback: Fallback,
 ) -> Result<Vec<Problem>, Failure> {
-    let base = merge_base(&project.root, with).map_err(|error| failure(&error))?;
+    let base = match merge_base(&project.root, with) {
+        Ok(base) => base,
+        Err(error) if fallback == Fallback::All && cannot_be_told(&error) => {
+            let text = format!("everything is tested, as what changed cannot be told: {error}");
+            writeln!(context.err(), "{}", terminal_line(&text))?;
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(failure(&error)),
+    };
     let before = Project::find(context, Some(&base.commit))?;
     let mut problems = Problems::default();
     let loaded = crate::plan::Workspace::load(Arc::clone(&before.tree), &mut problems)
@@ -96,15 +114,34 @@ fn unmoved(head: &Prepared, base: &Prepared) -> Vec<Problem> {
     found
 }
 
+/// Whether there may well be a base, but not here. A misspelt one stays a mistake.
+fn cannot_be_told(error: &BaseError) -> bool {
+    match error {
+        BaseError::NoRepository(_)
+        | BaseError::NoDefault
+        | BaseError::Unrelated(_)
+        | BaseError::Shallow(_)
+        | BaseError::ShallowWithout(_) => true,
+        BaseError::NoCommit(_) | BaseError::Unreadable(_) => false,
+    }
+}
+
 fn failure(error: &BaseError) -> Failure {
+    let everything = "or test everything where that is so: `--changed-fallback all`";
     let help = match error {
-        BaseError::Shallow(branch) => Some(format!(
-            "fetch more of the history: `git fetch --unshallow`, or `git fetch --deepen=100 origin {branch}`"
+        BaseError::Shallow(_) => Some(format!(
+            "fetch the history: with actions/checkout `fetch-depth: 0`, else `git fetch --unshallow`, or a part of it, \
+             `git fetch --deepen=100`;\n    {everything}"
+        )),
+        BaseError::ShallowWithout(_) => Some(format!(
+            "fetch the history of all branches: with actions/checkout `fetch-depth: 0`, else `git remote set-branches \
+             origin '*' && git fetch --unshallow`; a branch of origin is named `--changed=origin/BRANCH`;\n    {everything}"
         )),
         BaseError::NoDefault | BaseError::Unrelated(_) => {
-            Some("name what to compare with: `--changed=BRANCH`".to_owned())
+            Some(format!("name what to compare with: `--changed=BRANCH`;\n    {everything}"))
         }
-        _ => None,
+        BaseError::NoRepository(_) => Some("`--changed-fallback all` tests everything where that is so".to_owned()),
+        BaseError::NoCommit(_) | BaseError::Unreadable(_) => None,
     };
     let failure = Failure::usage(error.to_string());
     match help {

@@ -9,6 +9,7 @@ mod bump;
 mod changed;
 mod compare;
 mod context;
+mod diff;
 mod environment;
 mod failure;
 mod forecast;
@@ -60,6 +61,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Diff(diff::Args),
     Bisect(bisect::Args),
     Log(log::Args),
     Show(show::Args),
@@ -103,6 +105,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Diff(args) => diff::run(context, &args),
         Command::Bisect(args) => bisect::run(context, &args),
         Command::Log(args) => log::run(context, &args),
         Command::Show(args) => show::run(context, &args),

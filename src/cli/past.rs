@@ -41,8 +41,10 @@ pub(super) fn prompts(project: &Project, revision: &str, pattern: Option<&str>) 
     }
     let all: Vec<PromptName> = all.into_iter().collect();
     let Some(pattern) = pattern else { return Ok(all) };
-    match Selection::names(pattern, &all) {
-        Ok(found) => Ok(found),
+    let known: Vec<&str> = all.iter().map(PromptName::as_str).collect();
+    let selection = Selection { prompts: vec![pattern.to_owned()], ..Selection::default() };
+    match selection.names(&known) {
+        Ok(found) => Ok(found.into_iter().map(|index| all[index].clone()).collect()),
         Err(error @ SelectionError::NoMatch { .. }) => match PromptName::new(pattern.trim_end_matches(ENDING)) {
             Ok(name) => Ok(vec![name]),
             Err(_) => Err(error.into()),
@@ -80,6 +82,22 @@ pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Fail
     let mut project = Project::find(context, commit.as_deref())?;
     project.tree = alone(&project.tree, &name);
     Ok(Found { project, name, commit })
+}
+
+/// A prompt's name and the commit at a version that it had, where the text is one; no commit is the working tree.
+pub(super) fn commit_of(
+    context: &Context,
+    prompt: &str,
+    text: &str,
+) -> Result<Option<(PromptName, Option<String>)>, Failure> {
+    if Version::parse(text.strip_prefix('v').unwrap_or(text)).is_err() {
+        return Ok(None);
+    }
+    let project = Project::find(context, None)?;
+    match &prompts(&project, "HEAD", Some(prompt))?[..] {
+        [name] => find(&project, name, text).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The newest commit at which a prompt had this version, and its name there; else the commit that a tag, a branch or a

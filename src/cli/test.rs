@@ -98,6 +98,9 @@ pub(super) struct Args {
     /// the branch or commit to compare with, left out: the default branch.
     #[arg(long, value_name = "BASE", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "at")]
     changed: Option<String>,
+    /// What to do where it cannot be told what this branch changes: in a shallow clone, without a default branch.
+    #[arg(long, value_name = "WHAT", requires = "changed", default_value = "error")]
+    changed_fallback: changed::Fallback,
     /// Read the project at this commit, tag or branch.
     #[arg(long, value_name = "REV")]
     at: Option<String>,
@@ -199,7 +202,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mut unmoved = Vec::new();
     if let Some(base) = args.changed.as_ref().filter(|_| !plan.items.is_empty()) {
         let base = Some(base.as_str()).filter(|base| !base.is_empty());
-        unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base)?;
+        let fallback = args.changed_fallback;
+        unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base, fallback)?;
         if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
             return Err(Failure::Problems(unmoved));
         }

@@ -2,7 +2,9 @@
 //!
 //! A side is a prepared project with its recordings, at any commit, on any model. Both sides are scored under head's
 //! expectations. Statistics are those of [`crate::stats`].
+//! [`changes`] is the same walk without a judgement: what differs in files, messages and answers.
 
+pub mod changes;
 mod confirm;
 mod figures;
 mod order;

@@ -195,6 +195,18 @@ impl Workspace {
 
     /// The request of a case for a model.
     pub fn request(&self, case: &Case, entry: &ModelEntry) -> Result<Request, Problem> {
-        Ok(request(&self.prompts.list[case.prompt], entry, self.messages(case)?))
+        Ok(self.request_of(case, entry, self.messages(case)?))
+    }
+
+    /// The request of a case, whose messages are known, for a model.
+    #[must_use]
+    pub fn request_of(&self, case: &Case, entry: &ModelEntry, messages: Vec<Message>) -> Request {
+        request(&self.prompts.list[case.prompt], entry, messages)
+    }
+
+    /// The models that a case is sent to: the nearest list counts, of command line, case, prompt and project.
+    #[must_use]
+    pub fn models_of<'a>(&'a self, case: &'a Case, overrides: &'a Overrides) -> &'a [ModelAlias] {
+        models_of(self, case, &self.prompts.list[case.prompt], overrides)
     }
 }

@@ -94,6 +94,14 @@ impl Prompts {
         prompt.path.below(PROMPTS).and_then(|key| self.templates.get(key)).map_or("", Template::text)
     }
 
+    /// Whether a prompt and everything that it reaches is free of mistakes of syntax.
+    #[must_use]
+    pub fn is_compiled(&self, prompt: &Prompt) -> bool {
+        let own = prompt.path.below(PROMPTS);
+        let mut all = own.into_iter().chain(prompt.partials.iter().map(String::as_str));
+        all.all(|key| self.env.get_template(key).is_ok())
+    }
+
     /// The prompt of that name.
     #[must_use]
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {

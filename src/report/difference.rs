@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::style::Style;
 use crate::core::escape::terminal_line;
 use crate::core::verdict::Difference;
-use crate::snapshot::{Segment, TextChange, diff_json, diff_text, only_white_space};
+use crate::snapshot::{JsonChange, Segment, TextChange, diff_json, diff_text, only_white_space};
 
 /// How many equal lines or sentences stand around a change.
 const CONTEXT: usize = 1;
@@ -16,23 +16,52 @@ const MOST: usize = 40;
 
 /// Writes what differs, each line behind `indent`.
 pub fn write_difference(out: &mut dyn Write, difference: &Difference, indent: &str, style: Style) -> io::Result<()> {
-    let lines = if difference.json { json_lines(difference, style) } else { text_lines(difference, style) };
-    for line in lines.iter().take(MOST) {
+    if !difference.json {
+        return write_texts(out, (&difference.old, &difference.new), MOST, indent, style);
+    }
+    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+    write_values(out, &diff_json(&parse(&difference.old), &parse(&difference.new)), indent, style)?;
+    note(out, &difference.old, &difference.new, indent, style)
+}
+
+/// Writes what differs between two texts, in at most so many lines.
+pub(super) fn write_texts(
+    out: &mut dyn Write,
+    (old, new): (&str, &str),
+    most: usize,
+    indent: &str,
+    style: Style,
+) -> io::Result<()> {
+    write_lines(out, &text_lines(old, new, style), most, indent, style)?;
+    note(out, old, new, indent, style)
+}
+
+/// Writes what differs between two JSON values.
+pub(super) fn write_values(out: &mut dyn Write, changes: &[JsonChange], indent: &str, style: Style) -> io::Result<()> {
+    write_lines(out, &json_lines(changes, style), MOST, indent, style)
+}
+
+fn write_lines(out: &mut dyn Write, lines: &[String], most: usize, indent: &str, style: Style) -> io::Result<()> {
+    for line in lines.iter().take(most) {
         writeln!(out, "{indent}{line}")?;
     }
-    if lines.len() > MOST {
-        writeln!(out, "{indent}{}", style.dim(&format!("… and {} more lines", lines.len() - MOST)))?;
-    }
-    if let Some(note) = only_white_space(&difference.old, &difference.new) {
-        writeln!(out, "{indent}{}", style.dim(&format!("({note})")))?;
+    if lines.len() > most {
+        writeln!(out, "{indent}{}", style.dim(&format!("… and {} more lines", lines.len() - most)))?;
     }
     Ok(())
 }
 
-fn json_lines(difference: &Difference, style: Style) -> Vec<String> {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
+/// Says what the eye does not see.
+fn note(out: &mut dyn Write, old: &str, new: &str, indent: &str, style: Style) -> io::Result<()> {
+    match only_white_space(old, new) {
+        Some(note) => writeln!(out, "{indent}{}", style.dim(&format!("({note})"))),
+        None => Ok(()),
+    }
+}
+
+fn json_lines(changes: &[JsonChange], style: Style) -> Vec<String> {
     let show = |value: &Value| terminal_line(&value.to_string()).into_owned();
-    diff_json(&parse(&difference.old), &parse(&difference.new))
+    changes
         .iter()
         .map(|change| {
             let path = terminal_line(&change.path);
@@ -48,8 +77,8 @@ fn json_lines(difference: &Difference, style: Style) -> Vec<String> {
         .collect()
 }
 
-fn text_lines(difference: &Difference, style: Style) -> Vec<String> {
-    diff_text(&difference.old, &difference.new, CONTEXT)
+fn text_lines(old: &str, new: &str, style: Style) -> Vec<String> {
+    diff_text(old, new, CONTEXT)
         .iter()
         .map(|change| match change {
             TextChange::Same(text) => style.dim(&format!("  {}", terminal_line(text))),

@@ -2,6 +2,7 @@
 //!
 //! A report never changes a verdict and never decides what is shown where; it is handed a writer and what happened.
 
+mod changes;
 mod comparison;
 mod difference;
 mod human;
@@ -11,6 +12,7 @@ mod problems;
 mod progress;
 mod style;
 
+pub use changes::write_changes;
 pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;
 pub use human::HumanReport;

@@ -51,6 +51,12 @@ pub fn diff_text(old: &str, new: &str, context: usize) -> Vec<TextChange> {
     fold(changes, context)
 }
 
+/// The share of words that two texts have in common, in order: 1 where they are equal, 0 where they share none.
+#[must_use]
+pub fn similarity(old: &str, new: &str) -> f32 {
+    likeness(old, new, Instant::now() + PATIENCE)
+}
+
 /// Whether two texts differ in white space only, and how: for a note where the eye sees nothing.
 #[must_use]
 pub fn only_white_space(old: &str, new: &str) -> Option<&'static str> {

@@ -1,15 +1,18 @@
 //! What differs between two JSON values, by path.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JsonChange {
     /// Where, as a JSON path (`$.items[2].price`).
     pub path: String,
     /// The former value; `None` where something was added.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<Value>,
     /// The present value; `None` where something was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<Value>,
 }
 

@@ -13,7 +13,7 @@ mod pending;
 
 pub use answer::Answer;
 pub use change::{Change, ChangeKind, classify};
-pub use diff::{Segment, TextChange, diff_text, only_white_space};
+pub use diff::{Segment, TextChange, diff_text, only_white_space, similarity};
 pub use format::{Header, Info, Snapshot, SnapshotError};
 pub use index::Index;
 pub use json_diff::{JsonChange, diff_json};

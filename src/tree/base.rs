@@ -22,6 +22,9 @@ pub enum BaseError {
     /// The repository does not hold enough of its history.
     #[error("this is a shallow clone, and it does not reach back to where HEAD left `{0}`")]
     Shallow(String),
+    /// The repository holds too few of the others' branches and commits.
+    #[error("this is a shallow clone, and it does not hold {0}")]
+    ShallowWithout(String),
     /// git said no.
     #[error("the git repository could not be read: {0}")]
     Unreadable(String),
@@ -56,14 +59,14 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
     let (name, other) = match with {
         Some(revision) => {
             let object = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
-            (revision.to_owned(), object.map_err(|_| BaseError::NoCommit(revision.to_owned()))?.id())
+            (revision.to_owned(), object.map_err(|_| no_commit(&repository, revision))?.id())
         }
         None => {
             let found = DEFAULTS.iter().find_map(|name| {
                 let commit = repository.find_reference(name).and_then(|found| found.peel_to_commit()).ok()?;
                 Some(((*name).to_owned(), commit.id()))
             });
-            found.ok_or(BaseError::NoDefault)?
+            found.ok_or_else(|| no_default(&repository))?
         }
     };
     let short_name = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/").to_owned();
@@ -78,5 +81,23 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
         }
         Err(error) if error.code() == ErrorCode::NotFound => Err(BaseError::Unrelated(short_name)),
         Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// A revision that names nothing; in a shallow clone it may just not be there.
+fn no_commit(repository: &Repository, revision: &str) -> BaseError {
+    if repository.is_shallow() {
+        BaseError::ShallowWithout(format!("`{revision}`"))
+    } else {
+        BaseError::NoCommit(revision.to_owned())
+    }
+}
+
+/// No default branch; a shallow clone knows only the branch that it was made of.
+fn no_default(repository: &Repository) -> BaseError {
+    if repository.is_shallow() {
+        BaseError::ShallowWithout("the default branch: there is neither origin/HEAD nor main nor master".to_owned())
+    } else {
+        BaseError::NoDefault
     }
 }

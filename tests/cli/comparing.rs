@@ -210,6 +210,51 @@ fn where_nothing_can_be_compared_the_reason_is_said() {
     assert_eq!(sandbox.run(&["test", "--changed=trunk"]).code, 0);
 }
 
+/// A branch whose edit is committed, with its recordings, cloned with one commit only.
+fn shallow(how: &[&str]) -> Sandbox {
+    let sandbox = branch();
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "firm"]);
+    sandbox.git(&["checkout", "main"]);
+    let url = format!("file://{}", sandbox.root().display());
+    sandbox.git(&[&["clone", "--depth", "1", "--branch", "edit"], how, &[&url, "shallow"]].concat());
+    sandbox
+}
+
+#[test]
+fn a_shallow_clone_says_how_to_get_what_is_missing() {
+    let sandbox = shallow(&["--no-single-branch"]);
+    let test = |more: &[&str]| sandbox.run(&[&["-C", "shallow", "test", "--offline", "--changed"], more].concat());
+    let ended = test(&[]);
+    assert_eq!(ended.code, 2);
+    insta::assert_snapshot!("shallow", ended.shown());
+    let ended = test(&["--changed-fallback", "all"]);
+    assert!(ended.code == 0 && ended.stderr.contains("everything is tested, as"), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("3 planned"), "{}", ended.stdout);
+    sandbox.git(&["-C", "shallow", "fetch", "--deepen=100"]);
+    assert!(test(&[]).stderr.contains(": other; left out"), "after what the advice says");
+}
+
+#[test]
+fn a_shallow_clone_of_one_branch_does_not_know_the_default_one() {
+    let sandbox = shallow(&[]);
+    let test =
+        |changed: &str, more: &[&str]| sandbox.run(&[&["-C", "shallow", "test", "--offline", changed], more].concat());
+    let ended = test("--changed", &[]);
+    assert_eq!(ended.code, 2);
+    insta::assert_snapshot!("shallow_single_branch", ended.shown());
+    let ended = test("--changed=main", &["--changed-fallback=all"]);
+    assert!(ended.code == 0 && ended.stderr.contains("does not hold `main`"), "{}{}", ended.stdout, ended.stderr);
+    sandbox.git(&["-C", "shallow", "remote", "set-branches", "origin", "*"]);
+    sandbox.git(&["-C", "shallow", "fetch", "--unshallow"]);
+    assert!(test("--changed=origin/main", &[]).stderr.contains(": other; left out"), "after what the advice says");
+    // A misspelt branch of a whole clone stays a mistake.
+    assert_eq!(test("--changed=mian", &["--changed-fallback=all"]).code, 2);
+    assert_eq!(sandbox.run(&["test", "--changed-fallback=all"]).code, 2, "there is nothing to fall back from");
+}
+
 #[test]
 fn a_version_is_raised_and_nothing_else_is_touched() {
     let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, snapshot: text }\n");

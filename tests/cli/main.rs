@@ -6,6 +6,7 @@ mod bisecting;
 mod broken;
 mod commands;
 mod comparing;
+mod diffing;
 mod faults;
 mod hostile;
 mod killed;

@@ -97,6 +97,9 @@ fn a_version_of_the_past_is_shown_and_rendered() {
     assert_eq!(json[0]["request"]["messages"][0]["content"], "Kindly. hi", "{}", ended.stderr);
     sandbox.git(&["tag", "release", "HEAD~8"]);
     assert!(sandbox.run(&["render", "p@release"]).stdout.contains("Kindly. Answer: hi"));
+    let ended = sandbox.run(&["diff", "new", "1.0.0..1.1.0", "--template"]);
+    assert!(ended.code == 0 && ended.stdout.contains("p  1.0.0 → 1.1.0"), "{}", ended.shown());
+    assert_eq!(sandbox.run(&["diff", "new", "9.0.0"]).code, 4);
     assert_eq!(sandbox.run(&["show", "new", "--template"]).stdout, sandbox.read("prompts/new.j2"));
     let ended = sandbox.run(&["show", "new@3.0.0"]);
     assert!(ended.code == 4 && ended.stderr.contains("versions: 2.0.0, 1.1.0, 1.0.0"), "{}", ended.stderr);
