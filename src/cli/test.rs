@@ -28,7 +28,7 @@ use crate::recording::{Journal, SettleError, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
-use crate::tree::tracked;
+use crate::tree::{provenance, tracked};
 
 /// The variable, set outside the repository, that allows models to be programs.
 const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
@@ -279,6 +279,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
             env!("CARGO_PKG_VERSION"),
             project.tree.describe()
         ),
+        provenance: provenance(&project.root, args.at.as_deref()),
     }
 }
 

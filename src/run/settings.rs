@@ -1,5 +1,7 @@
 //! What a run may do: decided once, by the command line, and printed in the first line of the run.
 
+use crate::core::event::Provenance;
+
 /// Where answers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -53,4 +55,6 @@ pub struct Settings {
     pub require_live: bool,
     /// The first line: mode and tree.
     pub heading: String,
+    /// What the project is read from.
+    pub provenance: Provenance,
 }

@@ -4,6 +4,7 @@
 
 mod base;
 mod commit;
+mod provenance;
 mod tracked;
 mod working;
 pub mod write;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use base::{Base, BaseError, merge_base};
 pub use commit::{CommitError, CommitTree};
+pub use provenance::provenance;
 pub use tracked::tracked;
 pub use working::WorkingTree;
 
