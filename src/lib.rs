@@ -24,6 +24,7 @@ pub mod stats;
 pub mod snapshot;
 pub mod run;
 pub mod compare;
+pub mod history;
 pub mod report;
 pub mod review;
 pub mod cli;

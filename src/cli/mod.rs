@@ -10,6 +10,7 @@ mod context;
 mod environment;
 mod failure;
 mod forecast;
+mod history;
 mod import;
 mod init;
 mod interrupt;

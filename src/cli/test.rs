@@ -13,6 +13,7 @@ use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::forecast;
+use super::history;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
@@ -21,7 +22,9 @@ use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
+use crate::core::time::Clock as _;
 use crate::core::verdict::Exit;
+use crate::history::Gather;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, orphans, recover, settle};
@@ -336,7 +339,12 @@ fn execute(
             permissions,
             notes,
         };
-        report_run(context, args, |listener| run.run(listener))
+        let mut gather = Gather::new(clock.now(), project.tree.describe(), settings.mode);
+        let result = report_run(context, args, |listener| run.run(&mut All(vec![&mut gather, listener])));
+        if settings.writes {
+            history::remember(context, &project.root, gather, result.as_ref().ok().copied());
+        }
+        result
     };
     // Whatever happened, what arrived is put where it belongs.
     if let Some(journal) = journal {

@@ -13,6 +13,18 @@ pub enum Mode {
     Refresh,
 }
 
+impl Mode {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Fill => "fill",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
 /// What a changed answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotPolicy {

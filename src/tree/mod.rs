@@ -5,6 +5,7 @@
 mod base;
 mod commit;
 mod provenance;
+pub mod state;
 mod tracked;
 mod working;
 pub mod write;
