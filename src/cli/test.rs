@@ -322,8 +322,9 @@ fn execute(
         secrets,
     };
     let get = |name: &str| environment.get(name);
+    let clock = context.take_clock();
+    let mut gather = settings.writes.then(|| Gather::new(clock.now(), project.tree.describe(), settings.mode));
     let result = {
-        let clock = context.take_clock();
         let run = Run {
             prepared,
             plan,
@@ -339,16 +340,18 @@ fn execute(
             permissions,
             notes,
         };
-        let mut gather = Gather::new(clock.now(), project.tree.describe(), settings.mode);
-        let result = report_run(context, args, |listener| run.run(&mut All(vec![&mut gather, listener])));
-        if settings.writes {
-            history::remember(context, &project.root, gather, result.as_ref().ok().copied());
-        }
-        result
+        report_run(context, args, |listener| match gather.as_mut() {
+            Some(gather) => run.run(&mut All(vec![gather, listener])),
+            None => run.run(listener),
+        })
     };
     // Whatever happened, what arrived is put where it belongs.
-    if let Some(journal) = journal {
-        put_away(project, journal)?;
+    let result = match journal {
+        Some(journal) => put_away(project, journal).and(result),
+        None => result,
+    };
+    if let Some(gather) = gather {
+        history::remember(context, &project.root, gather, result.as_ref().ok().copied());
     }
     result
 }

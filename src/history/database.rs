@@ -1,7 +1,7 @@
 //! The file of the history: opening it, adding a run, and what becomes of one that cannot be used.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -131,6 +131,34 @@ fn locate(root: &Path) -> Result<PathBuf, HistoryError> {
     }
 }
 
+/// Whether the file begins as a database does and is as long as it says. SQLite asks neither where its log covers what
+/// is missing, and would go on with holes.
+fn check_head(path: &Path) -> Result<(), HistoryError> {
+    let mut head = Vec::with_capacity(100);
+    let length = match File::open(path) {
+        Ok(mut file) => {
+            file.by_ref().take(100).read_to_end(&mut head)?;
+            file.metadata()?.len()
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if head.is_empty() {
+        return Ok(());
+    }
+    let (Some(page), Some(pages)) = (head.get(16..18), head.get(28..32)) else {
+        return Err(HistoryError::Damaged("it is cut off".to_owned()));
+    };
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    if !head.starts_with(b"SQLite format 3\0") {
+        return Err(HistoryError::Damaged("it does not begin as a database does".to_owned()));
+    }
+    if length < number(page) * number(pages) {
+        return Err(HistoryError::Damaged("it is cut off".to_owned()));
+    }
+    Ok(())
+}
+
 /// Renames a database and what SQLite keeps beside it. Gives its new name.
 fn move_aside(path: &Path) -> io::Result<String> {
     let name = |number: u32| format!("history-damaged-{number}.db");
@@ -158,13 +186,18 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, HistoryError> {
 }
 
 fn write(path: &Path, gather: &Gather) -> Result<(), HistoryError> {
+    check_head(path)?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let age = schema::age(&connection)?;
     if age == Age::Empty {
         // Where the file system cannot, SQLite keeps its usual journal, which is as good for short transactions.
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     }
+    // Waiting for the disk takes longer than all the rest: SQLite does it now and then, when its log has grown. A power
+    // cut may cost the last runs, and damages nothing.
     connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 500, |_| Ok(()))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::migrate(&transaction, &age)?;
     insert(&transaction, gather)?;
@@ -277,6 +310,7 @@ impl History {
             return Ok(None);
         }
         let path = locate(root)?;
+        check_head(&path)?;
         // A reader may have to make SQLite's shared memory, and cannot where nothing may be written.
         let (connection, age) = match Self::read(&path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
             Err(HistoryError::Sql(_)) => {
