@@ -10,4 +10,4 @@ mod load;
 mod selection;
 
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
-pub use selection::{Selection, SelectionError};
+pub use selection::{Selection, SelectionError, by_name};

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::load::{Case, Cases, FIXTURES};
+use super::load::{Cases, FIXTURES};
 use crate::core::suggest::nearest;
 use crate::prompt::{PROMPTS, Prompts};
 
@@ -71,7 +71,7 @@ impl Selection {
         let of_prompts: Vec<usize> =
             (0..cases.list.len()).filter(|i| in_prompts.binary_search(&cases.list[*i].prompt).is_ok()).collect();
         for (pattern, glob) in self.cases.iter().zip(&globs) {
-            if !of_prompts.iter().any(|i| matches(glob, pattern, &cases.list[*i])) {
+            if !of_prompts.iter().any(|i| matches(glob, pattern, cases.list[*i].name.as_str())) {
                 let names: Vec<&str> = of_prompts.iter().map(|i| cases.list[*i].name.as_str()).collect();
                 return Err(no_match("the case", pattern, &names));
             }
@@ -87,8 +87,8 @@ impl Selection {
             .into_iter()
             .filter(|i| {
                 let case = &cases.list[*i];
-                let by_name =
-                    globs.is_empty() || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case));
+                let by_name = globs.is_empty()
+                    || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case.name.as_str()));
                 by_name && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
             })
             .collect();
@@ -99,8 +99,17 @@ impl Selection {
     }
 }
 
-fn matches(glob: &GlobMatcher, pattern: &str, case: &Case) -> bool {
-    case.name.as_str() == pattern || glob.is_match(case.name.as_str())
+/// Whether a name of a case is one of those that are asked for; without any glob, every name is.
+pub fn by_name(patterns: &[String]) -> Result<impl Fn(&str) -> bool, SelectionError> {
+    let globs = patterns.iter().map(|pattern| glob(pattern)).collect::<Result<Vec<_>, _>>()?;
+    let named = move |name: &str| {
+        globs.is_empty() || globs.iter().zip(patterns).any(|(glob, pattern)| matches(glob, pattern, name))
+    };
+    Ok(named)
+}
+
+fn matches(glob: &GlobMatcher, pattern: &str, name: &str) -> bool {
+    name == pattern || glob.is_match(name)
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, SelectionError> {

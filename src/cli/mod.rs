@@ -23,6 +23,7 @@ mod prune;
 mod render;
 mod rerun;
 mod test;
+mod trend;
 mod waiting;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    History(history::Args),
+    Trend(trend::Args),
     Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
@@ -95,6 +98,8 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::History(args) => history::run(context, &args),
+        Command::Trend(args) => trend::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),

@@ -4,6 +4,7 @@
 
 mod comparison;
 mod difference;
+mod history;
 mod human;
 mod json;
 mod problems;
@@ -12,6 +13,7 @@ mod style;
 
 pub use comparison::write_comparison;
 pub use difference::write_difference;
+pub use history::{write_flaky, write_runs, write_trends};
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
 pub use problems::write_problems;
