@@ -11,4 +11,4 @@ mod row;
 mod selection;
 
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
-pub use selection::{Selection, SelectionError};
+pub use selection::{Selection, SelectionError, by_name};

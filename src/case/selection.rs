@@ -86,7 +86,7 @@ impl Selection {
         let with_cases = || of_prompts.iter().zip(projects);
         let all: Vec<&Case> = with_cases().flat_map(|(own, (cases, _))| own.iter().map(|i| &cases.list[*i])).collect();
         for (pattern, glob) in self.cases.iter().zip(&globs) {
-            if !all.iter().any(|case| matches(glob, pattern, case)) {
+            if !all.iter().any(|case| matches(glob, pattern, case.name.as_str())) {
                 let names: Vec<&str> = all.iter().map(|case| case.name.as_str()).collect();
                 return Err(no_match("the case", pattern, &names));
             }
@@ -98,8 +98,8 @@ impl Selection {
             }
         }
         let is_selected = |case: &Case| {
-            let by_name =
-                globs.is_empty() || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case));
+            let by_name = globs.is_empty()
+                || globs.iter().zip(&self.cases).any(|(glob, text)| matches(glob, text, case.name.as_str()));
             by_name && (self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag)))
         };
         let selected: Vec<Vec<usize>> = with_cases()
@@ -112,8 +112,17 @@ impl Selection {
     }
 }
 
-fn matches(glob: &GlobMatcher, pattern: &str, case: &Case) -> bool {
-    case.name.as_str() == pattern || glob.is_match(case.name.as_str())
+/// Whether a name of a case is one of those that are asked for; without any glob, every name is.
+pub fn by_name(patterns: &[String]) -> Result<impl Fn(&str) -> bool, SelectionError> {
+    let globs = patterns.iter().map(|pattern| glob(pattern)).collect::<Result<Vec<_>, _>>()?;
+    let named = move |name: &str| {
+        globs.is_empty() || globs.iter().zip(patterns).any(|(glob, pattern)| matches(glob, pattern, name))
+    };
+    Ok(named)
+}
+
+fn matches(glob: &GlobMatcher, pattern: &str, name: &str) -> bool {
+    name == pattern || glob.is_match(name)
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, SelectionError> {

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
 use super::test::{journal_name, settle_failure};
-use crate::core::event::{Event, Listener};
+use crate::core::event::{Event, Listener, Provenance};
 use crate::core::names::PromptName;
 use crate::core::redact::Secrets;
 use crate::core::verdict::{Exit, Verdict};
@@ -190,6 +190,7 @@ impl Asker {
             new_waits: false,
             require_live: false,
             heading: String::new(),
+            provenance: Provenance::default(),
         }
     }
 

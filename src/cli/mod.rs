@@ -13,6 +13,7 @@ mod diff;
 mod environment;
 mod failure;
 mod forecast;
+mod history;
 mod import;
 mod init;
 mod interrupt;
@@ -29,6 +30,7 @@ mod render;
 mod rerun;
 mod show;
 mod test;
+mod trend;
 mod waiting;
 
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ enum Command {
     Bisect(bisect::Args),
     Log(log::Args),
     Show(show::Args),
+    History(history::Args),
+    Trend(trend::Args),
     Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
@@ -109,6 +113,8 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Bisect(args) => bisect::run(context, &args),
         Command::Log(args) => log::run(context, &args),
         Command::Show(args) => show::run(context, &args),
+        Command::History(args) => history::run(context, &args),
+        Command::Trend(args) => trend::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Review(args) => waiting::review(context, &args),

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::forecast;
+use super::history;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
@@ -22,14 +23,16 @@ use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
+use crate::core::time::Clock as _;
 use crate::core::verdict::Exit;
+use crate::history::Gather;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
-use crate::tree::tracked;
+use crate::tree::{provenance, tracked};
 
 /// Test prompts: replay what is recorded, ask for what is not, check and compare the answers.
 #[derive(Debug, clap::Args)]
@@ -281,6 +284,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
             env!("CARGO_PKG_VERSION"),
             project.tree.describe()
         ),
+        provenance: provenance(&project.root, args.at.as_deref()),
     }
 }
 
@@ -320,8 +324,9 @@ fn execute(
         secrets,
     };
     let get = |name: &str| environment.get(name);
+    let clock = context.take_clock();
+    let mut gather = settings.writes.then(|| Gather::new(clock.now(), project.tree.describe(), settings.mode));
     let result = {
-        let clock = context.take_clock();
         let run = Run {
             prepared,
             plan,
@@ -337,11 +342,18 @@ fn execute(
             permissions,
             notes,
         };
-        report_run(context, args, |listener| run.run(listener))
+        report_run(context, args, |listener| match gather.as_mut() {
+            Some(gather) => run.run(&mut All(vec![gather, listener])),
+            None => run.run(listener),
+        })
     };
     // Whatever happened, what arrived is put where it belongs.
-    if let Some(journal) = journal {
-        put_away(project, journal)?;
+    let result = match journal {
+        Some(journal) => put_away(project, journal).and(result),
+        None => result,
+    };
+    if let Some(gather) = gather {
+        history::remember(context, &project.root, gather, result.as_ref().ok().copied());
     }
     result
 }

@@ -1,7 +1,18 @@
 //! What happens in a run, told as it happens. Events are the only thing between running and showing.
 
+use serde::{Deserialize, Serialize};
+
 use super::names::ModelAlias;
 use super::verdict::{Outcome, Summary};
+
+/// What a run read its project from, for whoever looks at its results later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The commit's hash; none outside a repository, and before its first commit.
+    pub commit: Option<String>,
+    /// Whether the project's folder held something else than that commit, where that can be told.
+    pub dirty: Option<bool>,
+}
 
 /// Something that happened in a run.
 #[derive(Clone, Debug)]
@@ -14,6 +25,8 @@ pub enum Event {
         heading: String,
         /// How many calls will be needed, as far as is known.
         calls: u64,
+        /// What the project was read from.
+        provenance: Provenance,
     },
     /// A case on a model has all its answers, or none can be had; told at once, in no order.
     Progressed {

@@ -68,6 +68,17 @@ pub enum AnswerSource {
     Live,
 }
 
+impl AnswerSource {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recorded => "recorded",
+            Self::Live => "live",
+        }
+    }
+}
+
 /// How one expectation came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checked {

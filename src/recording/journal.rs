@@ -14,12 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::leak;
 use super::line::Line;
 use crate::core::names::{CaseName, PromptName};
-use crate::core::path::TreePath;
 use crate::core::redact::Secrets;
-use crate::tree::write;
+use crate::tree::state;
 
-/// The folder with local state, which git ignores.
-pub(super) const STATE: &str = ".promptctl";
 const JOURNALS: &str = ".promptctl/journal";
 const SYNC_EVERY: Duration = Duration::from_millis(200);
 
@@ -88,9 +85,7 @@ impl Journal {
     }
 
     fn begin_in(root: &Path, file: &str, secrets: Secrets) -> io::Result<Self> {
-        let relative = TreePath::new(&format!("{JOURNALS}/{file}")).map_err(io::Error::other)?;
-        let path = write::prepare(root, &relative)?;
-        ignore_state(root)?;
+        let path = state::prepare(root, &format!("journal/{file}"))?;
         let file = open_locked(&path)?;
         let state = State { file, written: 0, synced: Instant::now(), lines: Vec::new() };
         Ok(Self { path, secrets, state: Mutex::new(state) })
@@ -139,15 +134,6 @@ fn open_locked(path: &Path) -> io::Result<File> {
         if path.try_exists()? {
             return Ok(file);
         }
-    }
-}
-
-/// The state folder ignores itself, whatever the project's `.gitignore` says.
-pub(super) fn ignore_state(root: &Path) -> io::Result<()> {
-    let path = TreePath::new(&format!("{STATE}/.gitignore")).map_err(io::Error::other)?;
-    match write::create_new(root, &path, b"*\n") {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
     }
 }
 

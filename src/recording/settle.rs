@@ -7,13 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::file::RecordedFile;
-use super::journal::{STATE, find_orphans, ignore_state};
+use super::journal::find_orphans;
 use super::line::Line;
 use super::recorded_path;
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
-use crate::tree::write;
+use crate::tree::{state, write};
 
 /// How long another process may hold the files.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -125,9 +125,7 @@ pub(super) fn to_text(mut lines: Vec<Line>) -> String {
 
 /// The lock under which sorted files are replaced. It ends with the file that is returned.
 pub(super) fn lock(root: &Path) -> Result<File, SettleError> {
-    let path = TreePath::new(&format!("{STATE}/lock")).map_err(io::Error::other)?;
-    let full = write::prepare(root, &path)?;
-    ignore_state(root)?;
+    let full = state::prepare(root, "lock")?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(full)?;
     let begun = Instant::now();
     loop {

@@ -220,7 +220,7 @@ fn indented(text: &str) -> String {
 impl Listener for HumanReport<'_> {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Started { heading, planned, calls } => {
+            Event::Started { heading, planned, calls, .. } => {
                 let calls = match calls {
                     0 => "no call needed".to_owned(),
                     n => format!("{} needed", counted(*n, "call", "calls")),

@@ -5,6 +5,7 @@
 mod changes;
 mod comparison;
 mod difference;
+mod history;
 mod human;
 mod json;
 mod log;
@@ -15,6 +16,7 @@ mod style;
 pub use changes::write_changes;
 pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;
+pub use history::{write_flaky, write_runs, write_trends};
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
 pub use log::{change_word, write_log};

@@ -189,7 +189,8 @@ impl Run<'_> {
         let calls = missing.calls();
         if let Some(planned) = planned {
             let forecast = missing.forecast(part.prepared, plan);
-            listener.on(&Event::Started { planned, heading: part.settings.heading.clone(), calls })?;
+            let (heading, provenance) = (part.settings.heading.clone(), part.settings.provenance.clone());
+            listener.on(&Event::Started { planned, heading, calls, provenance })?;
             let forecast = forecast.iter().map(Forecast::sentence);
             for note in self.notes.iter().cloned().chain(missing.notes.iter().cloned()).chain(forecast) {
                 listener.on(&Event::Noted(note))?;

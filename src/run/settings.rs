@@ -1,5 +1,7 @@
 //! What a run may do: decided once, by the command line, and printed in the first line of the run.
 
+use crate::core::event::Provenance;
+
 /// Where answers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -9,6 +11,18 @@ pub enum Mode {
     Fill,
     /// From the model, for everything.
     Refresh,
+}
+
+impl Mode {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Fill => "fill",
+            Self::Refresh => "refresh",
+        }
+    }
 }
 
 /// What a changed answer means.
@@ -53,4 +67,6 @@ pub struct Settings {
     pub require_live: bool,
     /// The first line: mode and tree.
     pub heading: String,
+    /// What the project is read from.
+    pub provenance: Provenance,
 }

@@ -176,7 +176,7 @@ fn repository_error(folder: &Path, error: &git2::Error) -> CommitError {
 }
 
 /// The project's folder as seen from the repository's root, `/` between the parts.
-fn prefix_of(workdir: &Path, folder: &Path) -> String {
+pub(super) fn prefix_of(workdir: &Path, folder: &Path) -> String {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let (workdir, folder) = (real(workdir), real(folder));
     let below = folder.strip_prefix(&workdir).unwrap_or(Path::new(""));

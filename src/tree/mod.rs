@@ -5,6 +5,8 @@
 mod base;
 mod commit;
 mod only;
+mod provenance;
+pub mod state;
 mod traced;
 mod tracked;
 mod working;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 pub use base::{Base, BaseError, merge_base};
 pub use commit::{CommitError, CommitTree, open_repository};
 pub use only::Only;
+pub use provenance::provenance;
 pub use traced::{Reads, Traced, blob_name};
 pub use tracked::tracked;
 pub use working::WorkingTree;

@@ -119,6 +119,8 @@ fn an_interruption_keeps_what_arrived() {
     assert!(stdout.contains("300 planned") && stdout.contains("skipped"), "{stdout}");
     let lines = sandbox.read("fixtures/p/recorded/echo.jsonl").lines().count();
     assert_eq!(lines, server.requests().len(), "everything that was asked is recorded");
+    let history = sandbox.run(&["history"]).stdout;
+    assert!(history.contains("skipped, interrupted"), "{history}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod faults;
 mod hostile;
 mod killed;
 mod limits;
+mod past;
 mod providers;
 mod regressions;
 mod requests;
