@@ -27,6 +27,8 @@ use crate::tree::WorkingTree;
 pub(super) const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
 /// Where answers are kept that belong to no file of the working tree: those of old versions.
 const ASIDE: &str = ".promptctl/asked";
+/// Where the newest answers to recorded requests are kept until a person says that they count.
+const DRIFT: &str = ".promptctl/drift";
 
 /// What a command that compares may ask for.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,6 +75,8 @@ pub(super) enum Keep {
     Recorded,
     /// Into local state, which git ignores.
     Aside,
+    /// Into local state of its own: what is recorded of the same requests stays what it is.
+    Drift,
     /// Nowhere, beyond this command.
     Nowhere,
 }
@@ -84,6 +88,8 @@ pub(super) struct Came {
     pub(super) calls: u64,
     /// USD that they cost.
     pub(super) cost: f64,
+    /// Answers whose cost is not known.
+    pub(super) unpriced: u64,
     /// Cases that could not be answered.
     pub(super) errored: u64,
     /// Cases that were left out, because a limit was reached or a key is missing.
@@ -96,9 +102,20 @@ impl Came {
     pub(super) fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.cost += other.cost;
+        self.unpriced += other.unpriced;
         self.errored += other.errored;
         self.skipped += other.skipped;
         self.interrupted |= other.interrupted;
+    }
+
+    /// What it took, in words.
+    pub(super) fn spent(&self) -> String {
+        let calls = if self.calls == 1 { "1 call".to_owned() } else { format!("{} calls", self.calls) };
+        match self.unpriced {
+            0 => format!("{calls}, ${:.4}", self.cost),
+            unpriced if unpriced >= self.calls => format!("{calls}, unpriced"),
+            unpriced => format!("{calls}, ${:.4} and {unpriced} unpriced", self.cost),
+        }
     }
 
     /// The exit code that follows from it alone.
@@ -158,6 +175,7 @@ impl Asker {
         let root = match keep {
             Keep::Recorded => project.root.clone(),
             Keep::Aside => aside(project),
+            Keep::Drift => project.root.join(DRIFT),
             Keep::Nowhere => temporary.path().to_owned(),
         };
         std::fs::create_dir_all(&root)?;
@@ -246,6 +264,7 @@ impl Asker {
         Ok(Came {
             calls: result.summary.calls_made,
             cost: result.summary.cost_usd,
+            unpriced: result.summary.unpriced.min(result.summary.calls_made),
             errored: result.summary.count(Verdict::Errored),
             skipped: result.summary.count(Verdict::Skipped),
             interrupted: self.stop.is_interrupted(),

@@ -254,10 +254,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     } else {
         let style = context.style();
         let heading = format!("compare {} → {} · {words}", names.0, names.1);
-        let compared = Compared { comparison: &comparison, pairs: &pairs, heading: &heading, apart: &apart };
+        let compared =
+            Compared { comparison: &comparison, pairs: &pairs, heading: &heading, notes: &[], apart: &apart };
         write_comparison(context.out(), &compared, style)?;
         if came.calls > 0 {
-            writeln!(context.out(), "{}", style.dim(&format!("{} calls, ${:.4}", came.calls, came.cost)))?;
+            writeln!(context.out(), "{}", style.dim(&came.spent()))?;
         }
     }
     let verdict = if comparison.fails(args.fail_on.into()) { Exit::Failed } else { Exit::Good };

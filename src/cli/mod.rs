@@ -10,6 +10,7 @@ mod changed;
 mod compare;
 mod context;
 mod diff;
+mod drift;
 mod environment;
 mod failure;
 mod forecast;
@@ -64,6 +65,7 @@ enum Command {
     Test(Box<test::Args>),
     Compare(compare::Args),
     Diff(diff::Args),
+    Drift(drift::Args),
     Bisect(bisect::Args),
     Log(log::Args),
     Show(show::Args),
@@ -110,6 +112,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
         Command::Diff(args) => diff::run(context, &args),
+        Command::Drift(args) => drift::run(context, &args),
         Command::Bisect(args) => bisect::run(context, &args),
         Command::Log(args) => log::run(context, &args),
         Command::Show(args) => show::run(context, &args),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::order;
 use super::pair::{Flip, Pair, Pairs, Sample};
-use super::ratios::{as_f64, changed, latency, ratio, shares};
+use super::ratios::{as_f64, changed, latency, ratio, served, shares};
 use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
 use crate::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_most, clustered_mean, holm, paired_mean,
@@ -90,7 +90,8 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         .filter_map(|pair| Some(FlippedCase { case: pair.case.to_string(), loss: pair.flip()? == Flip::Loss }))
         .collect();
     let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
-    let changed = changed(pairs);
+    let served = served(pairs);
+    let changed = changed(pairs, &served);
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
     let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
     Row {
@@ -129,6 +130,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         shares: shares(pairs),
         expectations: by_expectation(pairs),
         confounded: changed.is_confounded(),
+        served,
         rescored: Rescored {
             lost: pairs.iter().map(|pair| pair.rescored.0).sum(),
             won: pairs.iter().map(|pair| pair.rescored.1).sum(),
@@ -167,16 +169,31 @@ fn by_expectation(pairs: &[&Pair]) -> Vec<ByExpectation> {
     kinds.into_iter().map(row).collect()
 }
 
-/// Bets on the pairs, one after the other, in an order that does not depend on how they are written.
+/// Bets on the pairs, one after the other, in an order that does not depend on how they are written: the first answers of
+/// all cases before the second ones.
 fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
     let mut bets = Sequential::new(limits.alpha, limits.alpha, limits.delta);
     let digests = pairs.first().map(|pair| (&*pair.digests.0, &*pair.digests.1)).unwrap_or_default();
     let cases: Vec<(&str, &[String])> = pairs.iter().map(|pair| (pair.case.as_str(), &*pair.tags)).collect();
-    for index in order(prompt, digests, &cases) {
-        bets.take(pairs[index].difference());
-        if limits.sequential && bets.decision().is_some() {
-            return bets;
+    let order = order(prompt, digests, &cases);
+    let rounds = pairs.iter().map(|pair| pair.base.len().min(pair.head.len())).max().unwrap_or(0);
+    for round in 0..rounds {
+        for index in &order {
+            let Some(difference) = step(pairs[*index], round) else { continue };
+            bets.take(difference);
+            if limits.sequential && bets.decision().is_some() {
+                return bets;
+            }
         }
     }
     bets
+}
+
+/// What a round of answers says of a case. Where the sides have not as many, all of them count at once.
+fn step(pair: &Pair, round: usize) -> Option<f64> {
+    if pair.base.len() != pair.head.len() {
+        return (round == 0).then(|| pair.difference());
+    }
+    let worth = |sample: &Sample| if sample.pass { 1.0 } else { 0.0 };
+    Some(worth(pair.head.get(round)?) - worth(pair.base.get(round)?))
 }

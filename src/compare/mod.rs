@@ -10,12 +10,14 @@ mod figures;
 mod order;
 mod pair;
 mod ratios;
+mod shape;
 mod table;
 
 pub use confirm::{confirm, screened};
 pub use figures::compare;
 pub use order::order;
 pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, pair};
+pub use shape::{ShapeChange, shape_changes};
 pub use table::{
-    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Ratio, Rescored, Row, Shares, Verdict,
+    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Ratio, Rescored, Row, Served, Shares, Verdict,
 };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pair::{Pair, Sample};
-use super::table::{Changed, Ratio, Shares};
+use super::table::{Changed, Ratio, Served, Shares};
 use crate::stats::{Estimate, log_ratio};
 
 #[expect(clippy::cast_precision_loss, reason = "lengths and tokens are far below 2^53")]
@@ -58,11 +58,17 @@ pub(super) fn shares(pairs: &[&Pair]) -> Shares {
     }
 }
 
-pub(super) fn changed(pairs: &[&Pair]) -> Changed {
-    let served = |side: fn(&Pair) -> &Vec<Sample>| {
-        pairs.iter().flat_map(|pair| side(pair)).filter_map(|s| s.served.as_deref()).collect::<BTreeSet<&str>>()
+/// The models that answered on either side.
+pub(super) fn served(pairs: &[&Pair]) -> Served {
+    let of = |side: fn(&Pair) -> &Vec<Sample>| {
+        let names = pairs.iter().flat_map(|pair| side(pair)).filter_map(|sample| sample.served.clone());
+        names.collect::<BTreeSet<String>>().into_iter().collect()
     };
-    let (base, head) = (served(|pair| &pair.base), served(|pair| &pair.head));
+    Served { base: of(|pair| &pair.base), head: of(|pair| &pair.head) }
+}
+
+pub(super) fn changed(pairs: &[&Pair], served: &Served) -> Changed {
+    let Served { base, head } = served;
     Changed {
         prompt: pairs.iter().any(|pair| pair.digests.0 != pair.digests.1),
         model: pairs.iter().any(|pair| pair.entry_changed) || !base.is_empty() && !head.is_empty() && base != head,

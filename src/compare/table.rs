@@ -72,6 +72,15 @@ impl Changed {
     }
 }
 
+/// The models that answered, as the servers reported them, with their fingerprints.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Served {
+    /// Of base's answers.
+    pub base: Vec<String>,
+    /// Of head's answers.
+    pub head: Vec<String>,
+}
+
 /// What base's answers make of head's expectations: the part of a change that no answer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rescored {
@@ -178,6 +187,8 @@ pub struct Row {
     pub changed: Changed,
     /// Whether more than one thing differs.
     pub confounded: bool,
+    /// Which models answered.
+    pub served: Served,
     /// What base's answers make of head's expectations.
     pub rescored: Rescored,
     /// Cases whose variables differ.

@@ -42,6 +42,8 @@ pub enum Event {
     },
     /// A case on a model is done; told in the order of the plan.
     Finished(Box<Outcome>),
+    /// What the calls of a model will take, before they are made.
+    Forecast(String),
     /// Something that a person should know, said once.
     Noted(String),
     /// What was sent or what came, in a line, for whoever wants to see all of it.

@@ -120,7 +120,11 @@ impl Listener for Gather {
             }
             Event::Finished(outcome) => self.add(outcome),
             Event::Ended(summary) => self.run.summary = (**summary).clone(),
-            Event::Progressed { .. } | Event::Retried { .. } | Event::Noted(_) | Event::Traced(_) => {}
+            Event::Progressed { .. }
+            | Event::Retried { .. }
+            | Event::Noted(_)
+            | Event::Forecast(_)
+            | Event::Traced(_) => {}
         }
         Ok(())
     }

@@ -24,14 +24,19 @@ pub struct Compared<'a> {
     pub pairs: &'a Pairs,
     /// The first line: both sides, and where answers came from.
     pub heading: &'a str,
+    /// What a person should know before all else.
+    pub notes: &'a [String],
     /// The commands that tell apart what the prompt and what the model did.
     pub apart: &'a [String],
 }
 
 /// Writes a comparison.
 pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Style) -> io::Result<()> {
-    let Compared { comparison, pairs, heading, apart } = *compared;
+    let Compared { comparison, pairs, heading, notes, apart } = *compared;
     writeln!(out, "{}", style.bold(&terminal_line(heading)))?;
+    for note in notes {
+        writeln!(out, "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
+    }
     for row in &comparison.prompts {
         line(out, row, comparison.sequential, style)?;
         // What a whole hides is said before anything else.
@@ -234,6 +239,11 @@ fn blame(out: &mut dyn Write, row: &Row, apart: &[String], style: Style) -> io::
         for command in apart {
             writeln!(out, "    {}", style.dim(&format!("tell them apart: {}", terminal_line(command))))?;
         }
+    }
+    if row.served.base != row.served.head {
+        let names = |names: &[String]| if names.is_empty() { "not told".to_owned() } else { names.join(", ") };
+        let text = format!("served model: {} → {}", names(&row.served.base), names(&row.served.head));
+        writeln!(out, "    {}", style.dim(&terminal_line(&text)))?;
     }
     if changed.expectations {
         let text = format!(

@@ -232,7 +232,7 @@ impl Listener for HumanReport<'_> {
                 self.begun = true;
                 self.outcome(outcome)
             }
-            Event::Noted(text) => {
+            Event::Noted(text) | Event::Forecast(text) => {
                 writeln!(self.out, "{}", self.style.yellow(&format!("note: {}", terminal_line(text))))?;
                 // What a run will cost is to be seen before it does; later a moving bar stands in the way.
                 if self.begun { Ok(()) } else { self.out.flush() }

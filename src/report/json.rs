@@ -65,7 +65,11 @@ impl Listener for JsonReport {
             }
             Event::Finished(outcome) => self.add(outcome)?,
             Event::Ended(summary) => self.summary = (**summary).clone(),
-            Event::Progressed { .. } | Event::Retried { .. } | Event::Noted(_) | Event::Traced(_) => {}
+            Event::Progressed { .. }
+            | Event::Retried { .. }
+            | Event::Noted(_)
+            | Event::Forecast(_)
+            | Event::Traced(_) => {}
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Listener for Progress<'_> {
                     None => writeln!(self.log, "{line}")?,
                 }
             }
-            Event::Finished(_) | Event::Noted(_) => {}
+            Event::Finished(_) | Event::Noted(_) | Event::Forecast(_) => {}
         }
         Ok(())
     }

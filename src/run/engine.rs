@@ -15,7 +15,7 @@ use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use super::stop::Stop;
 use super::tally::Tally;
-use super::wanted::{Forecast, Missing, Wanted, recorded};
+use super::wanted::{Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::time::Clock;
@@ -191,9 +191,11 @@ impl Run<'_> {
             let forecast = missing.forecast(part.prepared, plan);
             let (heading, provenance) = (part.settings.heading.clone(), part.settings.provenance.clone());
             listener.on(&Event::Started { planned, heading, calls, provenance })?;
-            let forecast = forecast.iter().map(Forecast::sentence);
-            for note in self.notes.iter().cloned().chain(missing.notes.iter().cloned()).chain(forecast) {
-                listener.on(&Event::Noted(note))?;
+            for note in self.notes.iter().chain(&missing.notes) {
+                listener.on(&Event::Noted(note.clone()))?;
+            }
+            for model in &forecast {
+                listener.on(&Event::Forecast(model.sentence()))?;
             }
         }
         if calls == 0 {

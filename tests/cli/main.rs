@@ -7,6 +7,7 @@ mod broken;
 mod commands;
 mod comparing;
 mod diffing;
+mod drifting;
 mod faults;
 mod hostile;
 mod killed;

@@ -1,0 +1,284 @@
+//! `promptctl drift`: has the model behind an alias moved?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::ask::{AskArgs, Asker, Keep};
+use super::compare::{FailOnArg, share};
+use super::context::Context;
+use super::failure::Failure;
+use super::load::{Project, SelectionArgs};
+use super::render::find_models;
+use super::test::settle_failure;
+use crate::compare::{Comparison, Limits, Pairs, Served, ShapeChange, Side, compare, order, pair, shape_changes};
+use crate::core::names::{ModelAlias, PromptName};
+use crate::core::record::Response;
+use crate::core::verdict::Exit;
+use crate::plan::{Item, Overrides, Plan};
+use crate::recording::{Line, Store, settle};
+use crate::report::{Compared, write_comparison};
+use crate::run::{Mode, Prepared};
+
+/// How many answers are asked for before a verdict is looked for.
+const STEP: usize = 16;
+
+/// Ask again what is recorded, and compare the recorded answers with the new ones: has the model behind an alias moved?
+/// Stops asking as soon as that is known. What is recorded stays as it is, unless --update.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Args {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Ask this model. May be given several times. Left out: every model that has recordings.
+    #[arg(long = "model", value_name = "ALIAS")]
+    models: Vec<String>,
+    /// Stop asking at the answer at which a bet on the verdict is won, which is usual.
+    #[arg(long, conflicts_with = "all")]
+    sequential: bool,
+    /// Ask for everything that is recorded, also when the verdict is known.
+    #[arg(long)]
+    all: bool,
+    /// Keep the new answers in the place of the recorded ones. Asks for everything, so that no recordings of two models are
+    /// mixed.
+    #[arg(long)]
+    update: bool,
+    /// The chance of a false alarm.
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    alpha: f64,
+    /// The least drop of the pass rate that matters.
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    delta: f64,
+    /// When to fail (exit code 1).
+    #[arg(long, value_name = "WHEN", default_value = "regressed")]
+    fail_on: FailOnArg,
+    #[command(flatten)]
+    ask: AskArgs,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One model, with what is recorded of it.
+struct Recorded {
+    alias: ModelAlias,
+    /// Its items with recorded answers, by prompt, in the order in which they are asked.
+    prompts: BTreeMap<PromptName, Vec<Item>>,
+}
+
+impl Recorded {
+    fn all(&self) -> Plan {
+        Plan { items: self.prompts.values().flatten().cloned().collect() }
+    }
+}
+
+/// What was found of one model.
+struct Found {
+    pairs: Pairs,
+    comparison: Comparison,
+    shape: Vec<ShapeChange>,
+    asked: usize,
+    recorded: usize,
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let (mode, _) = args.ask.mode(context);
+    if mode == Mode::Replay {
+        let failure = Failure::usage("drift asks the model again, and calls are not allowed");
+        return Err(failure.help("leave --offline out; in continuous integration say --live"));
+    }
+    let project = Project::find(context, None)?;
+    let (prepared, _) = project.load()?;
+    let store = project.store().with(crate::recording::orphans(&project.root));
+    let models = recorded(args, &prepared, &store)?;
+    if models.is_empty() {
+        let message = "nothing that is selected is recorded, so there is nothing to ask again".to_owned();
+        let help = Some("`promptctl test` records answers".to_owned());
+        return Err(Failure::Message { exit: Exit::Nothing, message, help });
+    }
+    let limits = Limits { alpha: args.alpha, delta: args.delta, sequential: !args.all };
+    let asker = Asker::new(&project, &args.ask)?;
+    let mut drift = Drift { args, project: &project, prepared: &prepared, store: &store, limits, asker };
+    let mut exit = Exit::Good;
+    let mut documents = Vec::new();
+    for model in &models {
+        let (found, lines) = drift.ask(context, model)?;
+        if args.update && !drift.asker.came.interrupted {
+            settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
+        }
+        if found.comparison.fails(args.fail_on.into()) {
+            exit = exit.worse(Exit::Failed);
+        }
+        if args.json {
+            documents.push(document(&model.alias, &found));
+        } else {
+            report(context, model, &found)?;
+        }
+    }
+    let came = drift.asker.came;
+    if args.json {
+        let document = json!({
+            "version": 1, "alpha": limits.alpha, "delta": limits.delta, "sequential": limits.sequential,
+            "updated": args.update, "calls_made": came.calls, "cost_usd": came.cost, "models": documents,
+        });
+        writeln!(context.out(), "{document:#}")?;
+    } else {
+        let kept = if args.update {
+            "the new answers are recorded in the place of the old ones"
+        } else {
+            "what is recorded stays as it is; --update keeps the new answers"
+        };
+        let text = format!("{} · {kept}", came.spent());
+        let style = context.style();
+        writeln!(context.out(), "{}", style.dim(&text))?;
+    }
+    Ok(exit.worse(came.exit()))
+}
+
+/// The models with what is recorded of them, in the order in which it is asked again.
+fn recorded(args: &Args, prepared: &Prepared, store: &Store) -> Result<Vec<Recorded>, Failure> {
+    let workspace = &prepared.workspace;
+    let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let models = find_models(&workspace.config.models, &args.models)?;
+    let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
+    let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
+    let answers = prepared.answers(&plan, store)?;
+    let mut found: Vec<Recorded> = Vec::new();
+    for (item, answers) in plan.items.iter().zip(answers) {
+        let there = answers.iter().take_while(|answer| answer.is_some()).count();
+        if there == 0 {
+            continue;
+        }
+        let alias = &workspace.config.models[item.model].alias;
+        let prompt = workspace.prompt_of(&workspace.cases.list[item.case]).name.clone();
+        let item = Item { keys: item.keys[..there].to_vec(), ..item.clone() };
+        let place = found.iter().position(|model| model.alias == *alias).unwrap_or_else(|| {
+            found.push(Recorded { alias: alias.clone(), prompts: BTreeMap::new() });
+            found.len() - 1
+        });
+        found[place].prompts.entry(prompt).or_default().push(item);
+    }
+    for model in &mut found {
+        for (name, items) in &mut model.prompts {
+            let Some(prompt) = workspace.prompts.get(name) else { continue };
+            let case = |item: &Item| &workspace.cases.list[item.case];
+            let cases: Vec<(&str, &[String])> =
+                items.iter().map(|item| (case(item).name.as_str(), &*case(item).tags)).collect();
+            let order = order(name.as_str(), (&prompt.digest, &prompt.digest), &cases);
+            *items = order.into_iter().map(|index| items[index].clone()).collect();
+        }
+    }
+    Ok(found)
+}
+
+/// What asking again needs, whichever model is asked.
+struct Drift<'a> {
+    args: &'a Args,
+    project: &'a Project,
+    prepared: &'a Prepared,
+    /// What is recorded.
+    store: &'a Store,
+    limits: Limits,
+    asker: Asker,
+}
+
+impl Drift<'_> {
+    /// Asks one model again, a few cases of each prompt at a time, until each verdict is known. The first answers of all
+    /// cases are asked for before the second ones.
+    fn ask(&mut self, context: &mut Context, model: &Recorded) -> Result<(Found, Vec<(PromptName, Line)>), Failure> {
+        let keep = if context.is_ci() { Keep::Nowhere } else { Keep::Drift };
+        let whole = model.all();
+        let rounds = whole.items.iter().map(|item| item.keys.len()).max().unwrap_or(0);
+        let longest = model.prompts.values().map(Vec::len).max().unwrap_or(0);
+        let steps = (0..rounds).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from)));
+        let (mut fresh, mut lines) = (Store::empty(), Vec::new());
+        let mut decided: Vec<&PromptName> = Vec::new();
+        for (round, from) in steps {
+            let mut items = Vec::new();
+            for (_, all) in model.prompts.iter().filter(|(prompt, _)| self.args.update || !decided.contains(prompt)) {
+                let next = all.iter().skip(from).take(STEP).filter(|item| item.keys.len() > round);
+                items.extend(next.map(|item| Item { keys: item.keys[..=round].to_vec(), ..item.clone() }));
+            }
+            if items.is_empty() {
+                continue;
+            }
+            // Answers of this drift count; recorded ones do not.
+            let mode = (Mode::Fill, keep);
+            let (known, new) = self.asker.fill(context, self.project, self.prepared, &Plan { items }, mode, fresh)?;
+            fresh = known;
+            lines.extend(new);
+            let (_, comparison) = self.compare(&fresh, &whole)?;
+            for row in comparison.prompts.iter().filter(|row| self.limits.sequential && row.stopped_after.is_some()) {
+                decided.extend(model.prompts.keys().find(|name| name.as_str() == row.prompt));
+            }
+            if self.asker.came.interrupted || self.asker.came.skipped > 0 {
+                break;
+            }
+        }
+        let (pairs, comparison) = self.compare(&fresh, &whole)?;
+        let shape = self.shape(&fresh, &whole)?;
+        Ok((Found { pairs, comparison, shape, asked: lines.len(), recorded: whole.samples() }, lines))
+    }
+
+    fn compare(&self, fresh: &Store, plan: &Plan) -> Result<(Pairs, Comparison), Failure> {
+        let base = Side { prepared: self.prepared, plan, store: self.store };
+        let head = Side { prepared: self.prepared, plan, store: fresh };
+        let pairs = pair(&base, &head, None, &|_| true)?;
+        let comparison = compare(&pairs, &self.limits);
+        Ok((pairs, comparison))
+    }
+
+    fn shape(&self, fresh: &Store, plan: &Plan) -> Result<Vec<ShapeChange>, Failure> {
+        let flat = |answers: Vec<Vec<Option<Response>>>| answers.into_iter().flatten().flatten().collect::<Vec<_>>();
+        let new = self.prepared.answers(plan, fresh)?;
+        // Only what has both sides is compared.
+        let mut old = self.prepared.answers(plan, self.store)?;
+        for (old, new) in old.iter_mut().zip(&new) {
+            old.truncate(new.iter().flatten().count());
+        }
+        Ok(shape_changes(&flat(old), &flat(new)))
+    }
+}
+
+/// The models that answered, where they are not those that are recorded.
+fn moved(found: &Found) -> Option<Served> {
+    let all = |side: fn(&Served) -> &Vec<String>| {
+        let names: BTreeSet<&String> = found.comparison.prompts.iter().flat_map(|row| side(&row.served)).collect();
+        names.into_iter().cloned().collect::<Vec<String>>()
+    };
+    let served = Served { base: all(|served| &served.base), head: all(|served| &served.head) };
+    (served.base != served.head).then_some(served)
+}
+
+fn report(context: &mut Context, recorded: &Recorded, found: &Found) -> Result<(), Failure> {
+    let style = context.style();
+    let heading =
+        format!("drift of {}: {} of {} recorded answers asked again", recorded.alias, found.asked, found.recorded);
+    if found.pairs.pairs.is_empty() {
+        writeln!(context.out(), "{}", style.bold(&heading))?;
+        writeln!(context.out(), "{}", style.yellow("no answer could be had, so nothing can be said"))?;
+        return Ok(());
+    }
+    let names = |names: &[String]| if names.is_empty() { "not told".to_owned() } else { names.join(", ") };
+    let mut notes = Vec::new();
+    if let Some(served) = moved(found) {
+        notes.push(format!("another model answers: {} → {}", names(&served.base), names(&served.head)));
+    }
+    let types = |types: &[&str]| if types.is_empty() { "nothing".to_owned() } else { types.join(" or ") };
+    let shape = found.shape.iter();
+    notes.extend(
+        shape.map(|c| format!("the shape of answers: {} was {}, is {}", c.field, types(&c.base), types(&c.head))),
+    );
+    let (comparison, pairs) = (&found.comparison, &found.pairs);
+    let compared = Compared { comparison, pairs, heading: &heading, notes: &notes, apart: &[] };
+    write_comparison(context.out(), &compared, style)?;
+    writeln!(context.out())?;
+    Ok(())
+}
+
+fn document(alias: &ModelAlias, found: &Found) -> Value {
+    json!({
+        "model": alias, "asked": found.asked, "recorded": found.recorded, "moved": moved(found), "shape": found.shape,
+        "prompts": found.comparison.prompts, "slices": found.comparison.slices, "left_out": found.pairs.left_out,
+    })
+}
