@@ -20,7 +20,7 @@ fn pages() -> Vec<PathBuf> {
 fn project() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for part in ["promptctl.yaml", "prompts", "fixtures", "snapshots"] {
+    for part in [".gitignore", "promptctl.yaml", "prompts", "fixtures", "snapshots"] {
         for entry in walkdir::WalkDir::new(root.join(part)).into_iter().map(|entry| entry.expect("readable")) {
             let target = folder.path().join(entry.path().strip_prefix(root).expect("below"));
             let pending = entry.path().to_string_lossy().ends_with(".snap.new");
@@ -46,6 +46,10 @@ fn run(folder: &Path, line: &str) -> String {
         .env_clear()
         .env("PATH", path)
         .env("SOURCE_DATE_EPOCH", "1767225600")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .envs(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|name| (name, "you")))
+        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|name| (name, "you@example.com")))
+        .envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "2026-01-01T00:00:00Z")))
         .stdin(Stdio::null())
         .output()
         .expect("bash");

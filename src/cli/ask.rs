@@ -15,6 +15,7 @@ use crate::core::event::{Event, Listener, Provenance};
 use crate::core::names::PromptName;
 use crate::core::redact::Secrets;
 use crate::core::verdict::{Exit, Verdict};
+use crate::core::words::counted;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
 use crate::recording::{Journal, Line, Store, recover, settle};
@@ -110,7 +111,7 @@ impl Came {
 
     /// What it took, in words.
     pub(super) fn spent(&self) -> String {
-        let calls = if self.calls == 1 { "1 call".to_owned() } else { format!("{} calls", self.calls) };
+        let calls = counted(self.calls, "call", "calls");
         match self.unpriced {
             0 => format!("{calls}, ${:.4}", self.cost),
             unpriced if unpriced >= self.calls => format!("{calls}, unpriced"),

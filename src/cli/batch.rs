@@ -16,6 +16,7 @@ use crate::core::problem::{Place, Problems};
 use crate::core::record::Response;
 use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::model::Batch;
 use crate::plan::{Overrides, Plan};
 use crate::project::ModelEntry;
@@ -125,7 +126,7 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
             .map_err(|error| Failure::usage(format!("{} cannot be written: {error}", path.display())))?;
         writeln!(context.err(), "{}", terminal_line(&path.display().to_string()))?;
     }
-    let files = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+    let files = counted(files.len() as u64, "file", "files");
     writeln!(context.err(), "{count} requests in {files}; {recorded} answers are recorded already")?;
     Ok(Exit::Good)
 }

@@ -16,6 +16,7 @@ use super::probe::{Judged, Probe};
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::history::{About, Bisect, Candidates, Mark, Needs, State, Step, Walk, changes, lines, template_path};
 use crate::report::{Style, change_word};
 use crate::tree::{CommitTree, Tree};
@@ -159,7 +160,12 @@ impl Search<'_> {
             if !is_known && !args.json {
                 let count = bisect.suspects().len();
                 let steps = count.next_power_of_two().ilog2();
-                let text = format!("{count} candidates among {} commits, about {steps} steps", self.walk.nodes.len());
+                let text = format!(
+                    "{} among {} commits, about {}",
+                    counted(count as u64, "candidate", "candidates"),
+                    self.walk.nodes.len(),
+                    counted(u64::from(steps), "step", "steps")
+                );
                 writeln!(context.out(), "{}", style.dim(&text))?;
             }
 
@@ -319,7 +325,11 @@ impl Search<'_> {
             }
         }
         if !args.json {
-            let text = format!("{} commits loaded, {} calls", self.looked.len(), self.calls);
+            let text = format!(
+                "{} loaded, {}",
+                counted(self.looked.len() as u64, "commit", "commits"),
+                counted(self.calls, "call", "calls")
+            );
             writeln!(context.out(), "{}", style.dim(&text))?;
         }
         Ok(if first.is_some() { Exit::Good } else { Exit::Errored })

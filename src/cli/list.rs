@@ -8,6 +8,7 @@ use super::load::{Project, SelectionArgs};
 use crate::core::escape::terminal_line;
 use crate::core::names::ModelAlias;
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::plan::Workspace;
 use crate::prompt::Prompt;
 
@@ -52,7 +53,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let models: Vec<&str> = models_of(&workspace, prompt).iter().map(ModelAlias::as_str).collect();
         let description = prompt.front.description.as_deref().unwrap_or_default();
         let name = style.bold(&format!("{:width$}", prompt.name));
-        let count = if cases.len() == 1 { "1 case".to_owned() } else { format!("{} cases", cases.len()) };
+        let count = counted(cases.len() as u64, "case", "cases");
         let line = format!(
             "{name}  {version:8}  {}  {count:>10}  {}  {}",
             &prompt.digest[..12],

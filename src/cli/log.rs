@@ -12,7 +12,7 @@ use super::past;
 use crate::core::names::PromptName;
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
-use crate::history::{Entry, Figures, Versions, Walk, WalkError};
+use crate::history::{Entry, Told, Versions, Walk, WalkError};
 use crate::report::write_log;
 
 /// List the versions of a prompt, newest first: each commit at which it became another one, by what, and what the
@@ -36,16 +36,13 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// A version with what the recordings say of it.
-type Version = (Entry, Option<Figures>);
-
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     let walk = Walk::new(&project.root, &args.from, None).map_err(|error| past::failure(&error))?;
     let prompts = past::prompts(&project, &args.from, args.prompt.as_deref())?;
     let jobs = prompts.into_iter().map(|name| Ok((name, walk.again().map_err(|error| past::failure(&error))?)));
     let jobs: Vec<(PromptName, Walk)> = jobs.collect::<Result<_, Failure>>()?;
-    let found: Vec<(PromptName, Vec<Version>)> = jobs
+    let found: Vec<(PromptName, Vec<Told>)> = jobs
         .into_par_iter()
         .map(|(name, walk)| Ok((name.clone(), versions(&project, args, &walk, &name)?)))
         .collect::<Result<_, Failure>>()?;
@@ -69,14 +66,14 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
-fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> Result<Vec<Version>, Failure> {
+fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> Result<Vec<Told>, Failure> {
     let working = Some(&project.working).filter(|_| args.from == "HEAD");
     let mut found = Vec::new();
     let mut wrong = None;
     let mut take = |entry: Entry| {
         let figures = if args.no_results { Ok(None) } else { entry.figures() };
         match figures {
-            Ok(figures) => found.push((entry, figures)),
+            Ok(figures) => found.push(entry.told(figures)),
             Err(problems) => wrong = Some(problems),
         }
         let enough = wrong.is_some() || args.most.is_some_and(|most| found.len() >= most);
@@ -87,15 +84,15 @@ fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> R
     wrong.map_or(Ok(found), |problems: Problems| Err(problems.into()))
 }
 
-fn document(name: &PromptName, versions: &[Version]) -> Value {
-    let version = |(entry, figures): &Version| {
+fn document(name: &PromptName, versions: &[Told]) -> Value {
+    let version = |entry: &Told| {
         let about = entry.about.as_ref();
         json!({
             "commit": about.map(|about| &about.commit), "date": about.map(|about| &about.date),
             "author": about.map(|about| &about.author), "summary": about.map(|about| &about.summary),
-            "name": entry.state.name, "version": entry.state.version, "digest": entry.state.digest,
-            "broken": entry.state.broken, "changes": entry.changes, "lines_added": entry.lines.0,
-            "lines_removed": entry.lines.1, "history_cut": entry.cut, "results": figures,
+            "name": entry.name, "version": entry.version, "digest": entry.digest,
+            "broken": entry.broken, "changes": entry.changes, "lines_added": entry.lines.0,
+            "lines_removed": entry.lines.1, "history_cut": entry.cut, "results": entry.figures,
         })
     };
     json!({ "prompt": name, "versions": versions.iter().map(version).collect::<Vec<Value>>() })

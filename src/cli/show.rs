@@ -8,6 +8,7 @@ use super::past;
 use crate::core::escape::{terminal, terminal_line};
 use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::history::{State, Walk, template_path};
 use crate::prompt::PROMPTS;
 
@@ -79,7 +80,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     match (&state.digest, &state.broken) {
         (Some(digest), _) => {
-            writeln!(context.out(), "digest {digest}, {cases} {}", if cases == 1 { "case" } else { "cases" })?;
+            writeln!(context.out(), "digest {digest}, {}", counted(cases as u64, "case", "cases"))?;
         }
         (None, Some(why)) => {
             writeln!(context.out(), "{}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;

@@ -18,4 +18,5 @@ pub mod redacted;
 pub mod suggest;
 pub mod time;
 pub mod verdict;
+pub mod words;
 pub mod yaml;

@@ -206,12 +206,44 @@ impl<'w> Versions<'w> {
     }
 }
 
+/// A version as it is told, without what was loaded to find it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The commit; `None`: the working tree.
+    pub about: Option<About>,
+    /// What the prompt was called.
+    pub name: PromptName,
+    /// What its author called this version.
+    pub version: Option<String>,
+    /// What it was.
+    pub digest: Option<String>,
+    /// Why it cannot be loaded, where it cannot.
+    pub broken: Option<String>,
+    /// What differs from the version before.
+    pub changes: Vec<Change>,
+    /// Lines added and removed.
+    pub lines: (usize, usize),
+    /// Whether nothing is known of what was before.
+    pub cut: bool,
+    /// What the recordings say of it.
+    pub figures: Option<Figures>,
+}
+
 impl Entry {
+    /// The version as it is told.
+    #[must_use]
+    pub fn told(self, figures: Option<Figures>) -> Told {
+        let Self { about, state, changes, lines, cut, .. } = self;
+        let (name, version) = (state.name.clone(), state.version.clone());
+        let (digest, broken) = (state.digest.clone(), state.broken.clone());
+        Told { about, name, version, digest, broken, changes, lines, cut, figures }
+    }
+
     /// What the recordings say of this version; `None` where it cannot be loaded. Answers that were committed after it,
     /// while it was still the version, count too.
     pub fn figures(&self) -> Result<Option<Figures>, Problems> {
         let (Some(loaded), Some(recordings)) = (&self.state.loaded, &self.recordings) else { return Ok(None) };
-        let store = Store::open(Arc::clone(recordings)).or(Arc::clone(&self.state.tree));
+        let store = Store::open(Arc::clone(recordings)).or(Arc::clone(&self.state.tree)).glancing();
         let mut figures = Figures::default();
         let (mut input, mut output) = (Mean::default(), Mean::default());
         let answers = loaded.prepared.answers(&loaded.plan, &store)?;

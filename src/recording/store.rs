@@ -27,6 +27,8 @@ pub struct Store {
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
     folders: Mutex<HashMap<(usize, PromptName), Listed>>,
     extra: Unsettled,
+    /// Whether files are looked into without being checked.
+    glances: bool,
 }
 
 impl Store {
@@ -39,7 +41,20 @@ impl Store {
     /// No recordings at all.
     #[must_use]
     pub fn empty() -> Self {
-        Self { trees: Vec::new(), files: Mutex::default(), folders: Mutex::default(), extra: HashMap::new() }
+        Self {
+            trees: Vec::new(),
+            files: Mutex::default(),
+            folders: Mutex::default(),
+            extra: HashMap::new(),
+            glances: false,
+        }
+    }
+
+    /// Reads only the answers that are found, and reports no damage: for a look at many old versions.
+    #[must_use]
+    pub fn glancing(mut self) -> Self {
+        self.glances = true;
+        self
     }
 
     /// Looks into another tree first. Nothing may have been looked for yet.
@@ -137,6 +152,7 @@ impl Store {
             Arc::clone(files.entry((tree, path.clone())).or_default())
         };
         slot.get_or_init(|| match self.trees[tree].text_up_to(path, MAX_RECORDED) {
+            Ok(text) if self.glances => Ok(Arc::new(RecordedFile::glance(text))),
             Ok(text) => RecordedFile::parse(path, text).map(Arc::new),
             Err(TreeError::Missing(_)) => Ok(Arc::default()),
             Err(error) => Err(error.into_problem().into()),

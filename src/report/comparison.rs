@@ -7,6 +7,7 @@ use super::style::Style;
 use crate::compare::{Comparison, Flip, Pair, Pairs, Ratio, Row, Verdict};
 use crate::core::escape::terminal_line;
 use crate::core::verdict::Difference;
+use crate::core::words::counted;
 
 /// The most flipped cases that are shown with their answers.
 const SHOWN: usize = 5;
@@ -63,7 +64,7 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         (pairs.only_base, "only in base"),
     ];
     for (count, why) in left_out.into_iter().filter(|(count, _)| *count > 0) {
-        writeln!(out, "{}", style.yellow(&format!("note: {count} cases left out: {why}")))?;
+        writeln!(out, "{}", style.yellow(&format!("note: {} left out: {why}", counted(count, "case", "cases"))))?;
     }
     writeln!(
         out,
@@ -98,14 +99,14 @@ fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::R
     let confirmed = row.confirmed_by.map(|n| format!(", by {n} fresh answers a case")).unwrap_or_default();
     writeln!(
         out,
-        "{verdict} {}{few}  {} of {} → {} of {}, {} losses, {} wins, {}{stopped}{confirmed}",
+        "{verdict} {}{few}  {} of {} → {} of {}, {}, {}, {}{stopped}{confirmed}",
         style.bold(&name(row)),
         row.base_passes,
         row.base_answers,
         row.head_passes,
         row.head_answers,
-        row.losses,
-        row.wins,
+        counted(row.losses, "loss", "losses"),
+        counted(row.wins, "win", "wins"),
         points(row)
     )
 }
@@ -122,14 +123,18 @@ fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
     let p = if row.ln_p_two_sided < TINY { "< 1e-300".to_owned() } else { Short(row.p_two_sided).to_string() };
     writeln!(
         out,
-        "    {} cases{groups} · p {p} two-sided, {} one-sided · q {}, Holm {}",
-        row.cases,
+        "    {}{groups} · p {p} two-sided, {} one-sided · q {}, Holm {}",
+        counted(row.cases, "case", "cases"),
         Short(row.p_regress),
         Short(row.q),
         Short(row.p_holm)
     )?;
     if let (Verdict::Undecided, Some(losses)) = (row.verdict, row.least_losses) {
-        let text = format!("with {} wins it would take {losses} losses to call it regressed", row.wins);
+        let text = format!(
+            "with {} it would take {} to call it regressed",
+            counted(row.wins, "win", "wins"),
+            counted(losses, "loss", "losses")
+        );
         writeln!(out, "    {}", style.dim(&text))?;
     }
     let moved = row
@@ -247,13 +252,14 @@ fn blame(out: &mut dyn Write, row: &Row, apart: &[String], style: Style) -> io::
     }
     if changed.expectations {
         let text = format!(
-            "both sides are scored under head's expectations; by them alone {} of base's answers fail that passed, and {} pass that failed",
+            "both sides are scored under head's expectations; by them alone, of base's answers that passed {} would fail, and of those that failed {} would pass",
             row.rescored.lost, row.rescored.won
         );
         writeln!(out, "    {}", style.dim(&text))?;
     }
     if row.variables_changed > 0 {
-        let text = format!("{} cases give other variables in head", row.variables_changed);
+        let text =
+            format!("in head {} with other variables", counted(row.variables_changed, "case comes", "cases come"));
         writeln!(out, "    {}", style.dim(&text))?;
     }
     Ok(())

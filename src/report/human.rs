@@ -9,6 +9,7 @@ use crate::core::escape::{terminal, terminal_line};
 use crate::core::event::{Event, Listener};
 use crate::core::names::ModelAlias;
 use crate::core::verdict::{Outcome, SampleOutcome, Summary, Verdict};
+use crate::core::words::counted;
 
 /// The most outcomes that are shown one by one.
 const MOST: usize = 200;
@@ -195,10 +196,6 @@ fn figures(summary: &Summary) -> String {
     }
     parts.push(format!("{:.2} s", summary.seconds));
     parts.join(" · ")
-}
-
-fn counted(count: u64, one: &str, several: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }
 
 fn coloured(style: Style, verdict: Verdict, text: &str) -> String {

@@ -5,17 +5,12 @@ use std::io::{self, Write};
 use super::style::Style;
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
-use crate::history::{Change, Entry, Figures};
+use crate::history::{Change, Figures, Told};
 
 /// Writes the versions of a prompt, newest first.
-pub fn write_log(
-    out: &mut dyn Write,
-    name: &PromptName,
-    versions: &[(Entry, Option<Figures>)],
-    style: Style,
-) -> io::Result<()> {
+pub fn write_log(out: &mut dyn Write, name: &PromptName, versions: &[Told], style: Style) -> io::Result<()> {
     writeln!(out, "{}", style.bold(&terminal_line(name.as_str())))?;
-    for (entry, figures) in versions {
+    for entry in versions {
         let (commit, who) = match &entry.about {
             Some(about) => {
                 let day = about.date.get(..10).unwrap_or(&about.date);
@@ -23,8 +18,8 @@ pub fn write_log(
             }
             None => ("working tree", "not committed".to_owned()),
         };
-        let version = entry.state.version.as_deref().unwrap_or("no version");
-        let digest = entry.state.digest.as_deref().map_or("no digest", |digest| digest.get(..12).unwrap_or(digest));
+        let version = entry.version.as_deref().unwrap_or("no version");
+        let digest = entry.digest.as_deref().map_or("no digest", |digest| digest.get(..12).unwrap_or(digest));
         let changes: Vec<String> = entry.changes.iter().map(change_word).collect();
         let (added, removed) = entry.lines;
         writeln!(
@@ -36,11 +31,11 @@ pub fn write_log(
             style.dim(&format!("(+{added} −{removed} lines)")),
         )?;
         let summary = entry.about.as_ref().map(|about| terminal_line(&about.summary).into_owned());
-        let facts: Vec<String> = summary.into_iter().chain(figures.iter().map(results)).collect();
+        let facts: Vec<String> = summary.into_iter().chain(entry.figures.iter().map(results)).collect();
         if !facts.is_empty() {
             writeln!(out, "    {}", style.dim(&facts.join(" · ")))?;
         }
-        if let Some(why) = &entry.state.broken {
+        if let Some(why) = &entry.broken {
             writeln!(out, "    {}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;
         }
         if entry.cut {

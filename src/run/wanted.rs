@@ -10,6 +10,7 @@ use super::settings::{Mode, Settings};
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::problem::Problems;
 use crate::core::record::Price;
+use crate::core::words::counted;
 use crate::model::{Variables, missing_credentials};
 use crate::plan::{Estimate, Item, Plan};
 use crate::recording::{Line, Store};
@@ -158,7 +159,7 @@ impl Forecast {
     /// The forecast in a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let calls = if self.calls == 1 { "1 call".to_owned() } else { format!("{} calls", self.calls) };
+        let calls = counted(self.calls, "call", "calls");
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share from 0 to 1")]
         let margin = (self.margin * 100.0).round() as u64;
         let mut text = format!("{}: {calls}, about {} tokens in (±{margin} %)", self.model, self.input);
