@@ -10,9 +10,11 @@ use super::load::Project;
 use crate::core::escape::terminal_line;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::{Place, Problem, Problems};
-use crate::plan::{Item, Overrides, Plan};
+use crate::plan::{Item, Overrides, Plan, Workspace};
+use crate::project::Config;
+use crate::prompt::{Prompt, Prompts};
 use crate::run::Prepared;
-use crate::tree::{BaseError, merge_base};
+use crate::tree::{BaseError, CommitTree, Tree, merge_base};
 
 /// What to do where the base cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -80,7 +82,7 @@ pub(super) fn keep(
         planned - plan.items.len()
     );
     writeln!(context.err(), "{}", terminal_line(&text))?;
-    Ok(unmoved(prepared, base_prepared))
+    Ok(unmoved(&prepared.workspace, &base_prepared.workspace.prompts, &|_| true))
 }
 
 fn asked(prepared: &Prepared, plan: &Plan) -> ByPrompt {
@@ -95,12 +97,29 @@ fn asked(prepared: &Prepared, plan: &Plan) -> ByPrompt {
     by_prompt
 }
 
+/// Prompts that changed under a version that did not, since the branch began, or since the last commit where no branch is
+/// known. Only prompts are read of that commit; one that cannot be read says nothing.
+pub(super) fn unmoved_here(project: &Project, prepared: &Prepared, plan: &Plan) -> Vec<Problem> {
+    let workspace = &prepared.workspace;
+    let planned: BTreeSet<usize> = plan.items.iter().map(|item| workspace.cases.list[item.case].prompt).collect();
+    if planned.iter().all(|index| workspace.prompts.list[*index].front.version.is_none()) {
+        return Vec::new();
+    }
+    let base = merge_base(&project.root, None).map_or_else(|_| "HEAD".to_owned(), |base| base.commit);
+    let Ok(tree) = CommitTree::open(&project.root, &base) else { return Vec::new() };
+    let tree: Arc<dyn Tree> = Arc::new(tree);
+    let mut problems = Problems::default();
+    let Some(config) = Config::load(&*tree, &mut problems) else { return Vec::new() };
+    let is_planned = |prompt: &Prompt| planned.iter().any(|index| workspace.prompts.list[*index].name == prompt.name);
+    unmoved(workspace, &Prompts::load(&tree, &config, &mut problems), &is_planned)
+}
+
 /// Prompts that changed under a version that did not.
-fn unmoved(head: &Prepared, base: &Prepared) -> Vec<Problem> {
-    let strict = head.workspace.config.strict_versions;
+fn unmoved(head: &Workspace, base: &Prompts, looks_at: &dyn Fn(&Prompt) -> bool) -> Vec<Problem> {
+    let strict = head.config.strict_versions;
     let mut found = Vec::new();
-    for prompt in &head.workspace.prompts.list {
-        let Some(before) = base.workspace.prompts.get(&prompt.name) else { continue };
+    for prompt in head.prompts.list.iter().filter(|prompt| looks_at(prompt)) {
+        let Some(before) = base.get(&prompt.name) else { continue };
         let (Some(version), Some(old)) = (&prompt.front.version, &before.front.version) else { continue };
         if version != old || prompt.digest == before.digest {
             continue;

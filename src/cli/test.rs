@@ -202,19 +202,21 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             writeln!(context.err(), "again: {}", terminal_line(&line))?;
         }
     }
-    let mut unmoved = Vec::new();
-    if let Some(base) = args.changed.as_ref().filter(|_| !plan.items.is_empty()) {
+    let had_items = !plan.items.is_empty();
+    let looks_back = args.changed.is_none() && args.at.is_none();
+    let mut unmoved = if looks_back { changed::unmoved_here(&project, &prepared, &plan) } else { Vec::new() };
+    if let Some(base) = args.changed.as_ref().filter(|_| had_items) {
         let base = Some(base.as_str()).filter(|base| !base.is_empty());
         let fallback = args.changed_fallback;
         unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base, fallback)?;
-        if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
-            return Err(Failure::Problems(unmoved));
-        }
-        if plan.items.is_empty() {
-            write_problems(&mut context.err(), &unmoved, context.error_style())?;
-            writeln!(context.out(), "nothing to test: no prompt changed")?;
-            return Ok(Exit::Good);
-        }
+    }
+    if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Failure::Problems(unmoved));
+    }
+    if had_items && plan.items.is_empty() {
+        write_problems(&mut context.err(), &unmoved, context.error_style())?;
+        writeln!(context.out(), "nothing to test: no prompt changed")?;
+        return Ok(Exit::Good);
     }
     if plan.items.is_empty() {
         let message = "nothing to test: the project has no case yet".to_owned();

@@ -85,10 +85,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         clustered_mean(&group.zip(differences.iter().copied()).collect::<Vec<_>>(), 0.95)
     };
     let bets = bet(prompt, pairs, limits);
-    let flips: Vec<FlippedCase> = pairs
-        .iter()
-        .filter_map(|pair| Some(FlippedCase { case: pair.case.to_string(), loss: pair.flip()? == Flip::Loss }))
-        .collect();
+    let flips: Vec<FlippedCase> = pairs.iter().filter_map(|pair| flipped(pair)).collect();
     let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
     let served = served(pairs);
     let changed = changed(pairs, &served);
@@ -140,6 +137,18 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         flips,
         changed,
     }
+}
+
+fn flipped(pair: &Pair) -> Option<FlippedCase> {
+    let first = |samples: &[Sample]| samples.first().map(|sample| sample.text.clone()).unwrap_or_default();
+    let failed = pair.head.iter().find(|sample| !sample.failed.is_empty()).map(|sample| &sample.failed);
+    Some(FlippedCase {
+        case: pair.case.to_string(),
+        loss: pair.flip()? == Flip::Loss,
+        base_answer: first(&pair.base),
+        head_answer: first(&pair.head),
+        failed: failed.into_iter().flatten().map(|checked| format!("{}: {}", checked.kind, checked.reason)).collect(),
+    })
 }
 
 /// The least number of losses that the exact test calls worse than chance explains, with so many wins, whatever the other

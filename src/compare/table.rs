@@ -214,6 +214,12 @@ pub struct FlippedCase {
     pub case: String,
     /// Whether it got worse.
     pub loss: bool,
+    /// The first answer of base.
+    pub base_answer: String,
+    /// The first answer of head.
+    pub head_answer: String,
+    /// What does not hold of head's answers.
+    pub failed: Vec<String>,
 }
 
 /// A whole comparison.

@@ -39,13 +39,17 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         writeln!(out, "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
     }
     for row in &comparison.prompts {
-        line(out, row, comparison.sequential, style)?;
+        let lost = |slice: &&Row| slice.prompt == row.prompt && slice.verdict == Verdict::Regressed;
+        let hidden: Vec<&str> = comparison.slices.iter().filter(lost).filter_map(|s| s.tag.as_deref()).collect();
+        let hides = row.verdict != Verdict::Regressed && !hidden.is_empty();
+        let but = if hides { format!(", but regressed in {}", hidden.join(", ")) } else { String::new() };
+        line(out, row, &but, comparison.sequential, style)?;
         // What a whole hides is said before anything else.
         for slice in comparison.slices.iter().filter(|slice| slice.prompt == row.prompt) {
             if slice.verdict == Verdict::Regressed
                 || slice.verdict != row.verdict && slice.verdict != Verdict::Undecided
             {
-                line(out, slice, comparison.sequential, style)?;
+                line(out, slice, "", comparison.sequential, style)?;
             }
         }
     }
@@ -82,7 +86,7 @@ fn name(row: &Row) -> String {
     }
 }
 
-fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::Result<()> {
+fn line(out: &mut dyn Write, row: &Row, but: &str, sequential: bool, style: Style) -> io::Result<()> {
     let text = format!("{:14}", row.verdict.name().to_uppercase());
     let verdict = match row.verdict {
         Verdict::Regressed => style.red(&text),
@@ -99,7 +103,7 @@ fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::R
     let confirmed = row.confirmed_by.map(|n| format!(", by {n} fresh answers a case")).unwrap_or_default();
     writeln!(
         out,
-        "{verdict} {}{few}  {} of {} → {} of {}, {}, {}, {}{stopped}{confirmed}",
+        "{verdict} {}{few}  {} of {} → {} of {}, {}, {}, {}{stopped}{confirmed}{}",
         style.bold(&name(row)),
         row.base_passes,
         row.base_answers,
@@ -107,7 +111,8 @@ fn line(out: &mut dyn Write, row: &Row, sequential: bool, style: Style) -> io::R
         row.head_answers,
         counted(row.losses, "loss", "losses"),
         counted(row.wins, "win", "wins"),
-        points(row)
+        points(row),
+        terminal_line(but)
     )
 }
 
@@ -170,8 +175,11 @@ fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
         ("unparsed", row.shares.unparsed),
         ("commonest answer", row.shares.commonest),
     ];
-    for (name, (base, head)) in shares.into_iter().filter(|(_, (base, head))| (base - head).abs() > 0.005) {
-        facts.push(format!("{name} {:.0} % → {:.0} %", base * 100.0, head * 100.0));
+    for (name, (base, head)) in shares {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        let (base, head) = (percent(base), percent(head));
+        // Cheap signs of a drift, told also where there is none.
+        facts.push(if base == head { format!("{name} {base}") } else { format!("{name} {base} → {head}") });
     }
     if !facts.is_empty() {
         writeln!(out, "    {}", facts.join(" · "))?;

@@ -199,6 +199,29 @@ fn a_prompt_that_changed_under_its_version_is_reported() {
 }
 
 #[test]
+fn every_test_says_that_a_version_did_not_move() {
+    let sandbox = branch();
+    assert!(!sandbox.run(&["test"]).stderr.contains("its version"), "nothing changed");
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    let said = "the prompt `other` changed, and its version is still 1.0.0";
+    assert!(sandbox.run(&["test"]).stderr.contains(said));
+    assert!(!sandbox.run(&["test", "p"]).stderr.contains(said), "another prompt is tested");
+    // Committed on the branch it is still so.
+    sandbox.git(&["commit", "-am", "firm"]);
+    assert!(sandbox.run(&["test"]).stderr.contains(said));
+    sandbox.write("promptctl.yaml", format!("{}version-policy: strict\n", sandbox.read("promptctl.yaml")));
+    assert_eq!(sandbox.run(&["test"]).code, 2);
+    assert_eq!(sandbox.run(&["bump", "other", "minor"]).code, 0);
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    // On the default branch what is committed is past.
+    sandbox.edit("promptctl.yaml", "version-policy: strict\n", "");
+    sandbox.git(&["commit", "-am", "bumped"]);
+    sandbox.git(&["branch", "-f", "main"]);
+    sandbox.write("prompts/_tone.j2", "Politely.\n");
+    assert!(sandbox.run(&["test"]).stderr.contains("its version is still 1.1.0"));
+}
+
+#[test]
 fn where_nothing_can_be_compared_the_reason_is_said() {
     let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, snapshot: text }\n");
     let ended = sandbox.run(&["test", "--changed"]);
