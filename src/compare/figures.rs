@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::order::order;
+use super::order::{order, seed};
 use super::pair::{Flip, Pair, Pairs, Sample};
-use super::ratios::{as_f64, changed, latency, ratio, served, shares};
+use super::ratios::{as_f64, changed, latency, latency_ratio, ratio, reliability, scores, served, shares};
 use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
 use crate::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_most, clustered_mean, holm, paired_mean,
@@ -87,7 +87,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
     let bets = bet(prompt, pairs, limits);
     let flips: Vec<FlippedCase> = pairs.iter().filter_map(|pair| flipped(pair)).collect();
     let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
-    let served = served(pairs);
+    let (served, latency) = (served(pairs), latency(pairs));
     let changed = changed(pairs, &served);
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
     let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
@@ -123,7 +123,10 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         length_ratio: ratio(pairs, |sample| Some(as_f64(sample.length))),
         token_ratio: ratio(pairs, |sample| sample.output_tokens.map(as_f64)),
         cost_ratio: ratio(pairs, |sample| sample.cost),
-        latency_ratio: latency(pairs),
+        latency_ratio: latency_ratio(latency),
+        latency,
+        score: scores(pairs, seed(prompt, digests(pairs))),
+        reliability: reliability(pairs),
         shares: shares(pairs),
         expectations: by_expectation(pairs),
         confounded: changed.is_confounded(),
@@ -182,9 +185,8 @@ fn by_expectation(pairs: &[&Pair]) -> Vec<ByExpectation> {
 /// all cases before the second ones.
 fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
     let mut bets = Sequential::new(limits.alpha, limits.alpha, limits.delta);
-    let digests = pairs.first().map(|pair| (&*pair.digests.0, &*pair.digests.1)).unwrap_or_default();
     let cases: Vec<(&str, &[String])> = pairs.iter().map(|pair| (pair.case.as_str(), &*pair.tags)).collect();
-    let order = order(prompt, digests, &cases);
+    let order = order(prompt, digests(pairs), &cases);
     let rounds = pairs.iter().map(|pair| pair.base.len().min(pair.head.len())).max().unwrap_or(0);
     for round in 0..rounds {
         for index in &order {
@@ -196,6 +198,11 @@ fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
         }
     }
     bets
+}
+
+/// The digests of both sides' prompts.
+fn digests<'a>(pairs: &[&'a Pair]) -> (&'a str, &'a str) {
+    pairs.first().map(|pair| (&*pair.digests.0, &*pair.digests.1)).unwrap_or_default()
 }
 
 /// What a round of answers says of a case. Where the sides have not as many, all of them count at once.

@@ -19,5 +19,6 @@ pub use order::order;
 pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, pair};
 pub use shape::{ShapeChange, shape_changes};
 pub use table::{
-    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Ratio, Rescored, Row, Served, Shares, Verdict,
+    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Median, Ratio, Reliability, Rescored, Row, Scores,
+    Served, Shares, Verdict,
 };

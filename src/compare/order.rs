@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::core::digest::sha256_hex;
 
+/// The seed of all randomness: the same prompt and sides are given the same verdict.
+pub(super) fn seed(prompt: &str, digests: (&str, &str)) -> u64 {
+    let digest = sha256_hex(format!("{prompt}\n{}{}", digests.0, digests.1).as_bytes());
+    u64::from_str_radix(&digest[..16], 16).unwrap_or(0)
+}
+
 /// The places of the cases (name and tags): shuffled from a seed of the prompt and both sides, one tag after the other. In
 /// the order of a file a sorted data set would decide for the wrong reason.
 #[must_use]
 pub fn order(prompt: &str, digests: (&str, &str), cases: &[(&str, &[String])]) -> Vec<usize> {
-    let seed = sha256_hex(format!("{prompt}\n{}{}", digests.0, digests.1).as_bytes());
-    let mut random = fastrand::Rng::with_seed(u64::from_str_radix(&seed[..16], 16).unwrap_or(0));
+    let mut random = fastrand::Rng::with_seed(seed(prompt, digests));
     let mut sorted: Vec<usize> = (0..cases.len()).collect();
     sorted.sort_by(|a, b| cases[*a].0.cmp(cases[*b].0));
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();

@@ -30,6 +30,8 @@ pub struct Side<'a> {
 pub struct Sample {
     /// Whether it passes, under head's expectations.
     pub pass: bool,
+    /// The weighted score of its expectations, from 0 to 1.
+    pub score: Option<f64>,
     /// The answer.
     pub text: String,
     /// Characters.
@@ -249,6 +251,7 @@ fn sample(
     });
     Ok(Sample {
         pass: outcome.verdict == Verdict::Passed,
+        score: outcome.score,
         length: answer.text.chars().count() as u64,
         output_tokens: answer.usage.output,
         cost: outcome.cost_usd,

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pair::{Pair, Sample};
-use super::table::{Changed, Ratio, Served, Shares};
-use crate::stats::{Estimate, log_ratio};
+use super::table::{Changed, Median, Ratio, Reliability, Scores, Served, Shares};
+use crate::stats::{Estimate, log_ratio, pass_at_k, pass_hat_k, quantile_ranks, sign_flip};
 
 #[expect(clippy::cast_precision_loss, reason = "lengths and tokens are far below 2^53")]
 pub(super) fn as_f64(n: u64) -> f64 {
@@ -25,14 +25,59 @@ pub(super) fn ratio(pairs: &[&Pair], of: impl Fn(&Sample) -> Option<f64> + Copy)
     Some(Ratio { ratio: mean, interval })
 }
 
-pub(super) fn latency(pairs: &[&Pair]) -> Option<f64> {
+/// The medians of both sides, where anything was measured on both.
+pub(super) fn latency(pairs: &[&Pair]) -> Option<(Median, Median)> {
     let median = |side: fn(&Pair) -> &Vec<Sample>| {
         let mut all: Vec<u64> = pairs.iter().flat_map(|pair| side(pair)).filter_map(|s| s.latency_ms).collect();
         all.sort_unstable();
-        all.get(all.len() / 2).copied().map(as_f64)
+        let at = |rank: u64| all.get(usize::try_from(rank).ok()?.checked_sub(1)?).copied();
+        let ranks = quantile_ranks(all.len() as u64, 0.5, 0.95);
+        let interval = ranks.and_then(|(low, high)| Some((at(low)?, at(high)?)));
+        let (below, above) = (all.get(all.len().checked_sub(1)? / 2)?, all.get(all.len() / 2)?);
+        Some(Median { median_ms: u64::midpoint(*below, *above), interval })
     };
-    let (base, head) = (median(|pair| &pair.base)?, median(|pair| &pair.head)?);
+    Some((median(|pair| &pair.base)?, median(|pair| &pair.head)?))
+}
+
+pub(super) fn latency_ratio(latency: Option<(Median, Median)>) -> Option<f64> {
+    let (base, head) = latency.map(|(base, head)| (as_f64(base.median_ms), as_f64(head.median_ms)))?;
     (base > 0.0).then(|| head / base)
+}
+
+/// The scores of both sides. Where every score is 0 or 1 they say no more than passing does.
+pub(super) fn scores(pairs: &[&Pair], seed: u64) -> Option<Scores> {
+    let both: Vec<(f64, f64)> = pairs
+        .iter()
+        .filter_map(|pair| Some((mean(&pair.base, |s| s.score)?, mean(&pair.head, |s| s.score)?)))
+        .collect();
+    let is_graded = |sample: &Sample| sample.score.is_some_and(|score| score > 0.0 && score < 1.0);
+    if both.is_empty() || !pairs.iter().any(|pair| pair.base.iter().chain(&pair.head).any(is_graded)) {
+        return None;
+    }
+    let count = as_f64(both.len() as u64);
+    let differences: Vec<f64> = both.iter().map(|(base, head)| head - base).collect();
+    let test = sign_flip(&differences, seed);
+    Some(Scores {
+        base: both.iter().map(|(base, _)| base).sum::<f64>() / count,
+        head: both.iter().map(|(_, head)| head).sum::<f64>() / count,
+        p_regress: test.p_regress,
+        p_two_sided: test.p_two_sided,
+    })
+}
+
+/// How often some, and all, of as many answers pass as every case has on both sides.
+pub(super) fn reliability(pairs: &[&Pair]) -> Option<Reliability> {
+    let k = pairs.iter().map(|pair| pair.base.len().min(pair.head.len()) as u64).min().filter(|k| *k > 1)?;
+    let share = |side: fn(&Pair) -> &Vec<Sample>, of: fn(u64, u64, u64) -> f64| {
+        let sum: f64 = pairs
+            .iter()
+            .map(|pair| side(pair))
+            .map(|samples| of(samples.len() as u64, samples.iter().filter(|s| s.pass).count() as u64, k))
+            .sum();
+        sum / as_f64(pairs.len() as u64)
+    };
+    let both = |of| (share(|pair| &pair.base, of), share(|pair| &pair.head, of));
+    Some(Reliability { k, any: both(pass_at_k), all: both(pass_hat_k) })
 }
 
 pub(super) fn shares(pairs: &[&Pair]) -> Shares {

@@ -177,6 +177,12 @@ pub struct Row {
     pub cost_ratio: Option<Ratio>,
     /// The ratio of the medians of latency; reported, never gated.
     pub latency_ratio: Option<f64>,
+    /// The medians of latency, base and head.
+    pub latency: Option<(Median, Median)>,
+    /// The scores, where some are neither 0 nor 1.
+    pub score: Option<Scores>,
+    /// How reliable cases are, where every case has several answers on both sides.
+    pub reliability: Option<Reliability>,
     /// Shares of answers.
     pub shares: Shares,
     /// The cases that flipped.
@@ -205,6 +211,39 @@ pub struct Ratio {
     pub ratio: f64,
     /// At 95 %.
     pub interval: (f64, f64),
+}
+
+/// A median of milliseconds, with an interval from the order of what was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Median {
+    /// The median.
+    pub median_ms: u64,
+    /// At 95 %; none where too few were measured.
+    pub interval: Option<(u64, u64)>,
+}
+
+/// Scores of answers, from 0 to 1, as a mean over the cases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Scores {
+    /// Of base.
+    pub base: f64,
+    /// Of head.
+    pub head: f64,
+    /// How likely so low a head is, if the sides were exchanged case by case at random.
+    pub p_regress: f64,
+    /// How likely so large a difference is.
+    pub p_two_sided: f64,
+}
+
+/// Shares of cases of which some, or all, of k answers pass.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Reliability {
+    /// How many answers are drawn of each case.
+    pub k: u64,
+    /// At least one passes (pass@k), base and head.
+    pub any: (f64, f64),
+    /// All pass (pass^k), base and head.
+    pub all: (f64, f64),
 }
 
 /// A case that flipped.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::difference::write_difference;
 use super::style::Style;
-use crate::compare::{Comparison, Flip, Pair, Pairs, Ratio, Row, Verdict};
+use crate::compare::{Comparison, Flip, Median, Pair, Pairs, Ratio, Reliability, Row, Verdict};
 use crate::core::escape::terminal_line;
 use crate::core::verdict::Difference;
 use crate::core::words::counted;
@@ -165,7 +165,9 @@ fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
         ratio("length", &row.length_ratio),
         ratio("tokens", &row.token_ratio),
         ratio("cost", &row.cost_ratio),
-        row.latency_ratio.map(|ratio| format!("latency ×{ratio:.2}")),
+        row.score.map(|score| format!("score {:.3} → {:.3}, p {}", score.base, score.head, Short(score.p_two_sided))),
+        row.reliability.map(reliability),
+        row.latency.map(|(base, head)| format!("latency {} → {}", median(base), median(head))),
     ]
     .into_iter()
     .flatten()
@@ -185,6 +187,17 @@ fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
         writeln!(out, "    {}", facts.join(" · "))?;
     }
     Ok(())
+}
+
+/// How many cases pass at least once, and every time.
+fn reliability(shares: Reliability) -> String {
+    let percent = |(base, head): (f64, f64)| format!("{:.0} % → {:.0} %", base * 100.0, head * 100.0);
+    format!("pass@{k} {}, pass^{k} {}", percent(shares.any), percent(shares.all), k = shares.k)
+}
+
+fn median(median: Median) -> String {
+    let interval = median.interval.map(|(low, high)| format!(" [{low}, {high}]")).unwrap_or_default();
+    format!("{} ms{interval}", median.median_ms)
 }
 
 /// A probability with three digits that mean something.

@@ -44,7 +44,7 @@ fn a_model_that_moved_is_seen_and_what_is_recorded_stays() {
     worse.store(true, Ordering::SeqCst);
     let before = sandbox.read("fixtures/p/recorded/it.jsonl");
     let ended = sandbox.run(&["drift", "--all"]);
-    let latency = regex::Regex::new(" · latency ×[0-9.]+").expect("valid");
+    let latency = regex::Regex::new(r" · latency \d+ ms( \[[0-9, ]+\])? → \d+ ms( \[[0-9, ]+\])?").expect("valid");
     assert_snapshot!("drifted", latency.replace_all(&ended.shown(), ""));
     assert_eq!(sandbox.read("fixtures/p/recorded/it.jsonl"), before);
     assert_eq!(sandbox.run(&["test", "--offline"]).code, 0, "the old answers are still those that count");

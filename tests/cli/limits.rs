@@ -179,7 +179,7 @@ fn one_at_a_time_or_many_or_through_failures_the_answers_are_the_same() {
             2 => (500, "HTTP/1.1 500 X\r\nretry-after: 0\r\ncontent-length: 2\r\n\r\nno".to_owned()),
             _ => (200, echo(body)),
         });
-        let sandbox = project(&server, 200, "limits: { concurrency: 64, retries: 6 }");
+        let sandbox = project(&server, 200, "limits: { concurrency: 64, retries: 14 }");
         let ended = sandbox.run(args);
         assert_eq!(ended.code, 0, "{}", ended.stdout);
         let recorded = sandbox.read("fixtures/p/recorded/it.jsonl");
