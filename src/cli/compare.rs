@@ -4,6 +4,7 @@ use super::ask::{self, AskArgs, Asker, Keep};
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
+use super::past;
 use super::render::find_models;
 use crate::case::Selection;
 use crate::compare::{Comparison, FailOn, Limits, Pairs, Side, compare, confirm, pair, screened};
@@ -44,20 +45,27 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "5",
           value_parser = clap::value_parser!(u32).range(2..=100), conflicts_with = "sequential")]
     confirm: Option<u32>,
-    /// The chance of a false alarm, over all prompts.
-    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
-    alpha: f64,
-    /// The least drop of the pass rate that matters.
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
-    delta: f64,
-    /// When to fail (exit code 1).
-    #[arg(long, value_name = "WHEN", default_value = "regressed")]
-    fail_on: FailOnArg,
+    #[command(flatten)]
+    judge: JudgeArgs,
     #[command(flatten)]
     ask: AskArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// When a difference counts, and when the command fails because of it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct JudgeArgs {
+    /// The chance of a false alarm, over all prompts.
+    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    pub(super) alpha: f64,
+    /// The least drop of the pass rate that matters.
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    pub(super) delta: f64,
+    /// When to fail (exit code 1).
+    #[arg(long, value_name = "WHEN", default_value = "regressed")]
+    pub(super) fail_on: FailOnArg,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -80,6 +88,13 @@ impl From<FailOnArg> for FailOn {
             FailOnArg::Undecided => Self::Undecided,
             FailOnArg::Never => Self::Never,
         }
+    }
+}
+
+impl JudgeArgs {
+    /// The limits of a comparison.
+    pub(super) fn limits(&self, sequential: bool) -> Limits {
+        Limits { alpha: self.alpha, delta: self.delta, sequential }
     }
 }
 
@@ -227,7 +242,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (mode, words) = args.ask.mode(context);
     let asker = Asker::new(&head.project, &args.ask)?;
     let mut both = Both { base, head, models, asker, mode, args };
-    let limits = Limits { alpha: args.alpha, delta: args.delta, sequential: args.sequential };
+    let limits = args.judge.limits(args.sequential);
     let (pairs, comparison) = match args.confirm {
         Some(samples) => both.confirm(context, samples, &limits)?,
         None => {
@@ -261,22 +276,17 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             writeln!(context.out(), "{}", style.dim(&came.spent()))?;
         }
     }
-    let verdict = if comparison.fails(args.fail_on.into()) { Exit::Failed } else { Exit::Good };
+    let verdict = if comparison.fails(args.judge.fail_on.into()) { Exit::Failed } else { Exit::Good };
     Ok(verdict.worse(came.exit()))
 }
 
 /// The revisions of both sides.
 fn sides(args: &Args) -> (Option<&str>, Option<&str>) {
-    match args.range.as_deref().map(|range| range.split_once("..")) {
+    match args.range.as_deref() {
         None if args.base_model.is_some() => (None, None),
         None => (Some("HEAD"), None),
-        Some(None) => (args.range.as_deref(), None),
-        Some(Some((base, head))) => (some(base), some(head.trim_start_matches('.'))),
+        Some(range) => past::range(range),
     }
-}
-
-fn some(revision: &str) -> Option<&str> {
-    Some(revision).filter(|revision| !revision.is_empty())
 }
 
 impl Both<'_> {

@@ -76,11 +76,7 @@ impl Sides {
     /// `prompt` is whose versions a side may name.
     fn open(context: &Context, prompt: Option<&str>, range: Option<&str>) -> Result<Self, Failure> {
         super::memory::watch();
-        let (base, head) = match range.map(|range| (range, range.split_once(".."))) {
-            None => (Some("HEAD"), None),
-            Some((base, None)) => (Some(base), None),
-            Some((_, Some((base, head)))) => (some(base), some(head.trim_start_matches('.'))),
-        };
+        let (base, head) = range.map_or((Some("HEAD"), None), past::range);
         let (base, base_name) = open_side(context, prompt, base)?;
         let (head, head_name) = open_side(context, prompt, head)?;
         let pairs = pair_prompts(&base, &head);
@@ -129,10 +125,6 @@ fn open_side(
         None => (Project::find(context, revision)?, None),
     };
     Ok((TreeSide::load(Arc::clone(&project.tree), project.store()), name))
-}
-
-fn some(revision: &str) -> Option<&str> {
-    Some(revision).filter(|revision| !revision.is_empty())
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ask::{AskArgs, Asker, Keep};
-use super::compare::{FailOnArg, share};
+use super::compare::JudgeArgs;
 use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
@@ -43,15 +43,8 @@ pub(super) struct Args {
     /// mixed.
     #[arg(long)]
     update: bool,
-    /// The chance of a false alarm.
-    #[arg(long, value_name = "SHARE", default_value = "0.05", value_parser = share)]
-    alpha: f64,
-    /// The least drop of the pass rate that matters.
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
-    delta: f64,
-    /// When to fail (exit code 1).
-    #[arg(long, value_name = "WHEN", default_value = "regressed")]
-    fail_on: FailOnArg,
+    #[command(flatten)]
+    judge: JudgeArgs,
     #[command(flatten)]
     ask: AskArgs,
     /// Print JSON.
@@ -96,7 +89,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let help = Some("`promptctl test` records answers".to_owned());
         return Err(Failure::Message { exit: Exit::Nothing, message, help });
     }
-    let limits = Limits { alpha: args.alpha, delta: args.delta, sequential: !args.all };
+    let limits = args.judge.limits(!args.all);
     let asker = Asker::new(&project, &args.ask)?;
     let mut drift = Drift { args, project: &project, prepared: &prepared, store: &store, limits, asker };
     let mut exit = Exit::Good;
@@ -106,7 +99,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         if args.update && !drift.asker.came.interrupted {
             settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
         }
-        if found.comparison.fails(args.fail_on.into()) {
+        if found.comparison.fails(args.judge.fail_on.into()) {
             exit = exit.worse(Exit::Failed);
         }
         if args.json {

@@ -53,6 +53,17 @@ pub(super) fn prompts(project: &Project, revision: &str, pattern: Option<&str>) 
     }
 }
 
+/// The sides of `BASE..HEAD`, or of `BASE` and the working tree; an empty side is the working tree.
+pub(super) fn range(text: &str) -> (Option<&str>, Option<&str>) {
+    let some = |revision: &'_ str| !revision.is_empty();
+    match text.split_once("..") {
+        None => (Some(text), None),
+        Some((base, head)) => {
+            (Some(base).filter(|text| some(text)), Some(head.trim_start_matches('.')).filter(|text| some(text)))
+        }
+    }
+}
+
 /// `PROMPT@VERSION` in its parts.
 pub(super) fn split(text: &str) -> (&str, Option<&str>) {
     text.split_once('@').map_or((text, None), |(prompt, version)| (prompt, Some(version)))
