@@ -1,5 +1,7 @@
 //! `promptctl compare`: did head get worse than base, on the same cases.
 
+use std::collections::HashMap;
+
 use super::ask::{self, AskArgs, Asker, Keep};
 use super::context::Context;
 use super::failure::Failure;
@@ -7,13 +9,16 @@ use super::load::Project;
 use super::past;
 use super::render::find_models;
 use crate::case::Selection;
-use crate::compare::{Comparison, FailOn, Limits, Pairs, Side, compare, confirm, pair, screened};
+use crate::compare::{Comparison, FailOn, Limits, Pairs, Side, compare, confirm, pair, ranks, screened};
 use crate::core::names::ModelAlias;
 use crate::core::verdict::Exit;
 use crate::plan::{Item, Overrides, Plan};
 use crate::recording::Store;
 use crate::report::{Compared, write_comparison};
 use crate::run::{Mode, Prepared};
+
+/// How many cases of a prompt are asked for before a verdict is looked for.
+pub(super) const STEP: usize = 16;
 
 /// Compare two commits, or two models, on the same cases: what got worse, by how much, and beyond chance or not. Recorded
 /// answers are used; what is not recorded is asked for, unless --offline.
@@ -179,7 +184,12 @@ struct Both<'a> {
 
 impl Both<'_> {
     /// Asks for what both sides lack: the items that are wanted, and of each the samples that are wanted.
-    fn fill(&mut self, context: &mut Context, wants: &dyn Fn(&str) -> bool, samples: usize) -> Result<(), Failure> {
+    fn fill(
+        &mut self,
+        context: &mut Context,
+        wants: &dyn Fn(&str, &str) -> bool,
+        samples: usize,
+    ) -> Result<(), Failure> {
         if self.mode == Mode::Replay {
             return Ok(());
         }
@@ -196,11 +206,48 @@ impl Both<'_> {
             let is_wanted = |item: &&Item| {
                 let case = &side.prepared.workspace.cases.list[item.case];
                 let prompt = side.prompt_of(item);
-                wants(prompt) && other.contains(&(prompt.to_owned(), case.name.to_string()))
+                wants(prompt, case.name.as_str()) && other.contains(&(prompt.to_owned(), case.name.to_string()))
             };
             let first = |item: &Item| Item { keys: item.keys.iter().take(samples).cloned().collect(), ..item.clone() };
             let items = side.plan.items.iter().filter(is_wanted).map(first).collect();
             side.fill(context, &mut self.asker, self.mode, &Plan { items })?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what both sides lack in the order in which it is looked at, a few cases of each prompt at a time, and for
+    /// no more of a prompt once its verdict is known.
+    fn fill_until_decided(&mut self, context: &mut Context, limits: &Limits) -> Result<(), Failure> {
+        if self.mode == Mode::Replay {
+            return Ok(());
+        }
+        let plan = &self.head.plan;
+        let ranks = ranks(&self.base.prepared, &self.head.prepared, plan);
+        let workspace = &self.head.prepared.workspace;
+        let place = |(item, rank): (&Item, &usize)| {
+            let case = workspace.cases.list[item.case].name.to_string();
+            ((self.head.prompt_of(item).to_owned(), case), *rank)
+        };
+        let places: HashMap<(String, String), usize> = plan.items.iter().zip(&ranks).map(place).collect();
+        let longest = ranks.iter().max().map_or(0, |rank| rank + 1);
+        let samples = plan.items.iter().map(|item| item.keys.len()).max().unwrap_or(0);
+        let mut decided: Vec<String> = Vec::new();
+        for (round, from) in (1..=samples).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from))) {
+            let calls = self.asker.came.calls;
+            let is_next = |prompt: &str, case: &str| {
+                let rank = places.get(&(prompt.to_owned(), case.to_owned()));
+                rank.is_some_and(|rank| (from..from + STEP).contains(rank))
+                    && !decided.iter().any(|name| name == prompt)
+            };
+            self.fill(context, &is_next, round)?;
+            if self.asker.came.interrupted || self.asker.came.skipped > 0 {
+                return Ok(());
+            }
+            if self.asker.came.calls > calls {
+                let comparison = compare(&self.pairs(&|_| true)?, limits);
+                let known = comparison.prompts.iter().filter(|row| row.stopped_after.is_some());
+                decided = known.map(|row| row.prompt.clone()).collect();
+            }
         }
         Ok(())
     }
@@ -217,13 +264,13 @@ impl Both<'_> {
         samples: u32,
         limits: &Limits,
     ) -> Result<(Pairs, Comparison), Failure> {
-        self.fill(context, &|_| true, 1)?;
+        self.fill(context, &|_, _| true, 1)?;
         let mut pairs = self.pairs(&|sample| sample == 0)?;
         let mut comparison = compare(&pairs, limits);
         let again = screened(&comparison);
         if !again.is_empty() {
             let is_again = |prompt: &str| again.iter().any(|name| name == prompt);
-            self.fill(context, &is_again, usize::MAX)?;
+            self.fill(context, &|prompt, _| is_again(prompt), usize::MAX)?;
             let mut fresh = self.pairs(&|sample| sample > 0)?;
             fresh.pairs.retain(|pair| is_again(pair.prompt.as_str()));
             confirm(&mut comparison, compare(&fresh, limits), u64::from(samples), limits);
@@ -246,7 +293,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (pairs, comparison) = match args.confirm {
         Some(samples) => both.confirm(context, samples, &limits)?,
         None => {
-            both.fill(context, &|_| true, usize::MAX)?;
+            if args.sequential {
+                both.fill_until_decided(context, &limits)?;
+            } else {
+                both.fill(context, &|_, _| true, usize::MAX)?;
+            }
             let pairs = both.pairs(&|_| true)?;
             let comparison = compare(&pairs, &limits);
             (pairs, comparison)

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ask::{AskArgs, Asker, Keep};
-use super::compare::JudgeArgs;
+use super::compare::{JudgeArgs, STEP};
 use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::test::settle_failure;
-use crate::compare::{Comparison, Limits, Pairs, Served, ShapeChange, Side, compare, order, pair, shape_changes};
+use crate::compare::{Comparison, Limits, Pairs, Served, ShapeChange, Side, compare, pair, ranks, shape_changes};
 use crate::core::names::{ModelAlias, PromptName};
 use crate::core::record::Response;
 use crate::core::verdict::Exit;
@@ -19,9 +19,6 @@ use crate::plan::{Item, Overrides, Plan};
 use crate::recording::{Line, Store, settle};
 use crate::report::{Compared, write_comparison};
 use crate::run::{Mode, Prepared};
-
-/// How many answers are asked for before a verdict is looked for.
-const STEP: usize = 16;
 
 /// Ask again what is recorded, and compare the recorded answers with the new ones: has the model behind an alias moved?
 /// Stops asking as soon as that is known. What is recorded stays as it is, unless --update.
@@ -152,13 +149,13 @@ fn recorded(args: &Args, prepared: &Prepared, store: &Store) -> Result<Vec<Recor
         found[place].prompts.entry(prompt).or_default().push(item);
     }
     for model in &mut found {
-        for (name, items) in &mut model.prompts {
-            let Some(prompt) = workspace.prompts.get(name) else { continue };
-            let case = |item: &Item| &workspace.cases.list[item.case];
-            let cases: Vec<(&str, &[String])> =
-                items.iter().map(|item| (case(item).name.as_str(), &*case(item).tags)).collect();
-            let order = order(name.as_str(), (&prompt.digest, &prompt.digest), &cases);
-            *items = order.into_iter().map(|index| items[index].clone()).collect();
+        let plan = model.all();
+        let mut ranked: Vec<(usize, Item)> = ranks(prepared, prepared, &plan).into_iter().zip(plan.items).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        model.prompts.values_mut().for_each(Vec::clear);
+        for (_, item) in ranked {
+            let prompt = &workspace.prompt_of(&workspace.cases.list[item.case]).name;
+            model.prompts.entry(prompt.clone()).or_default().push(item);
         }
     }
     Ok(found)

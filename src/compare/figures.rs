@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::order::{order, seed};
+use super::order::seed;
 use super::pair::{Flip, Pair, Pairs, Sample};
 use super::ratios::{as_f64, changed, latency, latency_ratio, ratio, reliability, scores, served, shares};
 use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
@@ -84,7 +84,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         let group = group.map(|(group, case)| (group, group.map_or(case, |_| "")));
         clustered_mean(&group.zip(differences.iter().copied()).collect::<Vec<_>>(), 0.95)
     };
-    let bets = bet(prompt, pairs, limits);
+    let bets = bet(pairs, limits);
     let flips: Vec<FlippedCase> = pairs.iter().filter_map(|pair| flipped(pair)).collect();
     let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
     let (served, latency) = (served(pairs), latency(pairs));
@@ -183,14 +183,13 @@ fn by_expectation(pairs: &[&Pair]) -> Vec<ByExpectation> {
 
 /// Bets on the pairs, one after the other, in an order that does not depend on how they are written: the first answers of
 /// all cases before the second ones.
-fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
+fn bet(pairs: &[&Pair], limits: &Limits) -> Sequential {
     let mut bets = Sequential::new(limits.alpha, limits.alpha, limits.delta);
-    let cases: Vec<(&str, &[String])> = pairs.iter().map(|pair| (pair.case.as_str(), &*pair.tags)).collect();
-    let order = order(prompt, digests(pairs), &cases);
+    let mut ordered = pairs.to_vec();
+    ordered.sort_by_key(|pair| pair.rank);
     let rounds = pairs.iter().map(|pair| pair.base.len().min(pair.head.len())).max().unwrap_or(0);
     for round in 0..rounds {
-        for index in &order {
-            let Some(difference) = step(pairs[*index], round) else { continue };
+        for difference in ordered.iter().filter_map(|pair| step(pair, round)) {
             bets.take(difference);
             if limits.sequential && bets.decision().is_some() {
                 return bets;
@@ -200,16 +199,13 @@ fn bet(prompt: &str, pairs: &[&Pair], limits: &Limits) -> Sequential {
     bets
 }
 
+/// What a round of answers says of a case: where one side has more answers, those that have no partner say nothing.
+fn step(pair: &Pair, round: usize) -> Option<f64> {
+    let worth = |sample: &Sample| if sample.pass { 1.0 } else { 0.0 };
+    Some(worth(pair.head.get(round)?) - worth(pair.base.get(round)?))
+}
+
 /// The digests of both sides' prompts.
 fn digests<'a>(pairs: &[&'a Pair]) -> (&'a str, &'a str) {
     pairs.first().map(|pair| (&*pair.digests.0, &*pair.digests.1)).unwrap_or_default()
-}
-
-/// What a round of answers says of a case. Where the sides have not as many, all of them count at once.
-fn step(pair: &Pair, round: usize) -> Option<f64> {
-    if pair.base.len() != pair.head.len() {
-        return (round == 0).then(|| pair.difference());
-    }
-    let worth = |sample: &Sample| if sample.pass { 1.0 } else { 0.0 };
-    Some(worth(pair.head.get(round)?) - worth(pair.base.get(round)?))
 }

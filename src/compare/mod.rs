@@ -15,7 +15,7 @@ mod table;
 
 pub use confirm::{confirm, screened};
 pub use figures::compare;
-pub use order::order;
+pub use order::ranks;
 pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, pair};
 pub use shape::{ShapeChange, shape_changes};
 pub use table::{

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::order::ranks;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
 use crate::core::record::Response;
@@ -61,6 +62,8 @@ pub struct Pair {
     pub prompt: PromptName,
     /// The case.
     pub case: CaseName,
+    /// Its place in the order in which the cases of the prompt are looked at one by one.
+    pub rank: usize,
     /// Its tags, as head has them.
     pub tags: Vec<String>,
     /// The digests of the prompt: base and head.
@@ -164,6 +167,7 @@ pub fn pair(
     };
     let mut of_base: HashMap<(PromptName, CaseName, ModelAlias), usize> =
         (0..base.plan.items.len()).map(|index| (name(base, index), index)).collect();
+    let ranks = ranks(base.prepared, head.prepared, head.plan);
     let mut pairs = Pairs::default();
     for (index, answers) in head_answers.iter().enumerate() {
         let (prompt, case, model) = name(head, index);
@@ -210,6 +214,7 @@ pub fn pair(
             rescored.1 += u64::from(!passed && sample.pass);
         }
         pairs.pairs.push(Pair {
+            rank: ranks[index],
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),

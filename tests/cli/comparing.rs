@@ -127,6 +127,23 @@ fn fresh_answers_confirm_what_looks_worse() {
 }
 
 #[test]
+fn no_more_is_asked_once_a_sequence_has_decided() {
+    let sandbox = project(200);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--sequential", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let row = &json["prompts"][0];
+    assert_eq!((ended.code, &row["verdict"]), (1, &"regressed".into()), "{}", ended.stdout);
+    let (calls, after) = (json["calls_made"].as_u64().expect("calls"), row["stopped_after"].as_u64().expect("pairs"));
+    assert!(calls < 60 && after <= calls, "{calls} calls, decided after {after}");
+    // The verdict is the same with everything at hand.
+    assert_eq!(sandbox.run(&["test"]).code, 1);
+    let ended = sandbox.run(&["compare", "--sequential", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(json["prompts"][0]["stopped_after"], after);
+}
+
+#[test]
 fn cases_of_a_group_are_not_counted_as_many() {
     let sandbox = project(24);
     sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
