@@ -180,6 +180,8 @@ struct Both<'a> {
     asker: Asker,
     mode: Mode,
     args: &'a Args,
+    /// What a person should know before all else.
+    notes: Vec<String>,
 }
 
 impl Both<'_> {
@@ -273,6 +275,9 @@ impl Both<'_> {
             self.fill(context, &|prompt, _| is_again(prompt), usize::MAX)?;
             let mut fresh = self.pairs(&|sample| sample > 0)?;
             fresh.pairs.retain(|pair| is_again(pair.prompt.as_str()));
+            for name in again.iter().filter(|name| !fresh.pairs.iter().any(|pair| pair.prompt.as_str() == **name)) {
+                self.notes.push(format!("{name} looks worse, and there are no fresh answers that would confirm it"));
+            }
             confirm(&mut comparison, compare(&fresh, limits), u64::from(samples), limits);
             pairs.pairs.retain(|pair| !fresh.pairs.iter().any(|new| new.prompt == pair.prompt));
             pairs.pairs.extend(fresh.pairs);
@@ -288,7 +293,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let models = base.model(args.base_model.as_ref()).zip(head.model(args.head_model.as_ref()));
     let (mode, words) = args.ask.mode(context);
     let asker = Asker::new(&head.project, &args.ask)?;
-    let mut both = Both { base, head, models, asker, mode, args };
+    let mut both = Both { base, head, models, asker, mode, args, notes: Vec::new() };
     let limits = args.judge.limits(args.sequential);
     let (pairs, comparison) = match args.confirm {
         Some(samples) => both.confirm(context, samples, &limits)?,
@@ -314,14 +319,14 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             "version": 1, "base": names.0, "head": names.1, "alpha": limits.alpha, "delta": limits.delta,
             "sequential": limits.sequential, "prompts": comparison.prompts, "slices": comparison.slices,
             "only_base": pairs.only_base, "only_head": pairs.only_head, "unanswered": pairs.unanswered,
-            "left_out": pairs.left_out, "calls_made": came.calls, "cost_usd": came.cost, "tell_apart": apart,
+            "left_out": pairs.left_out, "notes": both.notes, "calls_made": came.calls, "cost_usd": came.cost, "tell_apart": apart,
         });
         writeln!(context.out(), "{document:#}")?;
     } else {
         let style = context.style();
         let heading = format!("compare {} → {} · {words}", names.0, names.1);
         let compared =
-            Compared { comparison: &comparison, pairs: &pairs, heading: &heading, notes: &[], apart: &apart };
+            Compared { comparison: &comparison, pairs: &pairs, heading: &heading, notes: &both.notes, apart: &apart };
         write_comparison(context.out(), &compared, style)?;
         if came.calls > 0 {
             writeln!(context.out(), "{}", style.dim(&came.spent()))?;

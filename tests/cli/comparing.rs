@@ -119,6 +119,11 @@ fn fresh_answers_confirm_what_looks_worse() {
         (&row["confirmed_by"], &row["base_answers"], &row["verdict"]),
         (&5.into(), &120.into(), &"regressed".into())
     );
+    // What could not be confirmed is no verdict.
+    sandbox.write("prompts/p.j2", "Careless again: {{ q }}\n");
+    assert_eq!(sandbox.run(&["test"]).code, 1);
+    let ended = sandbox.run(&["compare", "--confirm", "--offline"]);
+    assert!(ended.code == 0 && ended.stdout.contains("no fresh answers that would confirm it"), "{}", ended.shown());
     // Where nothing looks worse, nothing more is asked.
     sandbox.write("prompts/p.j2", "Careful, too: {{ q }}\n");
     let ended = sandbox.run(&["compare", "--confirm=3", "--json"]);
