@@ -12,7 +12,7 @@ use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::{Place, Problem, Problems};
 use crate::plan::{Item, Overrides, Plan};
 use crate::run::Prepared;
-use crate::tree::{BaseError, merge_base};
+use crate::tree::{BaseError, RepositoryError, merge_base};
 
 /// What to do where the base cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +48,7 @@ pub(super) fn keep(
         }
         Err(error) => return Err(failure(&error)),
     };
-    let before = Project::find(context, Some(&base.commit))?;
+    let before = Project::find_or_nothing(context, &base.commit)?;
     let mut problems = Problems::default();
     let loaded = crate::plan::Workspace::load(Arc::clone(&before.tree), &mut problems)
         .map(|workspace| Prepared::new(workspace, &mut problems))
@@ -116,14 +116,7 @@ fn unmoved(head: &Prepared, base: &Prepared) -> Vec<Problem> {
 
 /// Whether there may well be a base, but not here. A misspelt one stays a mistake.
 fn cannot_be_told(error: &BaseError) -> bool {
-    match error {
-        BaseError::NoRepository(_)
-        | BaseError::NoDefault
-        | BaseError::Unrelated(_)
-        | BaseError::Shallow(_)
-        | BaseError::ShallowWithout(_) => true,
-        BaseError::NoCommit(_) | BaseError::Unreadable(_) => false,
-    }
+    !matches!(error, BaseError::Repository(RepositoryError::NoCommit { .. }))
 }
 
 fn failure(error: &BaseError) -> Failure {
@@ -140,8 +133,8 @@ fn failure(error: &BaseError) -> Failure {
         BaseError::NoDefault | BaseError::Unrelated(_) => {
             Some(format!("name what to compare with: `--changed=BRANCH`;\n    {everything}"))
         }
-        BaseError::NoRepository(_) => Some("`--changed-fallback all` tests everything where that is so".to_owned()),
-        BaseError::NoCommit(_) | BaseError::Unreadable(_) => None,
+        BaseError::Repository(RepositoryError::NoCommit { .. }) => None,
+        BaseError::Repository(_) => Some("`--changed-fallback all` tests everything where that is so".to_owned()),
     };
     let failure = Failure::usage(error.to_string());
     match help {

@@ -20,7 +20,7 @@ use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
 use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
-use crate::core::event::{Event, Listener};
+use crate::core::event::{Event, Listener, Provenance};
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
 use crate::core::time::Clock as _;
@@ -177,7 +177,11 @@ impl fmt::Display for ReportArg {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, args.at.as_deref())?;
-    let settings = decide(context, args, &project);
+    if args.write || args.snapshots == PolicyArg::Accept {
+        project.needs_files("to write recordings and snapshots into")?;
+    }
+    let (provenance, unknown) = provenance(&project.root, args.at.as_deref());
+    let settings = decide(context, args, &project, provenance);
     let (prepared, warnings) = project.load()?;
     let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
@@ -231,7 +235,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Problems(found.collect()));
     }
     let environment = Environment::load(&project)?;
-    let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).chain(unmoved).collect();
+    let unknown = unknown.map(|error| Problem::warning(Place::Nowhere, error.to_string()));
+    let warnings = warnings.into_iter().chain(environment.warning.clone()).chain(unknown).chain(unmoved);
+    let warnings: Vec<Problem> = warnings.collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
@@ -243,7 +249,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.
-fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
+fn decide(context: &Context, args: &Args, project: &Project, provenance: Provenance) -> Settings {
     let ci = context.is_ci();
     let calls = !args.offline && (args.live || args.refresh || args.dry_run || !ci && args.at.is_none());
     let mode = match (calls, args.refresh) {
@@ -284,7 +290,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
             env!("CARGO_PKG_VERSION"),
             project.tree.describe()
         ),
-        provenance: provenance(&project.root, args.at.as_deref()),
+        provenance,
     }
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod comparing;
 mod diffing;
 mod faults;
+mod git;
 mod hostile;
 mod killed;
 mod limits;
