@@ -19,7 +19,7 @@ use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
 use crate::recording::{Journal, Line, Store, recover, settle};
 use crate::report::Progress;
-use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
 use crate::tree::WorkingTree;
 
@@ -185,6 +185,8 @@ impl Asker {
             calls_before: self.came.calls,
             max_cost: self.args.max_cost.map(|limit| (limit - self.came.cost).max(0.0)),
             confirms: false,
+            flaky: FlakyResult::AsRate,
+            max_age: None,
             until: None,
             fail_fast: false,
             new_waits: false,

@@ -20,6 +20,7 @@ mod review;
 mod running;
 mod sandbox;
 mod server;
+mod standing;
 mod tls;
 mod trees;
 mod versions;
