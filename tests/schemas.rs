@@ -54,14 +54,14 @@ const PROJECT: [&str; 12] = [
     "models: { m: { provider: http, base-url: 'https://example.org/x', key-header: x-key, headers: { X-A: b }, body: { p: '{{ system }}' }, response: { text: $.t, finish-reason: $.f, model: $.m, error: $.e, reasoning: $.r, tool-calls: $.c, input-tokens: $.i, cached-input-tokens: $.ci, output-tokens: $.o, reasoning-tokens: $.rt, finish-reasons: { done: stop } } } }\n",
     "models: { m: { provider: exec, command: [cat, x] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
-    "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false }\nunasserted: allow\nversion-policy: strict\n",
+    "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false, max-age: 30d }\nunasserted: allow\nversion-policy: strict\n",
 ];
 const FRONT: [&str; 2] = [
     "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",
     "vars: { q: { type: string, default: x, minLength: 1 } }\noutput: { schema: { type: object, required: [a] }, name: n }\ntools: [{ name: t, description: d, parameters: { type: object } }]\n",
 ];
 const CASES: [&str; 3] = [
-    "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
+    "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error, quarantine: { until: 2026-12-31, reason: r } }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
     "datasets: [{ file: r.csv, name: '{{ id }}', tags: ['{{ q }}'], vars: { z: '{{ id }}' }, expect: [{ equals: '{{ z }}' }], snapshot: json }]\n",
     "cases: [{ name: one, vars: { q: hi }, expect: [{ equals: { a: 1 } }, { contains-all: [a, b] }, { json-path: { path: $.a, equals: 1, at-least: 0, at-most: 2, count: 1, exists: true } }, { word-count: { min: 1, max: 2 } }, { max-tokens: 5 }, { latency: 2s }, { cost: 0.1 }, { finish-reason: stop }, not-is-refusal, is-empty, { served-model: m }, { not-contains: x, weight: 0 }] }]\n",
 ];

@@ -1,11 +1,14 @@
 //! `cases.yaml` as it is written: defaults, cases and data sets, decoded but not yet put together.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::core::decode::{Decoder, Fields};
 use crate::core::names::ModelAlias;
+use crate::core::time::parse_day;
+use crate::core::verdict::Quarantine;
 use crate::core::yaml::{Data, Node};
 use crate::project::{
     Config, SnapshotSettings, decode_aliases, decode_rate, decode_repeat, decode_snapshot, decode_unasserted,
@@ -21,6 +24,7 @@ pub(super) struct Common {
     pub(super) threshold: Option<f64>,
     pub(super) models: Option<Vec<ModelAlias>>,
     pub(super) unasserted: Option<bool>,
+    pub(super) quarantine: Option<Arc<Quarantine>>,
 }
 
 /// A value as it is written in `vars:`.
@@ -77,7 +81,8 @@ pub(super) struct CasesFile {
     pub(super) datasets: Vec<WrittenDataset>,
 }
 
-const COMMON: [&str; 7] = ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted"];
+const COMMON: [&str; 8] =
+    ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted", "quarantine"];
 
 fn keys(own: &[&'static str]) -> Vec<&'static str> {
     own.iter().copied().chain(COMMON).collect()
@@ -168,7 +173,25 @@ fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config
     }
     common.models = fields.get("models").map(|node| decode_aliases(decoder, node, &config.models));
     common.unasserted = fields.get("unasserted").map(|node| decode_unasserted(decoder, node));
+    common.quarantine = fields.get("quarantine").and_then(|node| decode_quarantine(decoder, node)).map(Arc::new);
     common
+}
+
+/// Reads `quarantine: { until: 2026-12-31, reason: … }`. Without an end nobody would ever look at it again.
+fn decode_quarantine(decoder: &mut Decoder<'_>, node: &Node) -> Option<Quarantine> {
+    let fields = decoder.fields(node, "quarantine", &["until", "reason"])?;
+    let Some(until) = fields.get("until") else {
+        let help = "`quarantine: { until: 2026-12-31, reason: \"why\" }`";
+        decoder.error_help(node.span.clone(), "a quarantine needs an end, `until`", help);
+        return None;
+    };
+    let text = decoder.text(until, "until")?;
+    let reason = fields.get("reason").and_then(|node| decoder.text(node, "reason")).unwrap_or_default();
+    let day = parse_day(&text);
+    if day.is_none() {
+        decoder.error(until.span.clone(), format!("until is `{text}`; write a day such as 2026-12-31"));
+    }
+    Some(Quarantine { until: day?, reason })
 }
 
 fn decode_variables(decoder: &mut Decoder<'_>, fields: &Fields<'_>) -> Vec<WrittenVariable> {

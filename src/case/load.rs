@@ -15,6 +15,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
 use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
+use crate::core::verdict::Quarantine;
 use crate::core::yaml::{self, Data, Node};
 use crate::project::{Compare, Config, SnapshotSettings};
 use crate::prompt::{PROMPTS, Prompt, Prompts, SharedVariables, Variables};
@@ -67,6 +68,8 @@ pub struct Case {
     pub place: Place,
     /// Whether it may check nothing.
     pub unasserted: bool,
+    /// Until when it decides nothing, and why.
+    pub quarantine: Option<Arc<Quarantine>>,
 }
 
 /// All cases of a tree.
@@ -340,6 +343,7 @@ struct Shape {
     threshold: Option<f64>,
     models: Option<Arc<[ModelAlias]>>,
     unasserted: bool,
+    quarantine: Option<Arc<Quarantine>>,
 }
 
 impl Shape {
@@ -359,6 +363,7 @@ impl Shape {
             threshold: own.threshold.or(file.threshold),
             models: own.models.clone().or_else(|| file.models.clone()).map(Into::into),
             unasserted: own.unasserted.or(file.unasserted).unwrap_or(loader.config.unasserted),
+            quarantine: own.quarantine.as_ref().or(file.quarantine.as_ref()).cloned(),
         }
     }
 
@@ -386,6 +391,7 @@ impl Shape {
             models: self.models.clone(),
             place,
             unasserted: self.unasserted,
+            quarantine: self.quarantine.clone(),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
 use crate::recording::{Journal, Line, Store, recover, settle};
 use crate::report::Progress;
-use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
 use crate::tree::WorkingTree;
 
@@ -204,6 +204,8 @@ impl Asker {
             calls_before: self.came.calls,
             max_cost: self.args.max_cost.map(|limit| (limit - self.came.cost).max(0.0)),
             confirms: false,
+            flaky: FlakyResult::AsRate,
+            max_age: None,
             until: None,
             fail_fast: false,
             new_waits: false,

@@ -19,7 +19,7 @@ use crate::core::verdict::Exit;
 use crate::core::words::counted;
 use crate::history::{About, Bisect, Candidates, Mark, Needs, State, Step, Walk, changes, lines, template_path};
 use crate::report::{Style, change_word};
-use crate::tree::{CommitTree, Tree};
+use crate::tree::{CommitError, CommitTree, Tree, TreeError};
 
 /// Find the first commit at which a case fails. Only commits that change what the prompt needs are looked at, in halves;
 /// answers are those that are recorded, and what never was asked is asked for, unless --offline.
@@ -75,7 +75,7 @@ struct Search<'a> {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::around(context)?;
     let found = past::prompts(&project, &args.bad, Some(&args.prompt))?;
     let [name] = &found[..] else {
         return Err(Failure::usage(format!("`{}` names several prompts; name one", args.prompt)));
@@ -95,7 +95,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         min_pass_rate: args.min_pass_rate,
         repeat: args.repeat,
         mode,
-        keep: if context.is_ci() { Keep::Nowhere } else { Keep::Aside },
+        keep: if context.is_ci() || project.is_bare { Keep::Nowhere } else { Keep::Aside },
         asker: Asker::new(&project, &args.ask)?,
     };
     let mut search = Search {
@@ -241,9 +241,17 @@ impl Search<'_> {
         name: &PromptName,
     ) -> Result<(Judged, Option<String>), Failure> {
         let at = |place: usize| CommitTree::open(&self.project.root, &self.walk.hash(place));
-        let tree: Arc<dyn Tree> = Arc::new(at(place).map_err(|error| Failure::usage(error.to_string()))?);
-        if tree.read(&template_path(name), u64::MAX).is_err() {
-            return Ok((Judged::missing("there is no such prompt".to_owned()), None));
+        let tree: Arc<dyn Tree> = match at(place) {
+            Ok(tree) => Arc::new(tree),
+            Err(CommitError::NoFolder { .. }) => {
+                return Ok((Judged::missing("there was no such prompt".to_owned()), None));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match tree.read(&template_path(name), u64::MAX) {
+            Err(TreeError::Missing(_)) => return Ok((Judged::missing("there is no such prompt".to_owned()), None)),
+            Err(error) => return Ok((Judged::skip(error.to_string()), None)),
+            Ok(_) => {}
         }
         let state = State::load(&tree, name);
         // What the bad end needs is called there as it is here.
@@ -260,7 +268,9 @@ impl Search<'_> {
             store = store.before(Arc::new(tree));
         }
         let store = store.before(Arc::clone(&tree));
-        let project = Project { root: self.project.root.clone(), tree, working: Arc::clone(&self.project.working) };
+        let (root, working, is_bare) =
+            (self.project.root.clone(), Arc::clone(&self.project.working), self.project.is_bare);
+        let project = Project { root, tree, working, is_bare };
         let judged = self.probe.judge(context, &project, &loaded, store)?;
         self.calls = self.probe.asker.came.calls;
         Ok((judged, state.version))
@@ -282,6 +292,9 @@ impl Search<'_> {
             _ => Ok(Vec::new()),
         };
         let among: Vec<About> = among.map_err(|failure: Failure| failure)?;
+        if let Some((version, (about, _))) = &first {
+            self.check_end(*version, &about.commit)?;
+        }
         let changed = first.as_ref().map(|(version, _)| self.changed(*version));
         if args.json {
             let looked = |(_, looked): &(usize, Looked)| {
@@ -333,6 +346,19 @@ impl Search<'_> {
             writeln!(context.out(), "{}", style.dim(&text))?;
         }
         Ok(if first.is_some() { Exit::Good } else { Exit::Errored })
+    }
+
+    /// A version that a shallow clone does not hold the beginning of may be older than what is known of it.
+    fn check_end(&self, version: usize, commit: &str) -> Result<(), Failure> {
+        let reaches_back = |place: &usize| self.candidates.of.get(place) == Some(&version);
+        if !self.walk.ends().iter().any(reaches_back) {
+            return Ok(());
+        }
+        let short = commit.get(..12).unwrap_or(commit);
+        let message = format!("it fails already at {short}, before which this shallow clone holds nothing");
+        let help = "fetch more of the past, `git fetch --deepen=100` or all of it, `git fetch --unshallow` (with \
+                    actions/checkout `fetch-depth: 0`); the same command then goes on from what was asked";
+        Err(Failure::Message { exit: Exit::Errored, message, help: Some(help.to_owned()) })
     }
 
     /// What a version changed of the one before it.

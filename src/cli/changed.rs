@@ -14,7 +14,7 @@ use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::project::Config;
 use crate::prompt::{Prompt, Prompts};
 use crate::run::Prepared;
-use crate::tree::{BaseError, CommitTree, Tree, merge_base};
+use crate::tree::{BaseError, CommitTree, RepositoryError, Tree, merge_base};
 
 /// What to do where the base cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -50,7 +50,7 @@ pub(super) fn keep(
         }
         Err(error) => return Err(failure(&error)),
     };
-    let before = Project::find(context, Some(&base.commit))?;
+    let before = Project::find_or_nothing(context, &base.commit)?;
     let mut problems = Problems::default();
     let loaded = crate::plan::Workspace::load(Arc::clone(&before.tree), &mut problems)
         .map(|workspace| Prepared::new(workspace, &mut problems))
@@ -135,14 +135,7 @@ fn unmoved(head: &Workspace, base: &Prompts, looks_at: &dyn Fn(&Prompt) -> bool)
 
 /// Whether there may well be a base, but not here. A misspelt one stays a mistake.
 fn cannot_be_told(error: &BaseError) -> bool {
-    match error {
-        BaseError::NoRepository(_)
-        | BaseError::NoDefault
-        | BaseError::Unrelated(_)
-        | BaseError::Shallow(_)
-        | BaseError::ShallowWithout(_) => true,
-        BaseError::NoCommit(_) | BaseError::Unreadable(_) => false,
-    }
+    !matches!(error, BaseError::Repository(RepositoryError::NoCommit { .. }))
 }
 
 fn failure(error: &BaseError) -> Failure {
@@ -159,8 +152,8 @@ fn failure(error: &BaseError) -> Failure {
         BaseError::NoDefault | BaseError::Unrelated(_) => {
             Some(format!("name what to compare with: `--changed=BRANCH`;\n    {everything}"))
         }
-        BaseError::NoRepository(_) => Some("`--changed-fallback all` tests everything where that is so".to_owned()),
-        BaseError::NoCommit(_) | BaseError::Unreadable(_) => None,
+        BaseError::Repository(RepositoryError::NoCommit { .. }) => None,
+        BaseError::Repository(_) => Some("`--changed-fallback all` tests everything where that is so".to_owned()),
     };
     let failure = Failure::usage(error.to_string());
     match help {

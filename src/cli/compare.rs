@@ -133,7 +133,7 @@ impl Loaded {
         let plan = prepared.plan(&selected, &Overrides { models, repeat: args.confirm.map(|samples| samples + 1) })?;
         let store = Some(ask::store(&project));
         let keep = match revision {
-            _ if context.is_ci() => Keep::Nowhere,
+            _ if context.is_ci() || project.is_bare => Keep::Nowhere,
             Some(_) => Keep::Aside,
             None => Keep::Recorded,
         };

@@ -16,6 +16,7 @@ use crate::core::names::ModelAlias;
 use crate::core::verdict::Exit;
 use crate::plan::Overrides;
 use crate::report::{write_changes, write_problems};
+use crate::tree::{CommitError, CommitTree, RepositoryError};
 
 /// Show what changed in prompts between two commits, or a commit and the working tree: files, what callers must give,
 /// the messages of each case, the answers. Only recorded answers are used.
@@ -122,7 +123,10 @@ fn open_side(
     };
     let (project, name) = match version {
         Some((name, commit)) => (Project::find(context, commit.as_deref())?, Some(name.to_string())),
-        None => (Project::find(context, revision)?, None),
+        None => match revision {
+            Some(revision) => (Project::find_or_nothing(context, revision)?, None),
+            None => (Project::find(context, None)?, None),
+        },
     };
     Ok((TreeSide::load(Arc::clone(&project.tree), project.store()), name))
 }
@@ -208,6 +212,7 @@ fn prompt_or_revision(context: &Context, one: &str) -> Result<(Sides, Vec<Paired
             let all = sides.pairs.clone();
             Ok((sides, all))
         }
+        Err(Failure::Message { message, .. }) if !is_unknown(context, one) => Err(Failure::usage(message)),
         Err(Failure::Message { .. }) => {
             let help = "a prompt that neither the last commit nor the working tree has needs commits that do: \
                         `promptctl diff PROMPT BASE..HEAD`";
@@ -215,6 +220,12 @@ fn prompt_or_revision(context: &Context, one: &str) -> Result<(Sides, Vec<Paired
         }
         Err(other) => Err(other),
     }
+}
+
+/// Whether a word is just the name of no branch, no tag and no hash: it may be meant as a prompt.
+fn is_unknown(context: &Context, word: &str) -> bool {
+    let found = Project::around(context).ok().and_then(|project| CommitTree::open(&project.root, word).err());
+    matches!(found, Some(CommitError::Repository(RepositoryError::NoCommit { is_hash: false, .. })))
 }
 
 /// The models of these aliases, which one of the sides must know.

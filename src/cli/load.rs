@@ -14,10 +14,10 @@ use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
 use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
-use crate::project::{ModelEntry, find_root};
+use crate::project::{ModelEntry, Root, find_project};
 use crate::recording::Store;
 use crate::run::Prepared;
-use crate::tree::{CommitTree, Tree, WorkingTree};
+use crate::tree::{CommitError, CommitTree, Nothing, RepositoryError, Tree, WorkingTree};
 
 /// Which cases a command is about.
 #[derive(Clone, Debug, Default, Args)]
@@ -44,23 +44,58 @@ pub(super) struct Project {
     pub(super) root: PathBuf,
     pub(super) tree: Arc<dyn Tree>,
     pub(super) working: Arc<dyn Tree>,
+    /// Whether it is in a bare repository, and can only be read at commits.
+    pub(super) is_bare: bool,
 }
 
 impl Project {
     /// Finds the project around the command's folder, in the working tree or at a revision.
     pub(super) fn find(context: &Context, revision: Option<&str>) -> Result<Self, Failure> {
-        let root = match find_root(context.folder()) {
-            Ok(root) => root,
+        let project = Self::around(context)?;
+        let Some(revision) = revision else {
+            project.needs_files("to read")?;
+            return Ok(project);
+        };
+        let tree: Arc<dyn Tree> = Arc::new(CommitTree::open(&project.root, revision)?);
+        Ok(Self { tree, ..project })
+    }
+
+    /// As it was at a revision; nothing at all where the project was not there yet.
+    pub(super) fn find_or_nothing(context: &Context, revision: &str) -> Result<Self, Failure> {
+        let project = Self::around(context)?;
+        let tree: Arc<dyn Tree> = match CommitTree::open(&project.root, revision) {
+            Ok(tree) => Arc::new(tree),
+            Err(CommitError::NoFolder { commit, .. }) => Arc::new(Nothing::at(&format!("commit {commit}"))),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { tree, ..project })
+    }
+
+    /// Finds the project around the command's folder, for a command that looks at its commits.
+    pub(super) fn around(context: &Context) -> Result<Self, Failure> {
+        let (root, is_bare) = match find_project(context.folder()) {
+            Ok(Root::Folder(root)) => (root, false),
+            Ok(Root::Bare(root)) => (root, true),
             Err(error) => return Err(Failure::usage(error.to_string())),
         };
-        let working: Arc<dyn Tree> = Arc::new(open_working(&root)?);
-        let tree: Arc<dyn Tree> = match revision {
-            Some(revision) => {
-                Arc::new(CommitTree::open(&root, revision).map_err(|error| Failure::usage(error.to_string()))?)
-            }
-            None => Arc::clone(&working),
-        };
-        Ok(Self { root, tree, working })
+        let working: Arc<dyn Tree> =
+            if is_bare { Arc::new(Nothing::at("a bare repository")) } else { Arc::new(open_working(&root)?) };
+        Ok(Self { root, tree: Arc::clone(&working), working, is_bare })
+    }
+
+    /// Its files on the disk, where it has any.
+    pub(super) fn files(&self) -> Option<&Arc<dyn Tree>> {
+        Some(&self.working).filter(|_| !self.is_bare)
+    }
+
+    /// A bare repository has no files; `what` they are needed for.
+    pub(super) fn needs_files(&self, what: &str) -> Result<(), Failure> {
+        if !self.is_bare {
+            return Ok(());
+        }
+        let message = format!("{} is a bare repository: it has commits, but no files {what}", self.root.display());
+        let help = "name commits (`--at HEAD`, `diff A..B`, `show PROMPT@HEAD`), or clone it";
+        Err(Failure::usage(message).help(help))
     }
 
     /// Its recordings. A project at a revision may also use what the working tree holds: answers are found by their
@@ -100,6 +135,18 @@ pub(super) fn known_secrets(environment: &Environment, models: &[ModelEntry]) ->
 
 fn open_working(root: &Path) -> Result<WorkingTree, Failure> {
     WorkingTree::open(root).map_err(|error| Failure::usage(format!("{} cannot be read: {error}", root.display())))
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<RepositoryError> for Failure {
+    fn from(error: RepositoryError) -> Self {
+        Self::usage(error.to_string())
+    }
 }
 
 impl From<SelectionError> for Failure {

@@ -12,8 +12,9 @@ use super::past;
 use crate::core::names::PromptName;
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
-use crate::history::{Entry, Told, Versions, Walk, WalkError};
+use crate::history::{Entry, Told, Versions, Walk, WalkError, template_path};
 use crate::report::write_log;
+use crate::tree::left_out;
 
 /// List the versions of a prompt, newest first: each commit at which it became another one, by what, and what the
 /// recordings say of it.
@@ -37,7 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::around(context)?;
     let walk = Walk::new(&project.root, &args.from, None).map_err(|error| past::failure(&error))?;
     let prompts = past::prompts(&project, &args.from, args.prompt.as_deref())?;
     let jobs = prompts.into_iter().map(|name| Ok((name, walk.again().map_err(|error| past::failure(&error))?)));
@@ -67,7 +68,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> Result<Vec<Told>, Failure> {
-    let working = Some(&project.working).filter(|_| args.from == "HEAD");
+    let working = project.files().filter(|_| args.from == "HEAD" && !is_left_out(project, name));
     let mut found = Vec::new();
     let mut wrong = None;
     let mut take = |entry: Entry| {
@@ -82,6 +83,13 @@ fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> R
     let done: Result<(), WalkError> = Versions::new(&project.root, walk).find(name, working, &mut take);
     done.map_err(|error| past::failure(&error))?;
     wrong.map_or(Ok(found), |problems: Problems| Err(problems.into()))
+}
+
+/// Whether a sparse checkout leaves out something of a prompt: then its files say nothing of what was edited.
+fn is_left_out(project: &Project, name: &PromptName) -> bool {
+    let (template, folders) = (template_path(name), [format!("fixtures/{name}/"), format!("snapshots/{name}/")]);
+    let is_own = |path: &String| *path == template.as_str() || folders.iter().any(|folder| path.starts_with(folder));
+    left_out(&project.root).iter().any(is_own)
 }
 
 fn document(name: &PromptName, versions: &[Told]) -> Value {

@@ -9,6 +9,7 @@ mod bump;
 mod changed;
 mod compare;
 mod context;
+mod days;
 mod diff;
 mod drift;
 mod environment;

@@ -81,7 +81,10 @@ pub(super) struct Found {
 /// The prompt that `PROMPT@VERSION` or `PROMPT@REV` means. Mistakes in other prompts are not looked at.
 pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Failure> {
     let (prompt, version) = split(pattern);
-    let project = Project::find(context, None)?;
+    let project = Project::around(context)?;
+    if version.is_none() {
+        project.needs_files("to read")?;
+    }
     let found = prompts(&project, version.unwrap_or("HEAD"), Some(prompt))?;
     let [name] = &found[..] else {
         return Err(Failure::usage(format!("`{prompt}` names several prompts; name one")));
@@ -104,7 +107,7 @@ pub(super) fn commit_of(
     if Version::parse(text.strip_prefix('v').unwrap_or(text)).is_err() {
         return Ok(None);
     }
-    let project = Project::find(context, None)?;
+    let project = Project::around(context)?;
     match &prompts(&project, "HEAD", Some(prompt))?[..] {
         [name] => find(&project, name, text).map(Some),
         _ => Ok(None),
@@ -127,7 +130,7 @@ fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptNa
             ControlFlow::Continue(())
         };
         let mut versions = Versions::new(&project.root, &walk);
-        versions.find(name, Some(&project.working), &mut look).map_err(|error| failure(&error))?;
+        versions.find(name, project.files(), &mut look).map_err(|error| failure(&error))?;
         if let Some(found) = found {
             return Ok(found);
         }
@@ -138,6 +141,6 @@ fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptNa
             return Err(Failure::Message { exit: Exit::Nothing, message, help: Some(help) });
         }
     }
-    let tree = CommitTree::open(&project.root, version).map_err(|error| Failure::usage(error.to_string()))?;
+    let tree = CommitTree::open(&project.root, version)?;
     Ok((name.clone(), Some(tree.commit().to_owned())))
 }

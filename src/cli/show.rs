@@ -9,7 +9,7 @@ use crate::core::escape::{terminal, terminal_line};
 use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::history::{State, Walk, template_path};
+use crate::history::{State, about, template_path};
 use crate::prompt::PROMPTS;
 
 /// Show a prompt as it is, or as it was: at a version (`support/refund@1.2.0`), a tag or a commit.
@@ -36,10 +36,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let text = tree.text(&path).map_err(|error| missing(&found, &error.to_string()))?;
     let state = State::load(tree, &found.name);
-    let about = found.commit.as_deref().and_then(|commit| {
-        let walk = Walk::new(&found.project.root, commit, None).ok()?;
-        walk.about(0).ok()
-    });
+    let about = found.commit.as_deref().and_then(|commit| about(&found.project.root, commit).ok());
     let prompt = state.loaded.as_ref().and_then(|loaded| loaded.prompt(&found.name));
     let partials: Vec<(String, String)> = prompt
         .iter()

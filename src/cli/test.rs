@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::ask::ALLOW_EXEC;
 use super::changed;
 use super::context::Context;
+use super::days;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::forecast;
@@ -20,7 +21,7 @@ use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
 use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
-use crate::core::event::{Event, Listener};
+use crate::core::event::{Event, Listener, Provenance};
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
 use crate::core::time::Clock as _;
@@ -30,7 +31,7 @@ use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
 use crate::recording::{Journal, SettleError, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
-use crate::run::{Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
 use crate::tree::{provenance, tracked};
 
@@ -79,6 +80,9 @@ pub(super) struct Args {
     /// Take one answer of each case, and N where that one fails: it fails if most of them do.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100), conflicts_with_all = ["repeat", "fail_fast"])]
     confirm: Option<u32>,
+    /// What a case is of which some samples pass and some fail. Left out: as its `min-pass-rate` says.
+    #[arg(long, value_name = "RESULT", conflicts_with = "confirm")]
+    flaky_result: Option<FlakyArg>,
     /// Say what would be asked and what it would cost, and stop there.
     #[arg(long, conflicts_with_all = ["offline", "reports"])]
     dry_run: bool,
@@ -135,6 +139,14 @@ enum PolicyArg {
     Accept,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FlakyArg {
+    /// One sample that passes is enough; the case is shown and counted as flaky.
+    Pass,
+    /// Every sample must pass.
+    Fail,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Human,
@@ -177,8 +189,13 @@ impl fmt::Display for ReportArg {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, args.at.as_deref())?;
-    let settings = decide(context, args, &project);
+    if args.write || args.snapshots == PolicyArg::Accept {
+        project.needs_files("to write recordings and snapshots into")?;
+    }
+    let (provenance, unknown) = provenance(&project.root, args.at.as_deref());
+    let mut settings = decide(context, args, &project, provenance);
     let (prepared, warnings) = project.load()?;
+    settings.max_age = days::max_age(context, prepared.workspace.config.recordings.max_age, args.at.is_some());
     let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
     let overrides = Overrides {
@@ -233,7 +250,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Problems(found.collect()));
     }
     let environment = Environment::load(&project)?;
-    let warnings: Vec<Problem> = warnings.into_iter().chain(environment.warning.clone()).chain(unmoved).collect();
+    let unknown = unknown.map(|error| Problem::warning(Place::Nowhere, error.to_string()));
+    let warnings = warnings.into_iter().chain(environment.warning.clone()).chain(unknown).chain(unmoved);
+    let warnings = warnings.chain(days::quarantines_over(context, &prepared, &plan));
+    let warnings: Vec<Problem> = warnings.collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
@@ -245,7 +265,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.
-fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
+fn decide(context: &Context, args: &Args, project: &Project, provenance: Provenance) -> Settings {
     let ci = context.is_ci();
     let calls = !args.offline && (args.live || args.refresh || args.dry_run || !ci && args.at.is_none());
     let mode = match (calls, args.refresh) {
@@ -277,6 +297,12 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
         calls_before: 0,
         max_cost: args.max_cost,
         confirms: args.confirm.is_some(),
+        flaky: match args.flaky_result {
+            None => FlakyResult::AsRate,
+            Some(FlakyArg::Pass) => FlakyResult::Pass,
+            Some(FlakyArg::Fail) => FlakyResult::Fail,
+        },
+        max_age: None,
         until: args.max_time.map(|ms| std::time::Instant::now() + std::time::Duration::from_millis(ms)),
         fail_fast: args.fail_fast,
         new_waits: ci,
@@ -286,7 +312,7 @@ fn decide(context: &Context, args: &Args, project: &Project) -> Settings {
             env!("CARGO_PKG_VERSION"),
             project.tree.describe()
         ),
-        provenance: provenance(&project.root, args.at.as_deref()),
+        provenance,
     }
 }
 

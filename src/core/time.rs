@@ -1,6 +1,8 @@
 //! The wall clock, as a trait so that tests and replays can hold it still.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Something that knows the time. Only the command line owns the real one.
 pub trait Clock: Send + Sync {
@@ -13,6 +15,19 @@ pub trait Clock: Send + Sync {
 pub fn rfc3339(time: Timestamp) -> String {
     // Rounding to a second only fails at the ends of the calendar, where the time itself is as good.
     time.round(jiff::Unit::Second).unwrap_or(time).to_string()
+}
+
+/// The day of a time, in UTC, as `2026-12-31`.
+#[must_use]
+pub fn day(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::UTC).date().to_string()
+}
+
+/// Reads a day written as `2026-12-31`; `None` for anything else.
+#[must_use]
+pub fn parse_day(text: &str) -> Option<String> {
+    let day: Date = text.parse().ok()?;
+    (day.to_string() == text).then(|| text.to_owned())
 }
 
 /// Reads a duration written as `250ms`, `60s`, `2m` or `1h`, in milliseconds; `None` for anything else.
@@ -36,6 +51,16 @@ pub fn parse_duration_ms(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days() {
+        assert_eq!(parse_day("2026-12-31").as_deref(), Some("2026-12-31"));
+        for bad in ["", "2026-13-01", "2026-2-1", "2026-02-30", "31.12.2026", "2026-12-31T00:00", "tomorrow"] {
+            assert_eq!(parse_day(bad), None, "{bad}");
+        }
+        let last = Timestamp::from_second(1_798_761_599).expect("a time");
+        assert_eq!(day(last), "2026-12-31");
+    }
 
     #[test]
     fn durations() {

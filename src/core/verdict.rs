@@ -139,9 +139,30 @@ pub struct SampleOutcome {
     pub cost_usd: Option<f64>,
     /// Where the answer came from.
     pub source: Option<AnswerSource>,
+    /// When a replayed answer was recorded, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<String>,
     /// Why there is no answer, or why the sample failed beyond its expectations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// A case that is known to fail for a while: it is run and shown, and decides nothing until a day is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// The last day on which it holds, `2026-12-31`, in UTC.
+    pub until: String,
+    /// Why; empty where nobody says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl Quarantine {
+    /// Whether it holds on a day, written the same way.
+    #[must_use]
+    pub fn holds(&self, today: &str) -> bool {
+        today <= self.until.as_str()
+    }
 }
 
 /// What became of a case on a model, with all its samples.
@@ -160,6 +181,9 @@ pub struct Outcome {
     /// Whether some samples passed and some failed.
     #[serde(default)]
     pub flaky: bool,
+    /// The quarantine that it is in, where that is not over: then the verdict does not decide the exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
     /// Why, in a sentence; empty where the verdict says it all.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -210,6 +234,9 @@ pub struct Summary {
     pub verdicts: BTreeMap<Verdict, u64>,
     /// How many had samples of both kinds.
     pub flaky: u64,
+    /// How many are in quarantine, whatever their verdict.
+    #[serde(default)]
+    pub quarantined: u64,
     /// Answers that were cut off at the limit on tokens.
     #[serde(default)]
     pub cut_off: u64,
@@ -244,6 +271,7 @@ impl Summary {
     pub fn add(&mut self, outcome: &Outcome) {
         *self.verdicts.entry(outcome.verdict).or_default() += 1;
         self.flaky += u64::from(outcome.flaky);
+        self.quarantined += u64::from(outcome.quarantine.is_some());
         for sample in &outcome.samples {
             self.cut_off += u64::from(sample.finish_reason == Some(FinishReason::Length));
             self.input_tokens += sample.usage.input.unwrap_or(0);

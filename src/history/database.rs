@@ -278,7 +278,7 @@ fn run_values(run: &RunRow) -> Vec<Value> {
     ];
     values.extend(counts.map(count));
     values.extend([Value::Real(summary.cost_usd), Value::Real(summary.recorded_cost_usd)]);
-    values.extend([count(summary.unpriced), Value::Real(summary.seconds)]);
+    values.extend([count(summary.unpriced), Value::Real(summary.seconds), count(summary.quarantined)]);
     values
 }
 

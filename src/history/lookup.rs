@@ -21,13 +21,15 @@ pub(super) struct Lookup<'w> {
     folder: PathBuf,
     walk: &'w Walk,
     known: Known,
+    /// A file that was needed, and that the clone does not hold.
+    pub(super) lacks: Option<TreePath>,
     /// What the configuration says of the models, by its content and the models.
     configs: HashMap<(Oid, BTreeSet<ModelAlias>), String>,
 }
 
 impl<'w> Lookup<'w> {
     pub(super) fn new(folder: &Path, walk: &'w Walk) -> Self {
-        Self { folder: folder.to_owned(), walk, known: Known::default(), configs: HashMap::new() }
+        Self { folder: folder.to_owned(), walk, known: Known::default(), lacks: None, configs: HashMap::new() }
     }
 
     /// git's name for what is at a path.
@@ -64,6 +66,8 @@ impl<'w> Lookup<'w> {
     pub(super) fn load(&mut self, place: usize, name: &PromptName) -> Option<State> {
         self.at(place, &template_path(name))?;
         let mut state = State::at_commit(&self.folder, &self.walk.hash(place), name);
+        let mut read = state.needs.reads.keys();
+        self.lacks = self.lacks.take().or_else(|| read.find(|p| self.walk.lacks(place, p, &mut self.known)).cloned());
         let folder = self.at(place, &folder_of(SNAPSHOTS, name));
         state.parts.snapshots = files_in(self.walk, folder);
         Some(state)

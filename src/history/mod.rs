@@ -28,4 +28,4 @@ pub use record::RunRow;
 pub use state::{Loaded, Needs, State, alone, template_path};
 pub use trend::{By, Point, Trend, TrendRow, trends};
 pub use versions::{Change, Entry, Figures, Told, Versions, changes, lines};
-pub use walk::{About, Walk, WalkError};
+pub use walk::{About, Walk, WalkError, about};

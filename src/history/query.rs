@@ -144,6 +144,8 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
             planned: named("planned")?,
             verdicts,
             flaky: named("flaky")?,
+            // Runs of before there was such a thing.
+            quarantined: named("quarantined").unwrap_or(0),
             cut_off: named("cut_off")?,
             calls_made: named("calls_made")?,
             replayed: named("replayed")?,

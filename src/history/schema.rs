@@ -8,7 +8,8 @@ use super::database::HistoryError;
 const APPLICATION: i64 = 0x7063_746c;
 
 /// One step for each version of the schema. A step that was released is never changed: another one is added.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
     started TEXT NOT NULL,
@@ -66,7 +67,9 @@ CREATE TABLE results (
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX results_by_prompt ON results (prompt);
-"];
+",
+    "ALTER TABLE runs ADD COLUMN quarantined INTEGER NOT NULL DEFAULT 0;",
+];
 
 /// What a database is, as its head says.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::plan::{Overrides, Plan, Workspace};
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::{ENDING as TEMPLATE, PROMPTS, Prompt};
 use crate::run::Prepared;
-use crate::tree::{CommitTree, Only, Reads, Traced, Tree};
+use crate::tree::{CommitTree, Nothing, Only, Reads, Traced, Tree};
 
 /// A prompt with its cases, compiled and planned.
 pub struct Loaded {
@@ -189,7 +189,7 @@ impl State {
         match CommitTree::open(folder, hash) {
             Ok(tree) => Self::load(&(Arc::new(tree) as Arc<dyn Tree>), name),
             Err(error) => {
-                let nothing: Arc<dyn Tree> = Arc::new(Nothing);
+                let nothing: Arc<dyn Tree> = Arc::new(Nothing::at("nothing"));
                 Self::broken(&nothing, name, error.to_string(), &Reads::new())
             }
         }
@@ -299,21 +299,4 @@ fn sentence(problems: Problems) -> String {
         _ => String::new(),
     };
     if more > 0 { format!("{at}{message} (and {more} more)") } else { format!("{at}{message}") }
-}
-
-/// The tree of a commit that cannot be opened.
-struct Nothing;
-
-impl Tree for Nothing {
-    fn describe(&self) -> String {
-        "nothing".into()
-    }
-
-    fn list(&self, _: &TreePath) -> Result<Vec<TreePath>, crate::tree::TreeError> {
-        Ok(Vec::new())
-    }
-
-    fn read(&self, path: &TreePath, _: u64) -> Result<Vec<u8>, crate::tree::TreeError> {
-        Err(crate::tree::TreeError::Missing(path.clone()))
-    }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::core::event::{Event, Listener as _, Provenance};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::record::Usage;
-use crate::core::verdict::{Detail, Exit, Outcome, SampleOutcome, SnapshotState};
+use crate::core::verdict::{Detail, Exit, Outcome, Quarantine, SampleOutcome, SnapshotState};
 use crate::history::{By, trends};
 use crate::run::Mode;
 
@@ -23,6 +23,7 @@ fn outcome(digest: &str, case: &str, (pass, fail): (u32, u32), source: AnswerSou
         latency_ms: Some(u64::from(number) * 10 + 10),
         cost_usd: Some(0.5),
         source: Some(source),
+        recorded_at: None,
         reason: None,
     };
     Outcome {
@@ -32,6 +33,7 @@ fn outcome(digest: &str, case: &str, (pass, fail): (u32, u32), source: AnswerSou
         tags: Vec::new(),
         verdict: if pass > 0 { Verdict::Passed } else { Verdict::Failed },
         flaky: pass > 0 && fail > 0,
+        quarantine: None,
         reason: String::new(),
         prompt_version: Some("1.0.0".into()),
         prompt_digest: digest.repeat(64),
@@ -181,6 +183,21 @@ fn a_database_that_cannot_be_believed_is_moved_aside() {
     let trigger = "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs; END";
     assert!(is_replaced(told(trigger)), "what it defines is not run");
     assert!(is_replaced(told("PRAGMA user_version = -3")));
+}
+
+#[test]
+fn an_older_database_is_read_and_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    append(folder.path(), &run(Vec::new())).expect("written");
+    let older = "ALTER TABLE runs DROP COLUMN quarantined; PRAGMA user_version = 1";
+    Connection::open(folder.path().join(DATABASE)).and_then(|c| c.execute_batch(older)).expect("told");
+    assert_eq!(reopened(folder.path()).runs(9).expect("read")[0].summary.quarantined, 0);
+    let mut outcome = outcome("a", "one", (0, 1), LIVE);
+    outcome.quarantine = Some(Quarantine { until: "2026-12-31".into(), reason: String::new() });
+    assert!(append(folder.path(), &run(vec![outcome])).expect("written").is_none(), "nothing is moved aside");
+    let counts: Vec<u64> =
+        reopened(folder.path()).runs(9).expect("read").iter().map(|run| run.summary.quarantined).collect();
+    assert_eq!(counts, [1, 0]);
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl<'w> Versions<'w> {
         let mut pending: HashMap<usize, There> = HashMap::new();
         if !self.walk.nodes.is_empty() {
             let head = self.lookup.load(0, name).map(Arc::new);
+            self.check_whole()?;
             if let Some(entry) = working.and_then(|tree| Self::uncommitted(tree, name, head.as_ref()))
                 && each(entry).is_break()
             {
@@ -130,6 +131,7 @@ impl<'w> Versions<'w> {
                     None => self.lookup.load_parent(place, *parent, &name).map(Arc::new),
                 })
                 .collect();
+            self.check_whole()?;
             // Read and found to be the same, though a file is another: a comment in the configuration.
             let same = before.iter().position(|other| match (other, &there) {
                 (Some(old), Some(new)) => old.name == new.name && old.parts == new.parts,
@@ -154,6 +156,11 @@ impl<'w> Versions<'w> {
             }
         }
         Ok(())
+    }
+
+    /// What a partial clone left out is no change of the prompt.
+    fn check_whole(&mut self) -> Result<(), WalkError> {
+        self.lookup.lacks.take().map_or(Ok(()), |path| Err(WalkError::Promised(path)))
     }
 
     /// Whether a parent has the very files that the state was read from.
@@ -191,7 +198,7 @@ impl<'w> Versions<'w> {
 
     fn entry(&self, place: usize, there: There, old: There) -> Result<Option<Entry>, WalkError> {
         let about = Some(self.walk.about(place)?);
-        let cut = self.walk.nodes[place].cut || self.walk.nodes[place].parents.is_empty() && self.walk.is_shallow();
+        let cut = self.walk.nodes[place].cut || self.walk.ends().contains(&place);
         let Some(state) = there else {
             // It was removed: the entry shows what was.
             let Some(old) = old else { return Ok(None) };

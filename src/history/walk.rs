@@ -1,15 +1,20 @@
 //! The commits of a repository, newest first, and where the files of a project were in each: by git's names for their
 //! contents, without reading them. The only place beside `tree` that knows git.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{Commit, DiffFindOptions, DiffOptions, ErrorCode, ObjectType, Oid, Repository, Sort};
+use git2::{Commit, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository, Sort};
 use jiff::Timestamp;
 
 use crate::core::path::TreePath;
-use crate::tree::{CommitError, open_repository};
+use crate::tree::{RepositoryError, TreeError, is_partial, open_repository, resolve};
+
+/// The mode of a symbolic link in a git tree.
+const LINK: i32 = 0o120_000;
+/// How many links are followed one after the other.
+const MAX_LINKS: usize = 16;
 
 /// Who made a commit, when, and what they say of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +34,10 @@ pub struct About {
 pub enum WalkError {
     /// There is no commit to begin at.
     #[error(transparent)]
-    Commit(#[from] CommitError),
+    Commit(#[from] RepositoryError),
+    /// A clone that leaves contents out does not hold something that is needed.
+    #[error("{}", TreeError::Promised(.0.clone()))]
+    Promised(TreePath),
     /// git said no.
     #[error("the history could not be read: {0}")]
     Unreadable(String),
@@ -69,7 +77,10 @@ pub struct Walk {
     /// The commits.
     pub nodes: Arc<Vec<Node>>,
     places: Arc<HashMap<Oid, usize>>,
-    shallow: bool,
+    /// Where a shallow clone ends, by places in the walk.
+    ends: Arc<BTreeSet<usize>>,
+    /// Whether contents may be missing.
+    partial: bool,
 }
 
 impl Walk {
@@ -94,24 +105,29 @@ impl Walk {
             let commit = repository.find_commit(id)?;
             let parents: Vec<usize> = commit.parent_ids().filter_map(|id| places.get(&id).copied()).collect();
             let cut = parents.len() < commit.parent_count();
-            let top = *tops.entry(commit.tree_id()).or_insert_with(|| top_of(&repository, &commit, &prefix));
+            let top = match tops.get(&commit.tree_id()) {
+                Some(known) => *known,
+                None => top_of(&repository, &commit, &prefix)?,
+            };
+            tops.insert(commit.tree_id(), top);
             nodes.push(Node { id, parents, cut, top });
         }
-        let shallow = repository.is_shallow();
-        Ok(Self { repository, nodes: Arc::new(nodes), places: Arc::new(places), shallow })
+        let ends = shallow_ends(&repository).iter().filter_map(|id| places.get(id).copied()).collect();
+        let (nodes, places, ends) = (Arc::new(nodes), Arc::new(places), Arc::new(ends));
+        Ok(Self { partial: is_partial(&repository), repository, nodes, places, ends })
     }
 
     /// The same walk for another thread: what was read is shared.
     pub fn again(&self) -> Result<Self, WalkError> {
         let repository = Repository::open(self.repository.path())?;
-        let (nodes, places) = (Arc::clone(&self.nodes), Arc::clone(&self.places));
-        Ok(Self { repository, nodes, places, shallow: self.shallow })
+        let (nodes, places, ends) = (Arc::clone(&self.nodes), Arc::clone(&self.places), Arc::clone(&self.ends));
+        Ok(Self { repository, nodes, places, ends, partial: self.partial })
     }
 
-    /// Whether the repository does not hold all of its history.
+    /// The commits before which a shallow clone holds nothing, by their places.
     #[must_use]
-    pub fn is_shallow(&self) -> bool {
-        self.shallow
+    pub fn ends(&self) -> &BTreeSet<usize> {
+        &self.ends
     }
 
     /// The hash of a commit.
@@ -128,15 +144,7 @@ impl Walk {
 
     /// Who made a commit, when, and why.
     pub fn about(&self, place: usize) -> Result<About, WalkError> {
-        let commit = self.repository.find_commit(self.nodes[place].id)?;
-        let author = commit.author();
-        let date = Timestamp::from_second(author.when().seconds()).map(|time| time.to_string()).unwrap_or_default();
-        Ok(About {
-            commit: commit.id().to_string(),
-            date,
-            author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
-            summary: commit.summary_bytes().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
-        })
+        Ok(about_commit(&self.repository.find_commit(self.nodes[place].id)?))
     }
 
     /// Whether two commits have the same project, file for file.
@@ -154,32 +162,56 @@ impl Walk {
         self.nodes[place].top.prompts
     }
 
-    /// git's name for what is at a path of the project: a file or a folder.
+    /// git's name for what is at a path of the project: a file or a folder. A link to a file is that file.
     pub(super) fn at(&self, place: usize, path: &TreePath, known: &mut Known) -> Option<Oid> {
-        let top = &self.nodes[place].top;
-        let (first, rest) = path.as_str().split_once('/').unwrap_or((path.as_str(), ""));
-        let folder = match first {
-            "prompts" => top.prompts,
-            "fixtures" => top.fixtures,
-            "snapshots" => top.snapshots,
-            "promptctl.yaml" => return top.config,
-            _ => return self.below(top.root?, path.as_str(), known),
-        };
-        if rest.is_empty() { folder } else { self.below(folder?, rest, known) }
+        let mut path = path.clone();
+        for _ in 0..MAX_LINKS {
+            let top = &self.nodes[place].top;
+            let (first, rest) = path.as_str().split_once('/').unwrap_or((path.as_str(), ""));
+            let folder = match first {
+                "prompts" => top.prompts,
+                "fixtures" => top.fixtures,
+                "snapshots" => top.snapshots,
+                "promptctl.yaml" => return top.config,
+                _ => top.root,
+            };
+            let found = match (first, rest) {
+                ("prompts" | "fixtures" | "snapshots", "") => return folder,
+                ("prompts" | "fixtures" | "snapshots", rest) => self.below(folder?, rest, known)?,
+                _ => self.below(folder?, path.as_str(), known)?,
+            };
+            match found {
+                (id, false) => return Some(id),
+                (id, true) => path = path.parent().join(&self.target(id)?).ok()?,
+            }
+        }
+        None
     }
 
-    fn below(&self, folder: Oid, path: &str, known: &mut Known) -> Option<Oid> {
+    /// Whether a commit has something at a path that this clone does not hold.
+    pub(super) fn lacks(&self, place: usize, path: &TreePath, known: &mut Known) -> bool {
+        self.partial
+            && self.at(place, path, known).is_some_and(|id| self.repository.odb().is_ok_and(|odb| !odb.exists(id)))
+    }
+
+    /// Where a link leads.
+    fn target(&self, link: Oid) -> Option<String> {
+        String::from_utf8(self.repository.find_blob(link).ok()?.content().to_vec()).ok()
+    }
+
+    /// What is at a path below a folder, and whether it is a link.
+    fn below(&self, folder: Oid, path: &str, known: &mut Known) -> Option<(Oid, bool)> {
         if let Some(found) = known.0.get(&(folder, path.to_owned())) {
             return *found;
         }
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         let entry = self.repository.find_tree(folder).ok().and_then(|tree| {
             let entry = tree.get_name(first)?;
-            Some((entry.id(), entry.kind()))
+            Some((entry.id(), entry.kind(), entry.filemode() == LINK))
         });
         let found = match entry {
-            Some((id, _)) if rest.is_empty() => Some(id),
-            Some((id, Some(ObjectType::Tree))) => self.below(id, rest, known),
+            Some((id, _, is_link)) if rest.is_empty() => Some((id, is_link)),
+            Some((id, Some(ObjectType::Tree), _)) => self.below(id, rest, known),
             _ => None,
         };
         known.0.insert((folder, path.to_owned()), found);
@@ -206,36 +238,55 @@ impl Walk {
 
 /// What was looked up already, by folder and path below it.
 #[derive(Default)]
-pub(super) struct Known(HashMap<(Oid, String), Option<Oid>>);
+pub(super) struct Known(HashMap<(Oid, String), Option<(Oid, bool)>>);
 
-fn resolve(repository: &Repository, revision: &str) -> Result<Oid, CommitError> {
-    let found = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
-    found.map(|commit| commit.id()).map_err(|error| CommitError::NoCommit {
-        revision: revision.to_owned(),
-        reason: match error.code() {
-            ErrorCode::NotFound => "no branch, tag or hash is called so".to_owned(),
-            _ => error.message().to_owned(),
-        },
-    })
+/// Who made a commit, when, and why.
+pub fn about(folder: &Path, revision: &str) -> Result<About, WalkError> {
+    let (repository, _) = open_repository(folder)?;
+    let id = resolve(&repository, revision)?;
+    Ok(about_commit(&repository.find_commit(id)?))
 }
 
-fn top_of(repository: &Repository, commit: &Commit<'_>, prefix: &str) -> Top {
-    let root = commit.tree().ok().and_then(|tree| {
-        if prefix.is_empty() {
-            return Some(tree);
-        }
-        let entry = tree.get_path(Path::new(prefix)).ok()?;
-        repository.find_tree(entry.id()).ok()
-    });
-    let Some(root) = root else { return Top::default() };
+fn about_commit(commit: &Commit<'_>) -> About {
+    let author = commit.author();
+    let date = Timestamp::from_second(author.when().seconds()).map(|time| time.to_string()).unwrap_or_default();
+    About {
+        commit: commit.id().to_string(),
+        date,
+        author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+        summary: commit.summary_bytes().map(String::from_utf8_lossy).unwrap_or_default().into_owned(),
+    }
+}
+
+/// The commits whose parents a shallow clone left out. git lists them in a file that all its worktrees share.
+fn shallow_ends(repository: &Repository) -> Vec<Oid> {
+    let text = std::fs::read_to_string(repository.commondir().join("shallow")).unwrap_or_default();
+    text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()
+}
+
+/// What the project's folder held at a commit. A folder that was not there yet held nothing; one that a partial clone
+/// left out is no such folder.
+fn top_of(repository: &Repository, commit: &Commit<'_>, prefix: &str) -> Result<Top, WalkError> {
+    let partial = |_| {
+        let reason = "this is a partial clone that left out folders of old commits; `git fetch --refetch --no-filter` \
+                      fetches all of them";
+        WalkError::Unreadable(reason.to_owned())
+    };
+    let mut root = commit.tree().map_err(partial)?;
+    for part in prefix.split('/').filter(|part| !part.is_empty()) {
+        let Some(id) = root.get_name(part).filter(|e| e.kind() == Some(ObjectType::Tree)).map(|e| e.id()) else {
+            return Ok(Top::default());
+        };
+        root = repository.find_tree(id).map_err(partial)?;
+    }
     let at = |name: &str| root.get_name(name).map(|entry| entry.id());
-    Top {
+    Ok(Top {
         root: Some(root.id()),
         config: at("promptctl.yaml"),
         prompts: at("prompts"),
         fixtures: at("fixtures"),
         snapshots: at("snapshots"),
-    }
+    })
 }
 
 /// Lines that were added and removed between two texts.

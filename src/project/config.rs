@@ -126,6 +126,20 @@ pub struct Defaults {
 pub struct Recordings {
     /// Whether the rendered request stands in the line.
     pub requests: bool,
+    /// When an answer is old.
+    pub max_age: MaxAge,
+}
+
+/// When a recorded answer is old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MaxAge {
+    /// Nobody said: after a usual time, and only a person is told.
+    #[default]
+    Usual,
+    /// Never.
+    Off,
+    /// After so many days.
+    Days(u32),
 }
 
 /// A whole `promptctl.yaml`.
@@ -198,7 +212,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
         decoder.error(fields.span.clone(), "the project has no model; name one under `models:`");
     }
     let defaults = decode_defaults(&mut decoder, fields.get("defaults"), &models);
-    let recordings = Recordings { requests: decode_recordings(&mut decoder, fields.get("recordings")) };
+    let recordings = decode_recordings(&mut decoder, fields.get("recordings"));
     let unasserted = fields.get("unasserted").is_some_and(|node| decode_unasserted(&mut decoder, node));
     let policies = [("warn", false), ("strict", true)];
     let policy = fields.get("version-policy").and_then(|node| decoder.choice(node, "version-policy", &policies));
@@ -210,11 +224,31 @@ pub(crate) fn decode_unasserted(decoder: &mut Decoder<'_>, node: &Node) -> bool 
     decoder.choice(node, "unasserted", &[("allow", true), ("error", false)]).unwrap_or(false)
 }
 
-fn decode_recordings(decoder: &mut Decoder<'_>, node: Option<&Node>) -> bool {
-    node.and_then(|node| decoder.fields(node, "recordings", &["requests"]))
-        .and_then(|fields| fields.get("requests"))
-        .and_then(|node| decoder.bool(node, "requests"))
-        .unwrap_or(true)
+fn decode_recordings(decoder: &mut Decoder<'_>, node: Option<&Node>) -> Recordings {
+    let mut recordings = Recordings { requests: true, max_age: MaxAge::Usual };
+    let fields = node.and_then(|node| decoder.fields(node, "recordings", &["requests", "max-age"]));
+    let Some(fields) = fields else { return recordings };
+    if let Some(node) = fields.get("requests") {
+        recordings.requests = decoder.bool(node, "requests").unwrap_or(true);
+    }
+    if let Some(node) = fields.get("max-age") {
+        recordings.max_age = decode_max_age(decoder, node).unwrap_or_default();
+    }
+    recordings
+}
+
+/// Reads `max-age: 90d`, or `off`.
+fn decode_max_age(decoder: &mut Decoder<'_>, node: &Node) -> Option<MaxAge> {
+    let text = decoder.text(node, "max-age")?;
+    let days = text.strip_suffix('d').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    match (text.as_str(), days.and_then(|digits| digits.parse().ok())) {
+        ("off", _) => Some(MaxAge::Off),
+        (_, Some(days @ 1..=36_500)) => Some(MaxAge::Days(days)),
+        _ => {
+            decoder.error(node.span.clone(), format!("max-age is `{text}`; write days, such as 90d, or `off`"));
+            None
+        }
+    }
 }
 
 fn decode_defaults(decoder: &mut Decoder<'_>, node: Option<&Node>, models: &[ModelEntry]) -> Defaults {

@@ -6,9 +6,9 @@ mod prices;
 mod settings;
 
 pub use config::{
-    CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Recordings, Spans, common_model_keys, decode_duration,
+    CONFIG_FILE, Config, Defaults, Limits, MaxAge, ModelEntry, Recordings, Spans, common_model_keys, decode_duration,
 };
 pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
-pub use discovery::{DiscoveryError, find_root};
+pub use discovery::{DiscoveryError, Root, find_project, find_root};
 pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};
 pub use settings::{Compare, Redaction, RedactionTarget, SnapshotSettings, decode_snapshot};

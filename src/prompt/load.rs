@@ -18,7 +18,7 @@ use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::conflict_marker;
 use crate::project::Config;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeError};
 
 /// The folder that holds the prompts.
 pub const PROMPTS: &str = "prompts";
@@ -240,12 +240,23 @@ impl Loader<'_> {
                 let outside = name.starts_with('/') || name.split('/').any(|part| part == "..");
                 let problem = if outside && TreePath::new(&format!("{PROMPTS}/{name}")).is_err() {
                     format!("`{name}` leaves the project; a template can reach files below {PROMPTS}/ only")
+                } else if let Some(why) = self.beyond_reach(&join_names(name, key)) {
+                    why
                 } else {
                     let hint = did_you_mean(name, self.templates.keys().map(String::as_str));
                     format!("there is no template `{PROMPTS}/{name}`{hint}")
                 };
                 self.problems.error(Place::span(&template.source, span), problem);
             }
+        }
+    }
+
+    /// Why a template is not in the list though something stands at its place.
+    fn beyond_reach(&self, key: &str) -> Option<String> {
+        let path = TreePath::new(&format!("{PROMPTS}/{key}")).ok()?;
+        match self.tree.read(&path, MAX_TEMPLATE) {
+            Err(error @ TreeError::Submodule(_)) => Some(error.to_string()),
+            _ => None,
         }
     }
 

@@ -45,7 +45,9 @@ fn held(summary: &Summary) -> (u64, u64) {
 /// The verdicts that a run came to, and what else is worth a word.
 fn verdicts(run: &RunRow) -> String {
     let counts = Verdict::ALL.into_iter().map(|verdict| (run.summary.count(verdict), verdict.name()));
-    let counts = counts.chain([(run.summary.flaky, "flaky")]).filter(|(count, _)| *count > 0);
+    let counts = counts
+        .chain([(run.summary.flaky, "flaky"), (run.summary.quarantined, "quarantined")])
+        .filter(|(count, _)| *count > 0);
     let mut words: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
     match run.exit_code {
         Some(130) => words.push("interrupted".to_owned()),

@@ -71,8 +71,13 @@ impl<'a> HumanReport<'a> {
             terminal_line(outcome.case.as_str()),
             outcome.model
         );
+        let held = outcome.quarantine.as_ref().map(|quarantine| {
+            let reason = if quarantine.reason.is_empty() { String::new() } else { format!(": {}", quarantine.reason) };
+            terminal_line(&format!(" (in quarantine until {}{reason})", quarantine.until)).into_owned()
+        });
         let place = outcome.detail.place.as_ref().map(|(path, line)| format!("  {}:{line}", terminal_line(path)));
-        writeln!(self.out, "{verdict} {}{}", self.style.bold(&name), self.style.dim(&place.unwrap_or_default()))?;
+        let (held, place) = (self.style.yellow(&held.unwrap_or_default()), self.style.dim(&place.unwrap_or_default()));
+        writeln!(self.out, "{verdict} {}{held}{place}", self.style.bold(&name))?;
         match outcome.verdict {
             Verdict::Failed => self.failed(outcome)?,
             _ if !outcome.reason.is_empty() => writeln!(self.out, "    {}", indented(&outcome.reason))?,
@@ -85,6 +90,12 @@ impl<'a> HumanReport<'a> {
                 "    {}",
                 self.style.yellow(&format!("flaky: {passed} of {} samples passed", outcome.samples.len()))
             )?;
+            let failing = outcome.samples.iter().find(|sample| sample.verdict == Verdict::Failed);
+            if let Some(sample) = failing.filter(|_| outcome.verdict != Verdict::Failed) {
+                writeln!(self.out, "    sample {}:", sample.sample)?;
+                self.reasons(sample)?;
+                self.answer(Some(sample))?;
+            }
         }
         if let Some(difference) = &outcome.detail.difference {
             let mut text = Vec::new();
@@ -113,15 +124,21 @@ impl<'a> HumanReport<'a> {
             let passed = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
             writeln!(self.out, "    {passed} of {} samples passed; sample {}:", outcome.samples.len(), sample.sample)?;
         }
+        self.reasons(sample)?;
+        if outcome.detail.difference.is_none() {
+            self.answer(Some(sample))?;
+        }
+        Ok(())
+    }
+
+    /// Why a sample fails.
+    fn reasons(&mut self, sample: &SampleOutcome) -> io::Result<()> {
         if let Some(reason) = &sample.reason {
             writeln!(self.out, "    {} {}", self.style.red("✗"), indented(reason))?;
         }
         for checked in sample.expectations.iter().filter(|checked| !checked.pass) {
             let line = format!("{}: {}", checked.kind, checked.reason);
             writeln!(self.out, "    {} {}", self.style.red("✗"), indented(&line))?;
-        }
-        if outcome.detail.difference.is_none() {
-            self.answer(Some(sample))?;
         }
         Ok(())
     }
@@ -167,6 +184,9 @@ impl<'a> HumanReport<'a> {
         }
         if summary.flaky > 0 {
             facts.push(format!("{} flaky", summary.flaky));
+        }
+        if summary.quarantined > 0 {
+            facts.push(format!("{} in quarantine", summary.quarantined));
         }
         if summary.cut_off > 0 {
             facts.push(format!("{} cut off at the limit on tokens", counted(summary.cut_off, "answer", "answers")));

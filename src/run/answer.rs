@@ -37,8 +37,8 @@ impl Skip {
 /// What there is to a request.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
-    /// An answer.
-    Here(Box<Response>, AnswerSource),
+    /// An answer; of one that is replayed, when it was recorded.
+    Here(Box<Response>, AnswerSource, Option<String>),
     /// An answer to another request of the same case.
     Stale(Box<Line>),
     /// Nothing.

@@ -193,7 +193,7 @@ impl Asking<'_> {
                 Err(refused @ JournalError::Secret { .. }) => return Ok(Answer::Fault(refused.to_string())),
             }
         }
-        Ok(Answer::Here(Box::new(response), AnswerSource::Live))
+        Ok(Answer::Here(Box::new(response), AnswerSource::Live, None))
     }
 
     fn send(&self, told: Told) {

@@ -18,7 +18,7 @@ use super::tally::Tally;
 use super::wanted::{Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
 use crate::core::problem::{Place, Problem, Problems};
-use crate::core::time::Clock;
+use crate::core::time::{Clock, day};
 use crate::core::verdict::{AnswerSource, Exit, Summary, Verdict};
 use crate::model::{Client, Lane, Permissions, Variables};
 use crate::plan::{Item, Plan};
@@ -109,7 +109,7 @@ impl Run<'_> {
         let begun = Instant::now();
         self.load_recordings()?;
         let planned = self.plan.items.len() as u64;
-        let mut tally = Tally::new(planned, self.settings.max_cost);
+        let mut tally = Tally::new(planned, self.settings, self.clock.now());
         if self.settings.confirms {
             self.confirm(&mut tally, listener)?;
         } else {
@@ -117,6 +117,9 @@ impl Run<'_> {
         }
         for verdict in Verdict::ALL {
             tally.summary.verdicts.entry(verdict).or_default();
+        }
+        for note in tally.old_answers() {
+            listener.on(&Event::Noted(note))?;
         }
         if self.stop.is_interrupted() {
             listener.on(&Event::Noted("interrupted; the same command goes on from here".to_owned()))?;
@@ -309,6 +312,7 @@ impl Run<'_> {
             index: self.snapshots.0,
             tree: self.snapshots.1,
             root: self.root.filter(|_| self.settings.writes),
+            today: day(self.clock.now()),
         };
         let items = &self.plan.items;
         let mut next = 0;
@@ -355,7 +359,7 @@ impl Run<'_> {
 
     fn recorded(&self, item: &Item, sample: u32, key: &crate::core::names::RequestKey) -> Result<Answer, Problems> {
         if let Some(line) = recorded(self.prepared, self.store, item, key)? {
-            return Ok(Answer::Here(Box::new(line.response), AnswerSource::Recorded));
+            return Ok(Answer::Here(Box::new(line.response), AnswerSource::Recorded, Some(line.recorded_at)));
         }
         let workspace = &self.prepared.workspace;
         let case = &workspace.cases.list[item.case];
@@ -443,7 +447,7 @@ impl Run<'_> {
         for note in tally.add(&outcome, problem, entry) {
             listener.on(&Event::Noted(note))?;
         }
-        if self.settings.fail_fast && outcome.verdict == Verdict::Failed {
+        if self.settings.fail_fast && outcome.verdict == Verdict::Failed && outcome.quarantine.is_none() {
             self.stop.fail();
         }
         listener.on(&Event::Finished(Box::new(outcome)))

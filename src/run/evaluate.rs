@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::answer::Answer;
 use super::prepared::Prepared;
-use super::settings::{Settings, SnapshotPolicy};
+use super::settings::{FlakyResult, Settings, SnapshotPolicy};
 use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
 use crate::core::record::{FinishReason, Price, Request, Response};
@@ -26,6 +26,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) tree: &'a dyn Tree,
     /// Where snapshots are written; `None` where nothing may be.
     pub(super) root: Option<&'a Path>,
+    /// The day of the run, as `2026-12-31`.
+    pub(super) today: String,
 }
 
 /// An outcome, and what is wrong with the project that showed only now.
@@ -44,6 +46,7 @@ impl Evaluator<'_> {
             tags: case.tags.to_vec(),
             verdict: Verdict::Passed,
             flaky: false,
+            quarantine: case.quarantine.as_deref().filter(|quarantine| quarantine.holds(&self.today)).cloned(),
             reason: String::new(),
             prompt_version: prompt.front.version.as_ref().map(ToString::to_string),
             prompt_digest: prompt.digest.clone(),
@@ -95,10 +98,11 @@ impl Evaluator<'_> {
         outcome.flaky = passes > 0 && passes < count;
         #[expect(clippy::cast_precision_loss, reason = "at most a thousand samples")]
         let rate = passes as f64 / count as f64;
-        let failed = if self.settings.confirms && case.min_pass_rate >= 1.0 {
-            rate <= 0.5
-        } else {
-            rate + 1e-9 < case.min_pass_rate
+        let failed = match self.settings.flaky {
+            FlakyResult::Pass => passes == 0,
+            FlakyResult::Fail => passes < count,
+            FlakyResult::AsRate if self.settings.confirms && case.min_pass_rate >= 1.0 => rate <= 0.5,
+            FlakyResult::AsRate => rate + 1e-9 < case.min_pass_rate,
         };
         if failed {
             outcome.verdict = Verdict::Failed;
@@ -141,7 +145,7 @@ impl Evaluator<'_> {
         for (index, (sample, answer)) in outcome.samples.iter_mut().zip(answers).enumerate() {
             if index == chosen {
                 sample.snapshot = state;
-            } else if let (Answer::Here(response, _), Some(accepted)) = (answer, &accepted) {
+            } else if let (Answer::Here(response, ..), Some(accepted)) = (answer, &accepted) {
                 let own = Golden::new(response, case.compare, &case.snapshot);
                 sample.snapshot = if own.matches(accepted) { SnapshotState::Matches } else { SnapshotState::Differs };
             } else if accepted.is_none() {
@@ -246,9 +250,10 @@ pub(super) fn check_sample(
         latency_ms: None,
         cost_usd: None,
         source: None,
+        recorded_at: None,
         reason: answer.reason(),
     };
-    let Answer::Here(response, source) = answer else { return sample };
+    let Answer::Here(response, source, recorded_at) = answer else { return sample };
     let cost_usd = price.and_then(|price| price.cost(&response.usage));
     let subject = Subject { response, cost_usd };
     sample.expectations = bound.iter().map(|bound| bound.check(&subject)).collect();
@@ -265,6 +270,7 @@ pub(super) fn check_sample(
     sample.latency_ms = response.latency_ms;
     sample.cost_usd = cost_usd;
     sample.source = Some(*source);
+    sample.recorded_at.clone_from(recorded_at);
     sample
 }
 
@@ -304,7 +310,7 @@ fn commonest(answers: &[Answer]) -> Option<(usize, &Response)> {
     let responses: Vec<&Response> = answers
         .iter()
         .filter_map(|answer| match answer {
-            Answer::Here(response, _) => Some(&**response),
+            Answer::Here(response, ..) => Some(&**response),
             _ => None,
         })
         .collect();

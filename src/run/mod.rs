@@ -17,6 +17,6 @@ mod wanted;
 
 pub use engine::{Run, RunError, RunResult};
 pub use prepared::Prepared;
-pub use settings::{Mode, Settings, SnapshotPolicy};
+pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;
 pub use wanted::{Forecast, Missing, Wanted};

@@ -28,7 +28,7 @@ impl Prepared {
         let case = &self.workspace.cases.list[case];
         let bound = self.bind(case)?;
         let any_finish = self.expectations(case).any(|expectation| expectation.accepts_any_finish());
-        let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded);
+        let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
         Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price))
     }
 

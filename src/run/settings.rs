@@ -36,6 +36,27 @@ pub enum SnapshotPolicy {
     Accept,
 }
 
+/// What a case is of which some samples pass and some fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlakyResult {
+    /// As its `min-pass-rate` says.
+    #[default]
+    AsRate,
+    /// It passes.
+    Pass,
+    /// It fails.
+    Fail,
+}
+
+/// When a recorded answer is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxAge {
+    /// The most days.
+    pub days: u32,
+    /// Whether an older one is something to wait for, and not only worth a word.
+    pub waits: bool,
+}
+
 /// What a run may do.
 #[derive(Clone, Debug)]
 #[expect(
@@ -57,6 +78,10 @@ pub struct Settings {
     pub max_cost: Option<f64>,
     /// Whether a case is asked once, and again only where that answer fails: it fails where most of its answers do.
     pub confirms: bool,
+    /// What a case is whose samples disagree.
+    pub flaky: FlakyResult,
+    /// When an answer that is replayed is old; `None`: never.
+    pub max_age: Option<MaxAge>,
     /// When nothing more is asked.
     pub until: Option<std::time::Instant>,
     /// Whether the first failure ends the run.

@@ -4,18 +4,17 @@ use std::path::Path;
 
 use git2::{ErrorCode, Repository};
 
+use super::repository::{RepositoryError, open_repository, resolve};
+
 /// Why there is no such commit.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseError {
-    /// There is no repository around the project.
-    #[error("{0} is not in a git repository, so nothing can be said to have changed")]
-    NoRepository(String),
+    /// There is no repository to read, or no such commit.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
     /// No branch looks like the one that others are merged into.
     #[error("which branch is the default one cannot be told: there is neither origin/HEAD nor main nor master")]
     NoDefault,
-    /// The revision names nothing.
-    #[error("there is no commit `{0}`")]
-    NoCommit(String),
     /// The two have no commit in common.
     #[error("HEAD and `{0}` have no commit in common")]
     Unrelated(String),
@@ -25,9 +24,6 @@ pub enum BaseError {
     /// The repository holds too few of the others' branches and commits.
     #[error("this is a shallow clone, and it does not hold {0}")]
     ShallowWithout(String),
-    /// git said no.
-    #[error("the git repository could not be read: {0}")]
-    Unreadable(String),
 }
 
 /// A commit that a change is compared with.
@@ -50,17 +46,10 @@ const DEFAULTS: [&str; 5] = [
 
 /// The last commit that HEAD and another branch have in common; the default branch where none is named.
 pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> {
-    let repository = Repository::discover(folder).map_err(|error| match error.code() {
-        ErrorCode::NotFound => BaseError::NoRepository(folder.display().to_string()),
-        _ => BaseError::Unreadable(error.message().to_owned()),
-    })?;
-    let unreadable = |error: git2::Error| BaseError::Unreadable(error.message().to_owned());
-    let head = repository.head().and_then(|head| head.peel_to_commit()).map_err(unreadable)?.id();
+    let (repository, _) = open_repository(folder)?;
+    let head = resolve(&repository, "HEAD")?;
     let (name, other) = match with {
-        Some(revision) => {
-            let object = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
-            (revision.to_owned(), object.map_err(|_| no_commit(&repository, revision))?.id())
-        }
+        Some(revision) => (revision.to_owned(), named(&repository, revision)?),
         None => {
             let found = DEFAULTS.iter().find_map(|name| {
                 let commit = repository.find_reference(name).and_then(|found| found.peel_to_commit()).ok()?;
@@ -80,17 +69,19 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
             Err(BaseError::Shallow(short_name))
         }
         Err(error) if error.code() == ErrorCode::NotFound => Err(BaseError::Unrelated(short_name)),
-        Err(error) => Err(unreadable(error)),
+        Err(error) => {
+            let (at, reason) = (folder.display().to_string(), error.message().to_owned());
+            Err(RepositoryError::Unreadable { at, reason }.into())
+        }
     }
 }
 
-/// A revision that names nothing; in a shallow clone it may just not be there.
-fn no_commit(repository: &Repository, revision: &str) -> BaseError {
-    if repository.is_shallow() {
-        BaseError::ShallowWithout(format!("`{revision}`"))
-    } else {
-        BaseError::NoCommit(revision.to_owned())
-    }
+/// The commit of a revision; a shallow clone may just not hold it.
+fn named(repository: &Repository, revision: &str) -> Result<git2::Oid, BaseError> {
+    resolve(repository, revision).map_err(|error| match error {
+        RepositoryError::Shallow { .. } => BaseError::ShallowWithout(format!("`{revision}`")),
+        other => other.into(),
+    })
 }
 
 /// No default branch; a shallow clone knows only the branch that it was made of.

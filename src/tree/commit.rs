@@ -1,10 +1,11 @@
 //! A commit's tree, read through libgit2: no checkout, no temporary clone, the working tree untouched.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+use git2::{ErrorCode, ObjectType, Oid, Repository};
 
+use super::repository::{RepositoryError, is_partial, open_repository, resolve};
 use super::{Tree, TreeError};
 use crate::core::path::TreePath;
 
@@ -16,27 +17,11 @@ const MAX_LINKS: usize = 16;
 /// Why a commit could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// There is no repository around the project.
-    #[error("{0} is not in a git repository, so there is no commit to read from")]
-    NoRepository(String),
-    /// git refuses because somebody else owns the folder.
-    #[error(
-        "the repository at {0} belongs to another user, so git refuses to read it; if you trust it, run\n    git config --global --add safe.directory {0}"
-    )]
-    Ownership(String),
-    /// The revision names nothing.
-    #[error("there is no commit `{revision}`: {reason}")]
-    NoCommit {
-        /// What was asked for.
-        revision: String,
-        /// What git said.
-        reason: String,
-    },
-    /// The repository is of a kind that libgit2 cannot read, or is damaged.
-    #[error("the git repository could not be read: {0}")]
-    Unreadable(String),
+    /// There is no repository to read, or no such commit.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
     /// The commit has no project at that place.
-    #[error("commit {commit} has no folder `{folder}`")]
+    #[error("at commit {commit} there is no folder `{folder}` yet, and so no project")]
     NoFolder {
         /// The commit, shortened.
         commit: String,
@@ -56,27 +41,21 @@ impl CommitTree {
     /// The tree of the project in `folder` at a revision (`HEAD~2`, a tag, a branch, a hash).
     pub fn open(folder: &Path, revision: &str) -> Result<Self, CommitError> {
         let (repository, prefix) = open_repository(folder)?;
-        let (tree, commit) = {
-            let no_commit = |error: git2::Error| CommitError::NoCommit {
-                revision: revision.to_owned(),
+        let id = resolve(&repository, revision)?;
+        let commit: String = id.to_string().chars().take(12).collect();
+        let tree = {
+            let root = repository.find_commit(id).and_then(|commit| commit.tree());
+            let root = root.map_err(|error| RepositoryError::Unreadable {
+                at: folder.display().to_string(),
                 reason: error.message().to_owned(),
-            };
-            let object = repository.revparse_single(revision).map_err(no_commit)?;
-            let commit = object.peel_to_commit().map_err(no_commit)?;
-            let short: String = commit.id().to_string().chars().take(12).collect();
-            let root = commit.tree().map_err(|e| CommitError::Unreadable(e.message().to_owned()))?;
-            let tree = if prefix.is_empty() {
-                root.id()
-            } else {
-                root.get_path(Path::new(&prefix))
-                    .ok()
-                    .filter(|entry| entry.kind() == Some(ObjectType::Tree))
-                    .map(|entry| entry.id())
-                    .ok_or_else(|| CommitError::NoFolder { commit: short.clone(), folder: prefix.clone() })?
-            };
-            (tree, short)
+            })?;
+            let below = || root.get_path(Path::new(&prefix)).ok().filter(|e| e.kind() == Some(ObjectType::Tree));
+            if prefix.is_empty() { Some(root.id()) } else { below().map(|entry| entry.id()) }
         };
-        Ok(Self { repository: Mutex::new(repository), tree, commit })
+        match tree {
+            Some(tree) => Ok(Self { repository: Mutex::new(repository), tree, commit }),
+            None => Err(CommitError::NoFolder { commit, folder: prefix }),
+        }
     }
 
     /// The commit's hash, shortened.
@@ -89,31 +68,129 @@ impl CommitTree {
         TreeError::Unreadable { path: path.clone(), reason: reason.into() }
     }
 
-    fn blob(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
-        let repository = self.repository.lock().map_err(|_| Self::unreadable(path, "an earlier read failed"))?;
-        let fail = |error: git2::Error| match error.code() {
-            ErrorCode::NotFound => TreeError::Missing(path.clone()),
-            _ => Self::unreadable(path, error.message()),
-        };
-        let tree = repository.find_tree(self.tree).map_err(fail)?;
+    fn repository(&self, path: &TreePath) -> Result<MutexGuard<'_, Repository>, TreeError> {
+        self.repository.lock().map_err(|_| Self::unreadable(path, "an earlier read failed"))
+    }
+}
+
+/// What stands at a path of a commit, links followed.
+enum Found {
+    File(Oid),
+    Folder(Oid),
+}
+
+/// Looks into the tree of one commit.
+struct Looking<'r> {
+    repository: &'r Repository,
+    root: Oid,
+}
+
+impl Looking<'_> {
+    /// What is at a path. A link on the way, or at its end, is followed while it stays in the project.
+    fn find(&self, path: &TreePath) -> Result<Found, TreeError> {
         let mut at = path.clone();
         for _ in 0..MAX_LINKS {
-            let entry = tree.get_path(Path::new(at.as_str())).map_err(fail)?;
-            let blob = match entry.kind() {
-                Some(ObjectType::Blob) => repository.find_blob(entry.id()).map_err(fail)?,
-                _ => return Err(TreeError::NotAFile(path.clone())),
-            };
-            if entry.filemode() != LINK {
-                let size = blob.size() as u64;
-                if size > limit {
-                    return Err(TreeError::TooLarge { path: path.clone(), size, limit });
-                }
-                return Ok(blob.content().to_vec());
+            match self.step(&at).map_err(|error| error.of(path))? {
+                Step::There(found) => return Ok(found),
+                Step::Linked(to) => at = to,
             }
-            let target = std::str::from_utf8(blob.content()).map_err(|_| TreeError::Leaves(path.clone()))?;
-            at = at.parent().join(target).map_err(|_| TreeError::Leaves(path.clone()))?;
         }
-        Err(Self::unreadable(path, "too many symbolic links"))
+        Err(CommitTree::unreadable(path, "too many symbolic links"))
+    }
+
+    /// The same up to the first link, and where that leads.
+    fn step(&self, path: &TreePath) -> Result<Step, Miss> {
+        let mut folder = self.root;
+        let mut parts = path.as_str().split('/').filter(|part| !part.is_empty()).peekable();
+        let mut seen = TreePath::root();
+        while let Some(part) = parts.next() {
+            let tree = self.repository.find_tree(folder).map_err(|error| self.miss(&error))?;
+            let Some(entry) = tree.get_name(part) else { return Err(Miss::Missing) };
+            let parent = seen.clone();
+            seen = seen.join(part).map_err(|_| Miss::Missing)?;
+            match entry.kind() {
+                Some(ObjectType::Tree) => folder = entry.id(),
+                Some(ObjectType::Commit) => return Err(Miss::Submodule),
+                _ if entry.filemode() == LINK => {
+                    let blob = self.repository.find_blob(entry.id()).map_err(|error| self.miss(&error))?;
+                    let target = std::str::from_utf8(blob.content()).map_err(|_| Miss::Leaves)?;
+                    let rest = parts.map(|part| format!("/{part}")).collect::<String>();
+                    let to = parent.join(target).map_err(|_| Miss::Leaves)?;
+                    // A link to the root itself has no name.
+                    let to = format!("{to}{rest}");
+                    let to = to.trim_start_matches('/');
+                    let to = if to.is_empty() { Ok(TreePath::root()) } else { TreePath::new(to) };
+                    return Ok(Step::Linked(to.map_err(|_| Miss::Leaves)?));
+                }
+                _ if parts.peek().is_some() => return Err(Miss::Missing),
+                _ => return Ok(Step::There(Found::File(entry.id()))),
+            }
+        }
+        Ok(Step::There(Found::Folder(folder)))
+    }
+
+    /// Every file below a folder. `above` are the folders that it lies in, which no link may lead into again.
+    fn list(
+        &self,
+        folder: &TreePath,
+        id: Oid,
+        above: &mut Vec<Oid>,
+        files: &mut Vec<TreePath>,
+    ) -> Result<(), TreeError> {
+        let tree = self.repository.find_tree(id).map_err(|error| self.miss(&error).of(folder))?;
+        above.push(id);
+        for entry in &tree {
+            let Some(path) = entry.name().ok().and_then(|name| folder.join(name).ok()) else { continue };
+            match entry.kind() {
+                Some(ObjectType::Tree) => self.list(&path, entry.id(), above, files)?,
+                Some(ObjectType::Blob) if entry.filemode() == LINK => match self.find(&path) {
+                    Ok(Found::Folder(id)) if above.contains(&id) => {}
+                    Ok(Found::Folder(id)) => self.list(&path, id, above, files)?,
+                    // A broken link is no file; one that leaves is refused when it is read.
+                    Err(TreeError::Missing(_)) => {}
+                    Ok(Found::File(_)) | Err(_) => files.push(path),
+                },
+                Some(ObjectType::Blob) => files.push(path),
+                _ => {}
+            }
+        }
+        above.pop();
+        Ok(())
+    }
+
+    /// Why an object that a commit names is not there.
+    fn miss(&self, error: &git2::Error) -> Miss {
+        match error.code() {
+            ErrorCode::NotFound if is_partial(self.repository) => Miss::Promised,
+            _ => Miss::Unreadable(error.message().to_owned()),
+        }
+    }
+}
+
+enum Step {
+    There(Found),
+    Linked(TreePath),
+}
+
+/// Why nothing can be had at a path.
+enum Miss {
+    Missing,
+    Leaves,
+    Submodule,
+    Promised,
+    Unreadable(String),
+}
+
+impl Miss {
+    fn of(self, path: &TreePath) -> TreeError {
+        let path = path.clone();
+        match self {
+            Self::Missing => TreeError::Missing(path),
+            Self::Leaves => TreeError::Leaves(path),
+            Self::Submodule => TreeError::Submodule(path),
+            Self::Promised => TreeError::Promised(path),
+            Self::Unreadable(reason) => TreeError::Unreadable { path, reason },
+        }
     }
 }
 
@@ -123,63 +200,27 @@ impl Tree for CommitTree {
     }
 
     fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError> {
-        let repository = self.repository.lock().map_err(|_| Self::unreadable(folder, "an earlier read failed"))?;
-        let fail = |error: git2::Error| Self::unreadable(folder, error.message());
-        let root = repository.find_tree(self.tree).map_err(fail)?;
-        let start = if folder.as_str().is_empty() {
-            root
-        } else {
-            match root.get_path(Path::new(folder.as_str())) {
-                Ok(entry) if entry.kind() == Some(ObjectType::Tree) => {
-                    repository.find_tree(entry.id()).map_err(fail)?
-                }
-                Ok(_) => return Ok(Vec::new()),
-                Err(error) if error.code() == ErrorCode::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(fail(error)),
-            }
-        };
+        let repository = self.repository(folder)?;
+        let looking = Looking { repository: &repository, root: self.tree };
         let mut files = Vec::new();
-        start
-            .walk(TreeWalkMode::PreOrder, |parents, entry| {
-                if entry.kind() == Some(ObjectType::Blob)
-                    && let Ok(name) = entry.name()
-                    && let Ok(path) = folder.join(&format!("{parents}{name}"))
-                {
-                    files.push(path);
-                }
-                TreeWalkResult::Ok
-            })
-            .map_err(fail)?;
+        match looking.find(folder) {
+            Ok(Found::Folder(id)) => looking.list(folder, id, &mut Vec::new(), &mut files)?,
+            Ok(Found::File(_)) | Err(TreeError::Missing(_) | TreeError::Submodule(_)) => return Ok(files),
+            Err(error) => return Err(error),
+        }
         files.sort_unstable();
         Ok(files)
     }
 
     fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
-        self.blob(path, limit)
+        let repository = self.repository(path)?;
+        let looking = Looking { repository: &repository, root: self.tree };
+        let Found::File(id) = looking.find(path)? else { return Err(TreeError::NotAFile(path.clone())) };
+        let blob = repository.find_blob(id).map_err(|error| looking.miss(&error).of(path))?;
+        let size = blob.size() as u64;
+        if size > limit {
+            return Err(TreeError::TooLarge { path: path.clone(), size, limit });
+        }
+        Ok(blob.content().to_vec())
     }
-}
-
-/// The repository around a folder, and the folder as seen from its root, `/` between the parts.
-pub fn open_repository(folder: &Path) -> Result<(Repository, String), CommitError> {
-    let repository = Repository::discover(folder).map_err(|error| repository_error(folder, &error))?;
-    let prefix = repository.workdir().map(|workdir| prefix_of(workdir, folder)).unwrap_or_default();
-    Ok((repository, prefix))
-}
-
-fn repository_error(folder: &Path, error: &git2::Error) -> CommitError {
-    let shown = folder.display().to_string();
-    match error.code() {
-        ErrorCode::NotFound => CommitError::NoRepository(shown),
-        ErrorCode::Owner => CommitError::Ownership(shown),
-        _ => CommitError::Unreadable(error.message().to_owned()),
-    }
-}
-
-/// The project's folder as seen from the repository's root, `/` between the parts.
-pub(super) fn prefix_of(workdir: &Path, folder: &Path) -> String {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let (workdir, folder) = (real(workdir), real(folder));
-    let below = folder.strip_prefix(&workdir).unwrap_or(Path::new(""));
-    let parts: Vec<String> = below.components().map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
-    parts.join("/")
 }

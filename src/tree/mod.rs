@@ -4,8 +4,10 @@
 
 mod base;
 mod commit;
+mod nothing;
 mod only;
 mod provenance;
+mod repository;
 pub mod state;
 mod traced;
 mod tracked;
@@ -15,11 +17,13 @@ pub mod write;
 use std::sync::Arc;
 
 pub use base::{Base, BaseError, merge_base};
-pub use commit::{CommitError, CommitTree, open_repository};
+pub use commit::{CommitError, CommitTree};
+pub use nothing::Nothing;
 pub use only::Only;
 pub use provenance::provenance;
+pub use repository::{Bare, RepositoryError, bare_repository, is_partial, open_repository, resolve};
 pub use traced::{Reads, Traced, blob_name};
-pub use tracked::tracked;
+pub use tracked::{left_out, tracked};
 pub use working::WorkingTree;
 
 use crate::core::path::TreePath;
@@ -50,6 +54,16 @@ pub enum TreeError {
         /// The limit.
         limit: u64,
     },
+    /// A clone that leaves contents out does not hold it.
+    #[error(
+        "the content of `{0}` at this commit is not in this partial clone; `git fetch --refetch --no-filter` fetches all of it"
+    )]
+    Promised(TreePath),
+    /// It lies in a submodule, whose commits are in another repository.
+    #[error(
+        "`{0}` lies in a submodule, of which a commit only says which one it is; copy the file into the project, or make the submodule the project"
+    )]
+    Submodule(TreePath),
     /// It is not UTF-8.
     #[error("`{path}` is not UTF-8: line {line} holds the byte {byte:#04x}")]
     NotUtf8 {
@@ -79,6 +93,8 @@ impl TreeError {
             Self::Missing(path)
             | Self::NotAFile(path)
             | Self::Leaves(path)
+            | Self::Promised(path)
+            | Self::Submodule(path)
             | Self::TooLarge { path, .. }
             | Self::Unreadable { path, .. } => Place::File(path.to_string()),
         };
