@@ -1,7 +1,7 @@
 //! Asking for answers that a comparison lacks: recorded like any other, kept where they belong, within the limits of the
 //! command line.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::core::verdict::{Exit, Verdict};
 use crate::core::words::counted;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
-use crate::recording::{Journal, Line, Store, recover, settle};
+use crate::recording::{Journal, Line, Store, orphans, recover, settle};
 use crate::report::Progress;
 use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
@@ -29,7 +29,7 @@ pub(super) const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
 /// Where answers are kept that belong to no file of the working tree: those of old versions.
 const ASIDE: &str = ".promptctl/asked";
 /// Where the newest answers to recorded requests are kept until a person says that they count.
-const DRIFT: &str = ".promptctl/drift";
+pub(super) const DRIFT: &str = ".promptctl/drift";
 
 /// What a command that compares may ask for.
 #[derive(Clone, Debug, clap::Args)]
@@ -136,12 +136,21 @@ pub(super) struct Asker {
     /// What was asked so far.
     pub(super) came: Came,
     watched: bool,
+    /// What was said.
+    told: Vec<String>,
 }
 
 impl Asker {
     pub(super) fn new(project: &Project, args: &AskArgs) -> Result<Self, Failure> {
         let environment = Environment::load(project)?;
-        Ok(Self { args: args.clone(), environment, stop: Arc::default(), came: Came::default(), watched: false })
+        Ok(Self {
+            args: args.clone(),
+            environment,
+            stop: Arc::default(),
+            came: Came::default(),
+            watched: false,
+            told: Vec::new(),
+        })
     }
 
     /// Asks for what a plan lacks, and makes the store know it. `mode` says whether recorded answers count.
@@ -157,7 +166,9 @@ impl Asker {
         let settings = self.settings(mode);
         let get = |name: &str| self.environment.get(name);
         let missing = crate::run::Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
-        if missing.calls() == 0 && missing.notes.is_empty() {
+        if missing.calls() == 0 {
+            self.came.skipped += missing.left_out();
+            self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
         }
         if !self.args.yes && !super::forecast::agrees_to(context, &missing, prepared, plan, &settings)? {
@@ -183,7 +194,9 @@ impl Asker {
         recover(&root).map_err(|error| settle_failure(error, Exit::Usage))?;
         let secrets = known_secrets(&self.environment, &prepared.workspace.config.models);
         let journal = Journal::begin(&root, &journal_name(), secrets.clone())?;
-        let done = self.run(context, project, prepared, plan, &settings, &store, &journal, secrets);
+        let mut told = std::mem::take(&mut self.told);
+        let done = self.run(context, project, prepared, plan, &settings, &store, &journal, secrets, &mut told);
+        self.told = told;
         // Whatever happened, what arrived is put where it belongs.
         let (path, lines) = journal.finish()?;
         settle(&root, lines.clone()).map_err(|error| settle_failure(error, Exit::Errored))?;
@@ -193,6 +206,22 @@ impl Asker {
         }
         self.came.add(done?);
         Ok((store.with(lines.clone()), lines))
+    }
+
+    /// Whether there is a limit on what may be asked.
+    pub(super) fn has_budget(&self) -> bool {
+        self.args.max_calls.is_some() || self.args.max_cost.is_some()
+    }
+
+    /// Says each thing once.
+    fn note(&mut self, context: &Context, notes: &[String]) -> Result<(), Failure> {
+        for note in notes {
+            if !self.told.contains(note) {
+                writeln!(context.err(), "note: {}", crate::core::escape::terminal_line(note))?;
+                self.told.push(note.clone());
+            }
+        }
+        Ok(())
     }
 
     fn settings(&self, mode: Mode) -> Settings {
@@ -226,6 +255,7 @@ impl Asker {
         store: &Store,
         journal: &Journal,
         secrets: Secrets,
+        told: &mut Vec<String>,
     ) -> Result<Came, Failure> {
         let allowed = context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true");
         let permissions = Permissions {
@@ -254,7 +284,7 @@ impl Asker {
         };
         let moving = context.err_is_terminal();
         let (mut log, mut notes) = (context.err(), context.err());
-        let mut listener = Quiet { progress: Progress::new(moving, &mut log), notes: &mut notes, told: Vec::new() };
+        let mut listener = Quiet { progress: Progress::new(moving, &mut log), notes: &mut notes, told };
         let result = match run.run(&mut listener) {
             Ok(result) => result,
             Err(RunError::Problems(problems)) => return Err(problems.into()),
@@ -282,7 +312,7 @@ fn aside(project: &Project) -> PathBuf {
 
 /// The recordings of a project, with those that were asked for by an earlier comparison or bisection.
 pub(super) fn store(project: &Project) -> Store {
-    let store = project.store().with(crate::recording::orphans(&project.root));
+    let store = project.store().with(orphans(&project.root)).with(orphans(&aside(project)));
     match WorkingTree::open(&aside(project)) {
         Ok(tree) => store.or(Arc::new(tree)),
         // Nothing was ever asked aside.
@@ -294,7 +324,7 @@ pub(super) fn store(project: &Project) -> Store {
 struct Quiet<'a> {
     progress: Progress<'a>,
     notes: &'a mut dyn io::Write,
-    told: Vec<String>,
+    told: &'a mut Vec<String>,
 }
 
 impl Listener for Quiet<'_> {

@@ -1,6 +1,5 @@
 //! `promptctl bisect`: the first commit at which a case fails.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
@@ -15,9 +14,12 @@ use super::past;
 use super::probe::{Judged, Probe};
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
+use crate::core::problem::Problem;
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::history::{About, Bisect, Candidates, Mark, Needs, State, Step, Walk, changes, lines, template_path};
+use crate::history::{
+    About, Bisect, Candidates, Change, Mark, Needs, State, Step, Walk, changes, lines, template_path,
+};
 use crate::report::{Style, change_word};
 use crate::tree::{CommitError, CommitTree, Tree, TreeError};
 
@@ -72,6 +74,8 @@ struct Search<'a> {
     /// What was looked at, by its place in the walk, in order.
     looked: Vec<(usize, Looked)>,
     calls: u64,
+    /// The commit within a version at which its recorded answers became bad ones.
+    replaced: Option<usize>,
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
@@ -107,7 +111,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         candidates: Candidates::default(),
         looked: Vec::new(),
         calls: 0,
+        replaced: None,
     };
+    search.check_begin()?;
     let style = context.style();
     if !args.json {
         let title = format!("bisect {name} · {words}");
@@ -115,6 +121,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     search.begin(context, args, style)?;
     let bisect = search.halve(context, args, good, style)?;
+    search.look_into(context, args, good, &bisect, style)?;
     search.report(context, args, &bisect, style)
 }
 
@@ -126,7 +133,93 @@ fn globs(patterns: &[String]) -> Result<Vec<(String, GlobMatcher)>, Failure> {
     patterns.iter().map(glob).collect()
 }
 
+/// The first of what is wrong, with its place.
+fn problem_words(problems: &[Problem]) -> String {
+    let Some(first) = problems.first() else { return "it cannot be read".to_owned() };
+    match first.place.locate() {
+        (Some(path), Some(line), _) => format!("{path}:{line}: {}", first.message),
+        _ => first.message.clone(),
+    }
+}
+
 impl Search<'_> {
+    /// Says that there is no such prompt before anything is looked at.
+    fn check_begin(&self) -> Result<(), Failure> {
+        let hash = self.walk.hash(0);
+        let is_missing = match CommitTree::open(&self.project.root, &hash) {
+            Ok(tree) => matches!(tree.read(&template_path(&self.name), u64::MAX), Err(TreeError::Missing(_))),
+            Err(CommitError::NoFolder { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        if is_missing {
+            let short = hash.get(..12).unwrap_or(&hash);
+            let message = format!("at {short} there is no such prompt: `{}`", self.name);
+            let help = Some(format!("`promptctl log {}` lists where it was; --bad names a commit", self.name));
+            return Err(Failure::Message { exit: Exit::Nothing, message, help });
+        }
+        Ok(())
+    }
+
+    /// The exit code where the first bad commit cannot be told.
+    fn exit_untold(&self) -> Exit {
+        if self.probe.asker.came.skipped > 0 { Exit::Incomplete } else { Exit::Errored }
+    }
+
+    /// What was found to be bad at its newest commit may have been good at the commit that made it, under other recorded
+    /// answers to the same requests: then the commit that replaced them is looked for.
+    fn look_into(
+        &mut self,
+        context: &mut Context,
+        args: &Args,
+        good: Option<usize>,
+        bisect: &Bisect,
+        style: Style,
+    ) -> Result<(), Failure> {
+        let step = bisect.step();
+        let (version, oldest) = match (&step, good) {
+            (Step::Found(version), _) => (*version, self.candidates.list[*version].place),
+            // The good commit has the very version that is bad.
+            (Step::NothingBad, Some(place)) => (self.candidates.of.get(&0).copied().unwrap_or(0), place),
+            _ => return Ok(()),
+        };
+        if self.candidates.of.get(&0) != Some(&version) || oldest == 0 {
+            return Ok(());
+        }
+        let Some(name) = self.candidates.list[version].name.clone() else { return Ok(()) };
+        // The commits at which the recordings became what they are, the newest first.
+        let mut points: Vec<(usize, Option<String>)> = Vec::new();
+        for place in (0..=oldest).filter(|place| self.candidates.of.get(place) == Some(&version)) {
+            let recorded = self.walk.recordings(place, &name);
+            match points.last_mut().filter(|(_, known)| *known == recorded) {
+                Some((last, _)) => *last = place,
+                None => points.push((place, recorded)),
+            }
+        }
+        let count = points.len();
+        let line = (0..count).map(|point| (point + 1 < count).then_some(point + 1).into_iter().collect()).collect();
+        let mut within = Bisect::new(line);
+        within.mark(0, Mark::Bad);
+        if count < 2 {
+            return Ok(());
+        }
+        let last = match good.filter(|_| matches!(step, Step::NothingBad)) {
+            Some(_) => Mark::Good,
+            None => self.look(context, points[count - 1].0, points[count - 1].0, Some(&name), args, style)?,
+        };
+        within.mark(count - 1, last);
+        if last == Mark::Bad {
+            return Ok(());
+        }
+        while let Step::Probe(point) = within.step() {
+            let mark = self.look(context, points[point].0, points[point].0, Some(&name), args, style)?;
+            within.mark(point, mark);
+        }
+        if let Step::Found(point) = within.step() {
+            self.replaced = Some(points[point].0);
+        }
+        Ok(())
+    }
+
     /// Looks at the bad end, which must be bad, and finds the candidates.
     fn begin(&mut self, context: &mut Context, args: &Args, style: Style) -> Result<(), Failure> {
         let name = self.name.clone();
@@ -139,7 +232,7 @@ impl Search<'_> {
             (Mark::Skip, judged) => format!("whether it fails at {} cannot be told: {}", args.bad, judged.reason),
         };
         let help = "name a commit at which it fails with --bad, and the cases with --case".to_owned();
-        let exit = if mark == Mark::Skip { Exit::Errored } else { Exit::Nothing };
+        let exit = if mark == Mark::Skip { self.exit_untold() } else { Exit::Nothing };
         Err(Failure::Message { exit, message, help: Some(help) })
     }
 
@@ -271,31 +364,45 @@ impl Search<'_> {
         let (root, working, is_bare) =
             (self.project.root.clone(), Arc::clone(&self.project.working), self.project.is_bare);
         let project = Project { root, tree, working, is_bare };
-        let judged = self.probe.judge(context, &project, &loaded, store)?;
+        let judged = match self.probe.judge(context, &project, &loaded, store) {
+            Ok(judged) => judged,
+            // Damage at one commit says nothing of the others.
+            Err(Failure::Problems(problems)) => Judged::skip(problem_words(&problems)),
+            Err(failure) => return Err(failure),
+        };
         self.calls = self.probe.asker.came.calls;
         Ok((judged, state.version))
     }
 
     fn report(self, context: &mut Context, args: &Args, bisect: &Bisect, style: Style) -> Result<Exit, Failure> {
         let step = bisect.step();
-        let by_place: BTreeMap<usize, &Looked> = self.looked.iter().map(|(place, looked)| (*place, looked)).collect();
         let describe = |version: usize| {
-            let place = self.candidates.list[version].place;
-            self.walk.about(place).map_err(|error| past::failure(&error)).map(|about| (about, by_place.get(&place)))
+            self.walk.about(self.candidates.list[version].place).map_err(|error| past::failure(&error))
         };
-        let first = match &step {
-            Step::Found(version) => Some((*version, describe(*version)?)),
+        let first = match (&step, self.replaced) {
+            (_, Some(place)) => Some((place, vec![Change::Recordings], (0, 0))),
+            (Step::Found(version), None) => {
+                let (changes, lines) = self.changed(*version);
+                Some((self.candidates.list[*version].place, changes, lines))
+            }
             _ => None,
         };
+        let first = match first {
+            Some((place, changes, lines)) => {
+                let about = self.walk.about(place).map_err(|error| past::failure(&error))?;
+                Some((place, about, changes, lines))
+            }
+            None => None,
+        };
         let among = match &step {
-            Step::Among(versions) => versions.iter().map(|version| Ok(describe(*version)?.0)).collect(),
+            Step::Among(versions) => versions.iter().map(|version| describe(*version)).collect(),
             _ => Ok(Vec::new()),
         };
         let among: Vec<About> = among.map_err(|failure: Failure| failure)?;
-        if let Some((version, (about, _))) = &first {
+        if let (Step::Found(version), Some((_, about, ..)), None) = (&step, &first, self.replaced) {
             self.check_end(*version, &about.commit)?;
         }
-        let changed = first.as_ref().map(|(version, _)| self.changed(*version));
+        let exit = self.exit_untold();
         if args.json {
             let looked = |(_, looked): &(usize, Looked)| {
                 json!({
@@ -307,26 +414,31 @@ impl Search<'_> {
             let document = json!({
                 "version": 1, "prompt": self.name, "commits": self.walk.nodes.len(),
                 "candidates": self.candidates.list.len(), "loaded": self.looked.len(), "calls_made": self.calls,
-                "first_bad": first.as_ref().map(|(_, (about, _))| json!({
+                "first_bad": first.as_ref().map(|(_, about, changes, _)| json!({
                     "commit": about.commit, "date": about.date, "author": about.author, "summary": about.summary,
-                    "changes": changed.as_ref().map(|(changes, _)| changes),
+                    "changes": changes,
                 })),
                 "among": among.iter().map(|about| &about.commit).collect::<Vec<_>>(),
                 "steps": self.looked.iter().map(looked).collect::<Vec<_>>(),
                 "skipped": skipped.map(|(_, looked)| &looked.about.commit).collect::<Vec<_>>(),
             });
             writeln!(context.out(), "{document:#}")?;
-        } else if let Some((_, (about, _))) = &first {
+        } else if let Some((place, about, changes, (added, removed))) = &first {
             let title = format!("the first bad commit is {}", about.commit);
             writeln!(context.out(), "\n{}", style.bold(&title))?;
             let line = format!("{}  {}  {}", about.date.get(..10).unwrap_or_default(), about.author, about.summary);
             writeln!(context.out(), "  {}", terminal_line(&line))?;
-            if let Some((changes, (added, removed))) = &changed {
-                let words: Vec<String> = changes.iter().map(change_word).collect();
-                writeln!(context.out(), "  {} (+{added} −{removed} lines)", terminal_line(&words.join(", ")))?;
+            let words: Vec<String> = changes.iter().map(change_word).collect();
+            writeln!(context.out(), "  {} (+{added} −{removed} lines)", terminal_line(&words.join(", ")))?;
+            let (short, name) = (about.commit.get(..12).unwrap_or(&about.commit), terminal_line(self.name.as_str()));
+            if self.walk.parents(*place).is_empty() {
+                writeln!(context.out(), "  promptctl show {name}@{short}")?;
+            } else {
+                writeln!(context.out(), "  promptctl diff {name} {short}~1..{short}")?;
             }
-            let short = about.commit.get(..12).unwrap_or(&about.commit);
-            writeln!(context.out(), "  promptctl diff {} {short}~1..{short}", terminal_line(self.name.as_str()))?;
+        } else if among.is_empty() {
+            let text = "it is good and bad in the same version with the same answers: name other commits";
+            writeln!(context.out(), "\n{}", style.bold(text))?;
         } else {
             writeln!(
                 context.out(),
@@ -345,7 +457,7 @@ impl Search<'_> {
             );
             writeln!(context.out(), "{}", style.dim(&text))?;
         }
-        Ok(if first.is_some() { Exit::Good } else { Exit::Errored })
+        Ok(if first.is_some() { Exit::Good } else { exit })
     }
 
     /// A version that a shallow clone does not hold the beginning of may be older than what is known of it.
@@ -362,14 +474,21 @@ impl Search<'_> {
     }
 
     /// What a version changed of the one before it.
-    fn changed(&self, version: usize) -> (Vec<crate::history::Change>, (usize, usize)) {
-        let state = |version: usize| {
-            let candidate = &self.candidates.list[version];
-            let tree = CommitTree::open(&self.project.root, &self.walk.hash(candidate.place)).ok()?;
-            Some(State::load(&(Arc::new(tree) as Arc<dyn Tree>), candidate.name.as_ref()?))
+    fn changed(&self, version: usize) -> (Vec<Change>, (usize, usize)) {
+        let state = |commit: &str, name: &PromptName| {
+            let tree = CommitTree::open(&self.project.root, commit).ok()?;
+            tree.read(&template_path(name), u64::MAX).ok()?;
+            Some(State::load(&(Arc::new(tree) as Arc<dyn Tree>), name))
         };
-        let Some(new) = state(version) else { return (Vec::new(), (0, 0)) };
-        let old = self.candidates.list[version].parents.first().and_then(|parent| state(*parent));
+        let candidate = &self.candidates.list[version];
+        let Some(name) = &candidate.name else { return (Vec::new(), (0, 0)) };
+        let Some(new) = state(&self.walk.hash(candidate.place), name) else { return (Vec::new(), (0, 0)) };
+        let before = candidate.parents.first().map(|parent| &self.candidates.list[*parent]);
+        let old = match before {
+            Some(before) => before.name.as_ref().and_then(|name| state(&self.walk.hash(before.place), name)),
+            // What the walk leaves out is there all the same.
+            None => self.walk.parents(candidate.place).first().and_then(|parent| state(parent, name)),
+        };
         (changes(old.as_ref(), &new), lines(old.as_ref(), &new))
     }
 }

@@ -1,24 +1,35 @@
 //! `promptctl drift`: has the model behind an alias moved?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::ask::{AskArgs, Asker, Keep};
-use super::compare::{JudgeArgs, STEP};
+use super::ask::{AskArgs, Asker, DRIFT, Keep};
+use super::compare::JudgeArgs;
 use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
+use super::sides::STEP;
 use super::test::settle_failure;
-use crate::compare::{Comparison, Limits, Pairs, Served, ShapeChange, Side, compare, pair, ranks, shape_changes};
+use crate::compare::{
+    Comparison, FailOn, Limits, Pairs, Served, ShapeChange, Side, compare, pair, ranks, shape_changes,
+};
 use crate::core::names::{ModelAlias, PromptName};
 use crate::core::record::Response;
+use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::plan::{Item, Overrides, Plan};
-use crate::recording::{Line, Store, settle};
+use crate::recording::{Line, Store, orphans, settle};
 use crate::report::{Compared, write_comparison};
 use crate::run::{Mode, Prepared};
+use crate::tree::{WorkingTree, state};
+
+/// The file that says that a drift has begun.
+const UNFINISHED: &str = "unfinished";
 
 /// Ask again what is recorded, and compare the recorded answers with the new ones: has the model behind an alias moved?
 /// Stops asking as soon as that is known. What is recorded stays as it is, unless --update.
@@ -67,6 +78,8 @@ struct Found {
     pairs: Pairs,
     comparison: Comparison,
     shape: Vec<ShapeChange>,
+    /// The models that answered, where others did before.
+    moved: Option<Served>,
     asked: usize,
     recorded: usize,
 }
@@ -79,7 +92,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
-    let store = project.store().with(crate::recording::orphans(&project.root));
+    let store = project.store().with(orphans(&project.root));
     let models = recorded(args, &prepared, &store)?;
     if models.is_empty() {
         let message = "nothing that is selected is recorded, so there is nothing to ask again".to_owned();
@@ -88,13 +101,21 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let limits = args.judge.limits(!args.all);
     let asker = Asker::new(&project, &args.ask)?;
-    let mut drift = Drift { args, project: &project, prepared: &prepared, store: &store, limits, asker };
-    let mut exit = Exit::Good;
+    let unfinished = Unfinished::begin(context, &project)?;
+    let (args, project, prepared, store) = (args, &project, &prepared, &store);
+    let mut drift = Drift { args, project, prepared, store, limits, asker, unfinished };
+    let (mut exit, mut complete) = (Exit::Good, true);
     let mut documents = Vec::new();
     for model in &models {
         let (found, lines) = drift.ask(context, model)?;
-        if args.update && !drift.asker.came.interrupted {
+        let is_whole = found.asked == found.recorded;
+        if args.update && is_whole {
             settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
+        }
+        complete &= is_whole;
+        let moved = found.moved.is_some() || !found.shape.is_empty();
+        if moved && FailOn::from(args.judge.fail_on) == FailOn::Changed {
+            exit = exit.worse(Exit::Failed);
         }
         if found.comparison.fails(args.judge.fail_on.into()) {
             exit = exit.worse(Exit::Failed);
@@ -106,17 +127,22 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         }
     }
     let came = drift.asker.came;
+    if came.exit() == Exit::Good {
+        drift.unfinished.end();
+    }
     if args.json {
         let document = json!({
             "version": 1, "alpha": limits.alpha, "delta": limits.delta, "sequential": limits.sequential,
-            "updated": args.update, "calls_made": came.calls, "cost_usd": came.cost, "models": documents,
+            "updated": args.update && complete, "calls_made": came.calls, "cost_usd": came.cost, "models": documents,
         });
         writeln!(context.out(), "{document:#}")?;
     } else {
-        let kept = if args.update {
-            "the new answers are recorded in the place of the old ones"
-        } else {
-            "what is recorded stays as it is; --update keeps the new answers"
+        let kept = match (args.update, complete) {
+            (true, true) => "the new answers are recorded in the place of the old ones",
+            (true, false) => {
+                "not all could be asked, so that of such a model nothing is replaced: recordings of two models are never mixed"
+            }
+            (false, _) => "what is recorded stays as it is; `drift --update` asks again and keeps the answers",
         };
         let text = format!("{} · {kept}", came.spent());
         let style = context.style();
@@ -170,6 +196,8 @@ struct Drift<'a> {
     store: &'a Store,
     limits: Limits,
     asker: Asker,
+    /// What an earlier drift asked that did not come to its end.
+    unfinished: Unfinished,
 }
 
 impl Drift<'_> {
@@ -181,7 +209,8 @@ impl Drift<'_> {
         let rounds = whole.items.iter().map(|item| item.keys.len()).max().unwrap_or(0);
         let longest = model.prompts.values().map(Vec::len).max().unwrap_or(0);
         let steps = (0..rounds).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from)));
-        let (mut fresh, mut lines) = (Store::empty(), Vec::new());
+        let mut lines = self.unfinished.lines(&whole, self.prepared)?;
+        let mut fresh = Store::empty().with(lines.clone());
         let mut decided: Vec<&PromptName> = Vec::new();
         for (round, from) in steps {
             let mut items = Vec::new();
@@ -192,22 +221,28 @@ impl Drift<'_> {
             if items.is_empty() {
                 continue;
             }
+            let calls = self.asker.came.calls;
             // Answers of this drift count; recorded ones do not.
             let mode = (Mode::Fill, keep);
             let (known, new) = self.asker.fill(context, self.project, self.prepared, &Plan { items }, mode, fresh)?;
             fresh = known;
+            // A server that answers nothing is not asked on and on.
+            let is_dead = self.asker.came.calls > calls && new.is_empty();
             lines.extend(new);
             let (_, comparison) = self.compare(&fresh, &whole)?;
             for row in comparison.prompts.iter().filter(|row| self.limits.sequential && row.stopped_after.is_some()) {
                 decided.extend(model.prompts.keys().find(|name| name.as_str() == row.prompt));
             }
-            if self.asker.came.interrupted || self.asker.came.skipped > 0 {
+            if is_dead || self.asker.came.interrupted || self.asker.came.skipped > 0 {
                 break;
             }
         }
         let (pairs, comparison) = self.compare(&fresh, &whole)?;
-        let shape = self.shape(&fresh, &whole)?;
-        Ok((Found { pairs, comparison, shape, asked: lines.len(), recorded: whole.samples() }, lines))
+        let (old, new) = self.answers(&fresh, &whole)?;
+        let served = Served { base: served(&old), head: served(&new) };
+        let shape = shape_changes(&old, &new);
+        let moved = served.moved().then_some(served);
+        Ok((Found { pairs, comparison, shape, moved, asked: lines.len(), recorded: whole.samples() }, lines))
     }
 
     fn compare(&self, fresh: &Store, plan: &Plan) -> Result<(Pairs, Comparison), Failure> {
@@ -218,40 +253,86 @@ impl Drift<'_> {
         Ok((pairs, comparison))
     }
 
-    fn shape(&self, fresh: &Store, plan: &Plan) -> Result<Vec<ShapeChange>, Failure> {
+    /// The recorded answers that were asked for again, and the new ones.
+    fn answers(&self, fresh: &Store, plan: &Plan) -> Result<(Vec<Response>, Vec<Response>), Failure> {
         let flat = |answers: Vec<Vec<Option<Response>>>| answers.into_iter().flatten().flatten().collect::<Vec<_>>();
         let new = self.prepared.answers(plan, fresh)?;
-        // Only what has both sides is compared.
         let mut old = self.prepared.answers(plan, self.store)?;
         for (old, new) in old.iter_mut().zip(&new) {
             old.truncate(new.iter().flatten().count());
         }
-        Ok(shape_changes(&flat(old), &flat(new)))
+        Ok((flat(old), flat(new)))
     }
 }
 
-/// The models that answered, where they are not those that are recorded.
-fn moved(found: &Found) -> Option<Served> {
-    let all = |side: fn(&Served) -> &Vec<String>| {
-        let names: BTreeSet<&String> = found.comparison.prompts.iter().flat_map(|row| side(&row.served)).collect();
-        names.into_iter().cloned().collect::<Vec<String>>()
-    };
-    let served = Served { base: all(|served| &served.base), head: all(|served| &served.head) };
-    (served.base != served.head).then_some(served)
+/// The models that answered, as the server reported, each once.
+fn served(answers: &[Response]) -> Vec<String> {
+    let names: BTreeSet<String> = answers.iter().filter_map(Response::served).collect();
+    names.into_iter().collect()
+}
+
+/// How long a drift that did not come to its end may be gone on with, in minutes: what was asked before is no fresh answer.
+const MINUTES: i64 = 60;
+
+/// A drift that was interrupted, or that a server failed: the same command goes on from there.
+struct Unfinished {
+    folder: PathBuf,
+    /// Since when answers count.
+    since: Option<Timestamp>,
+}
+
+impl Unfinished {
+    fn begin(context: &Context, project: &Project) -> Result<Self, Failure> {
+        let folder = project.root.join(DRIFT);
+        if context.is_ci() {
+            return Ok(Self { folder, since: None });
+        }
+        let now = context.take_clock().now();
+        let mark = folder.join(UNFINISHED);
+        let since = std::fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse::<Timestamp>().ok());
+        let since = since.filter(|since| now.duration_since(*since).as_mins() < MINUTES);
+        if since.is_none() {
+            let mark = state::prepare(&project.root, &format!("drift/{UNFINISHED}"))?;
+            std::fs::write(mark, rfc3339(now))?;
+        }
+        Ok(Self { folder, since })
+    }
+
+    /// What was asked already.
+    fn lines(&self, plan: &Plan, prepared: &Prepared) -> Result<Vec<(PromptName, Line)>, Failure> {
+        let (Some(since), Ok(tree)) = (self.since, WorkingTree::open(&self.folder)) else { return Ok(Vec::new()) };
+        let store = Store::open(Arc::new(tree)).glancing().with(orphans(&self.folder));
+        let workspace = &prepared.workspace;
+        let mut found = Vec::new();
+        for item in &plan.items {
+            let prompt = &workspace.prompt_of(&workspace.cases.list[item.case]).name;
+            for key in &item.keys {
+                let line = store.find(prompt, &workspace.config.models[item.model].alias, key)?;
+                let fresh = line.filter(|line| line.recorded_at.parse::<Timestamp>().is_ok_and(|time| time >= since));
+                found.extend(fresh.map(|line| (prompt.clone(), line)));
+            }
+        }
+        Ok(found)
+    }
+
+    fn end(&self) {
+        // Where it stays, the next drift goes on from answers that are old: at most an hour.
+        let _ = std::fs::remove_file(self.folder.join(UNFINISHED));
+    }
 }
 
 fn report(context: &mut Context, recorded: &Recorded, found: &Found) -> Result<(), Failure> {
     let style = context.style();
     let heading =
         format!("drift of {}: {} of {} recorded answers asked again", recorded.alias, found.asked, found.recorded);
-    if found.pairs.pairs.is_empty() {
+    if found.asked == 0 {
         writeln!(context.out(), "{}", style.bold(&heading))?;
         writeln!(context.out(), "{}", style.yellow("no answer could be had, so nothing can be said"))?;
         return Ok(());
     }
     let names = |names: &[String]| if names.is_empty() { "not told".to_owned() } else { names.join(", ") };
     let mut notes = Vec::new();
-    if let Some(served) = moved(found) {
+    if let Some(served) = &found.moved {
         notes.push(format!("another model answers: {} → {}", names(&served.base), names(&served.head)));
     }
     let types = |types: &[&str]| if types.is_empty() { "nothing".to_owned() } else { types.join(" or ") };
@@ -268,7 +349,7 @@ fn report(context: &mut Context, recorded: &Recorded, found: &Found) -> Result<(
 
 fn document(alias: &ModelAlias, found: &Found) -> Value {
     json!({
-        "model": alias, "asked": found.asked, "recorded": found.recorded, "moved": moved(found), "shape": found.shape,
+        "model": alias, "asked": found.asked, "recorded": found.recorded, "moved": found.moved, "shape": found.shape,
         "prompts": found.comparison.prompts, "slices": found.comparison.slices, "left_out": found.pairs.left_out,
     })
 }

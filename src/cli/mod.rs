@@ -31,6 +31,7 @@ mod prune;
 mod render;
 mod rerun;
 mod show;
+mod sides;
 mod test;
 mod trend;
 mod waiting;

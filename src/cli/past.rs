@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use semver::Version;
 
@@ -64,6 +65,21 @@ pub(super) fn range(text: &str) -> (Option<&str>, Option<&str>) {
     }
 }
 
+/// A tree that shows the selected prompts and nothing beside them. Where nothing is selected so, the whole tree: what is
+/// wrong is said when it is selected from.
+pub(super) fn only(tree: &Arc<dyn Tree>, selection: &Selection) -> Result<Arc<dyn Tree>, Failure> {
+    let all: Vec<PromptName> = names(&**tree).into_iter().collect();
+    let known: Vec<&str> = all.iter().map(PromptName::as_str).collect();
+    match selection.names(&known) {
+        Ok(found) => {
+            let found: Vec<PromptName> = found.into_iter().map(|index| all[index].clone()).collect();
+            Ok(alone(tree, &found))
+        }
+        Err(error @ SelectionError::BadGlob(..)) => Err(error.into()),
+        Err(_) => Ok(Arc::clone(tree)),
+    }
+}
+
 /// `PROMPT@VERSION` in its parts.
 pub(super) fn split(text: &str) -> (&str, Option<&str>) {
     text.split_once('@').map_or((text, None), |(prompt, version)| (prompt, Some(version)))
@@ -94,7 +110,7 @@ pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Fail
         None => (name.clone(), None),
     };
     let mut project = Project::find(context, commit.as_deref())?;
-    project.tree = alone(&project.tree, &name);
+    project.tree = alone(&project.tree, std::slice::from_ref(&name));
     Ok(Found { project, name, commit })
 }
 

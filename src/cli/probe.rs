@@ -12,6 +12,7 @@ use crate::history::{Loaded, Mark};
 use crate::plan::{Item, Plan};
 use crate::recording::Store;
 use crate::run::{Mode, Prepared};
+use crate::snapshot::Index;
 use crate::stats::RateBets;
 
 /// The chance of calling a version that is as good as it must be a bad one, and the other way round.
@@ -97,12 +98,19 @@ impl Probe {
     ) -> Result<Judged, Failure> {
         let items = self.items(&loaded.prepared, &loaded.plan);
         if items.is_empty() {
-            return Ok(Judged::missing("there is no such case".to_owned()));
+            return Ok(Judged::missing(self.missing_words(&loaded.prepared, &loaded.plan)));
         }
         let (mut store, mut all) = self.answers(context, project, &loaded.prepared, items, store)?;
         if let Some(lacks) = all.iter().find(|answers| answers.passes.len() < answers.item.keys.len()) {
             let case = &loaded.prepared.workspace.cases.list[lacks.item.case].name;
-            return Ok(Judged::skip(format!("{case}: there is no answer")));
+            let why = if loaded.prepared.judges(lacks.item.case) {
+                "there is no answer"
+            } else {
+                "there is no answer, or none was accepted"
+            };
+            let budget = self.asker.came.skipped > 0;
+            let why = if budget { "not asked: the budget is spent, or a key is not set" } else { why };
+            return Ok(Judged::skip(format!("{case}: {why}")));
         }
         let mut judged = Judged::new(Mark::Good, String::new());
         if let Some(least) = self.min_pass_rate {
@@ -127,14 +135,28 @@ impl Probe {
         Ok(judged)
     }
 
+    /// Why there is nothing to look at.
+    fn missing_words(&self, prepared: &Prepared, plan: &Plan) -> String {
+        let cases = &prepared.workspace.cases.list;
+        if plan.items.iter().any(|item| self.names(cases[item.case].name.as_str())) {
+            format!("there is no such case on {}", self.models.join(", "))
+        } else {
+            "there is no such case".to_owned()
+        }
+    }
+
+    /// Whether a case is named.
+    fn names(&self, name: &str) -> bool {
+        self.cases.is_empty() || self.cases.iter().any(|(text, glob)| text == name || glob.is_match(name))
+    }
+
     /// What is looked at of a version, with as many samples as are wanted.
     fn items(&self, prepared: &Prepared, plan: &Plan) -> Vec<Item> {
         let workspace = &prepared.workspace;
         let is_wanted = |item: &&Item| {
             let name = workspace.cases.list[item.case].name.as_str();
             let alias = workspace.config.models[item.model].alias.as_str();
-            (self.cases.is_empty() || self.cases.iter().any(|(text, glob)| text == name || glob.is_match(name)))
-                && (self.models.is_empty() || self.models.iter().any(|model| model == alias))
+            self.names(name) && (self.models.is_empty() || self.models.iter().any(|model| model == alias))
         };
         let wanted = plan.items.iter().filter(is_wanted).cloned();
         let least = self.repeat.and_then(|repeat| usize::try_from(repeat).ok()).unwrap_or(0);
@@ -157,13 +179,25 @@ impl Probe {
             self.asker.fill(context, project, prepared, &plan, (self.mode, self.keep), store)?.0
         };
         let found = prepared.answers(&plan, &store)?;
+        let index = Index::load(&*project.tree)?;
         let mut all = Vec::with_capacity(plan.items.len());
         for (item, responses) in plan.items.into_iter().zip(found) {
             let entry = &prepared.workspace.config.models[item.model];
             let (mut passes, mut why) = (Vec::new(), None);
             for response in responses.iter().flatten() {
                 let outcome = prepared.score(item.case, entry, response)?;
-                let pass = outcome.verdict == Verdict::Passed;
+                let accepted = if prepared.judges(item.case) {
+                    Some(true)
+                } else {
+                    prepared.accepts(item.case, entry, response, (&index, &*project.tree))?
+                };
+                let pass = outcome.verdict == Verdict::Passed && accepted == Some(true);
+                if accepted == Some(false) && why.is_none() {
+                    why = Some("the answer is not the accepted one".to_owned());
+                } else if accepted.is_none() {
+                    // Nothing says whether it is right.
+                    continue;
+                }
                 if !pass && why.is_none() {
                     let failed = outcome.expectations.iter().find(|checked| !checked.pass);
                     why = outcome.reason.or_else(|| failed.map(|c| format!("{}: {}", c.kind, c.reason)));

@@ -20,19 +20,25 @@ pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
             names.push(pair.prompt.as_str());
         }
     }
-    let (mut prompts, mut slices) = (Vec::new(), Vec::new());
+    let (mut wholes, mut parts) = (Vec::new(), Vec::new());
     for name in names {
         let own: Vec<&Pair> = pairs.pairs.iter().filter(|pair| pair.prompt.as_str() == name).collect();
-        prompts.push(row(name, None, &own, limits));
         let tags: BTreeSet<&String> = own.iter().flat_map(|pair| &pair.tags).collect();
         for tag in tags {
             let tagged: Vec<&Pair> = own.iter().copied().filter(|pair| pair.tags.contains(tag)).collect();
             // A slice that is the whole says nothing more.
             if tagged.len() < own.len() {
-                slices.push(row(name, Some(tag), &tagged, limits));
+                parts.push((name, Some(tag), tagged));
             }
         }
+        wholes.push((name, None, own));
     }
+    // Many bets at once: each must win that much more.
+    let rows = |all: Vec<(&str, Option<&String>, Vec<&Pair>)>| -> Vec<Row> {
+        let each = Limits { alpha: limits.alpha / as_f64(all.len().max(1) as u64), ..*limits };
+        all.iter().map(|(name, tag, pairs)| row(name, *tag, pairs, &bet(pairs, &each, limits.alpha))).collect()
+    };
+    let (mut prompts, mut slices) = (rows(wholes), rows(parts));
     adjust(&mut prompts, limits);
     adjust(&mut slices, limits);
     Comparison { sequential: limits.sequential, prompts, slices }
@@ -62,7 +68,7 @@ fn adjust(rows: &mut [Row], limits: &Limits) {
     }
 }
 
-fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> Row {
+fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], bets: &Sequential) -> Row {
     let passes = |samples: &[Sample]| samples.iter().filter(|sample| sample.pass).count() as u64;
     let strata: Vec<Stratum> = pairs
         .iter()
@@ -84,7 +90,6 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], limits: &Limits) -> 
         let group = group.map(|(group, case)| (group, group.map_or(case, |_| "")));
         clustered_mean(&group.zip(differences.iter().copied()).collect::<Vec<_>>(), 0.95)
     };
-    let bets = bet(pairs, limits);
     let flips: Vec<FlippedCase> = pairs.iter().filter_map(|pair| flipped(pair)).collect();
     let losses = flips.iter().filter(|flip| flip.loss).count() as u64;
     let (served, latency) = (served(pairs), latency(pairs));
@@ -182,9 +187,9 @@ fn by_expectation(pairs: &[&Pair]) -> Vec<ByExpectation> {
 }
 
 /// Bets on the pairs, one after the other, in an order that does not depend on how they are written: the first answers of
-/// all cases before the second ones.
-fn bet(pairs: &[&Pair], limits: &Limits) -> Sequential {
-    let mut bets = Sequential::new(limits.alpha, limits.alpha, limits.delta);
+/// all cases before the second ones. `missing` is the chance of calling a worse head not worse.
+fn bet(pairs: &[&Pair], limits: &Limits, missing: f64) -> Sequential {
+    let mut bets = Sequential::new(limits.alpha, missing, limits.delta);
     let mut ordered = pairs.to_vec();
     ordered.sort_by_key(|pair| pair.rank);
     let rounds = pairs.iter().map(|pair| pair.base.len().min(pair.head.len())).max().unwrap_or(0);

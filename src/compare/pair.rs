@@ -1,6 +1,6 @@
 //! Pairing: the same case on both sides, with its answers and what they are worth.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -131,6 +131,10 @@ pub struct Pairs {
     pub only_base: u64,
     /// Cases of both without an answer on one side.
     pub unanswered: u64,
+    /// Cases that are checked by their snapshot alone, so that no answer is right or wrong on both sides.
+    pub unjudged: u64,
+    /// Those of them whose answers differ.
+    pub unjudged_changed: u64,
     /// The cases that could not be paired, each with its prompt and why.
     pub left_out: Vec<LeftOut>,
 }
@@ -167,6 +171,8 @@ pub fn pair(
     };
     let mut of_base: HashMap<(PromptName, CaseName, ModelAlias), usize> =
         (0..base.plan.items.len()).map(|index| (name(base, index), index)).collect();
+    let base_cases: HashSet<(PromptName, CaseName)> =
+        of_base.keys().map(|(prompt, case, _)| (prompt.clone(), case.clone())).collect();
     let ranks = ranks(base.prepared, head.prepared, head.plan);
     let mut pairs = Pairs::default();
     for (index, answers) in head_answers.iter().enumerate() {
@@ -178,7 +184,9 @@ pub fn pair(
         };
         let Some(base_index) = of_base.remove(&(prompt.clone(), case.clone(), other.clone())) else {
             pairs.only_head += 1;
-            pairs.left_out.push(LeftOut { prompt, case, why: "only in head" });
+            let elsewhere = base_cases.contains(&(prompt.clone(), case.clone()));
+            let why = if elsewhere { "on another model in base" } else { "only in head" };
+            pairs.left_out.push(LeftOut { prompt, case, why });
             continue;
         };
         let all = |answers: &[Option<Response>]| {
@@ -193,6 +201,13 @@ pub fn pair(
             continue;
         }
         let (base_item, item) = (&base.plan.items[base_index], &head.plan.items[index]);
+        if !head.prepared.judges(item.case) {
+            // Only its snapshot says what is right, and that is not what head's author expects of base.
+            pairs.unjudged += 1;
+            pairs.unjudged_changed += u64::from(before[0].text != after[0].text);
+            pairs.left_out.push(LeftOut { prompt, case, why: "checked by its snapshot alone" });
+            continue;
+        }
         let base_entry = &base.prepared.workspace.config.models[base_item.model];
         let entry = &head.prepared.workspace.config.models[item.model];
         let wants_json = wants_json(head.prepared, item.case);
@@ -250,10 +265,6 @@ fn sample(
     wants_json: bool,
 ) -> Result<Sample, Problems> {
     let outcome = prepared.score(case, entry, answer)?;
-    let served = answer.model.as_ref().map(|model| match &answer.system_fingerprint {
-        Some(fingerprint) => format!("{model} {fingerprint}"),
-        None => model.clone(),
-    });
     Ok(Sample {
         pass: outcome.verdict == Verdict::Passed,
         score: outcome.score,
@@ -266,7 +277,7 @@ fn sample(
             && answer.tool_calls.is_empty()
             && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
         text: answer.text.clone(),
-        served,
+        served: answer.served(),
         checks: outcome.expectations.iter().map(|checked| (checked.kind.clone(), checked.pass)).collect(),
         failed: outcome.expectations.into_iter().filter(|checked| !checked.pass).collect(),
     })

@@ -113,10 +113,9 @@ pub(super) fn served(pairs: &[&Pair]) -> Served {
 }
 
 pub(super) fn changed(pairs: &[&Pair], served: &Served) -> Changed {
-    let Served { base, head } = served;
     Changed {
         prompt: pairs.iter().any(|pair| pair.digests.0 != pair.digests.1),
-        model: pairs.iter().any(|pair| pair.entry_changed) || !base.is_empty() && !head.is_empty() && base != head,
+        model: pairs.iter().any(|pair| pair.entry_changed) || served.moved(),
         expectations: pairs.iter().any(|pair| pair.expectations_changed),
     }
 }

@@ -81,6 +81,15 @@ pub struct Served {
     pub head: Vec<String>,
 }
 
+impl Served {
+    /// Whether a model answers in head that did not in base. A vendor serves several at once, and not all of them answer
+    /// every time; where a server did not say, nothing is known.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        !self.base.is_empty() && self.head.iter().any(|served| !self.base.contains(served))
+    }
+}
+
 /// What base's answers make of head's expectations: the part of a change that no answer has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Rescored {

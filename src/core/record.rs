@@ -237,6 +237,16 @@ pub struct Response {
 }
 
 impl Response {
+    /// The model that answered, as the server reported it, with its fingerprint.
+    #[must_use]
+    pub fn served(&self) -> Option<String> {
+        let model = self.model.as_ref()?;
+        Some(match &self.system_fingerprint {
+            Some(fingerprint) => format!("{model} {fingerprint}"),
+            None => model.clone(),
+        })
+    }
+
     /// Whether there is no answer at all: no text but white space, and no call of a tool.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -123,32 +123,33 @@ pub(super) fn folder_of(place: &str, name: &PromptName) -> TreePath {
     TreePath::new(&format!("{place}/{name}")).unwrap_or_else(|_| unreachable!("a prompt's name is a path"))
 }
 
-/// Whether a prompt needs to know of a file: its own template, partials, and files that are no template; no cases but
-/// its own.
-fn concerns(name: &PromptName, path: &TreePath) -> bool {
+/// Whether prompts need to know of a file: their own templates, partials, and files that are no template; no cases but
+/// their own.
+fn concerns(names: &[PromptName], path: &TreePath) -> bool {
     if let Some(below) = path.below(PROMPTS) {
         let partial = below.split('/').any(|part| part.starts_with('_'));
-        return partial || !below.ends_with(TEMPLATE) || below.strip_suffix(TEMPLATE) == Some(name.as_str());
+        let own = below.strip_suffix(TEMPLATE).is_some_and(|name| names.iter().any(|known| known.as_str() == name));
+        return partial || !below.ends_with(TEMPLATE) || own;
     }
     if matches!(path.file_name(), CASES_FILE | "cases.yml") && path.below(FIXTURES).is_some() {
-        return path.parent() == folder_of(FIXTURES, name);
+        return names.iter().any(|name| path.parent() == folder_of(FIXTURES, name));
     }
     true
 }
 
-/// A tree with one prompt, its cases and what they may need. A prompt that includes another one needs the others, too.
+/// A tree with some prompts, their cases and what they may need. A prompt that includes another one needs the others, too.
 #[must_use]
-pub fn alone(tree: &Arc<dyn Tree>, name: &PromptName) -> Arc<dyn Tree> {
-    if includes_prompts(tree, name) {
+pub fn alone(tree: &Arc<dyn Tree>, names: &[PromptName]) -> Arc<dyn Tree> {
+    if names.iter().any(|name| includes_prompts(tree, name)) {
         return Arc::clone(tree);
     }
-    let name = name.clone();
-    Arc::new(Only::new(Arc::clone(tree), move |path| concerns(&name, path)))
+    let names = names.to_vec();
+    Arc::new(Only::new(Arc::clone(tree), move |path| concerns(&names, path)))
 }
 
 /// A prompt with its cases and nothing beside it.
 fn load(tree: &Arc<dyn Tree>, name: &PromptName) -> Result<Loaded, Problems> {
-    let found = load_all(&alone(tree, name))?;
+    let found = load_all(&alone(tree, std::slice::from_ref(name)))?;
     let cases = &found.workspace.cases.list;
     let own: Vec<usize> =
         (0..cases.len()).filter(|index| found.workspace.prompt_of(&cases[*index]).name == *name).collect();

@@ -43,6 +43,8 @@ pub enum Change {
     Cases,
     /// The accepted answers.
     Snapshots,
+    /// The recorded answers to the very same requests.
+    Recordings,
     /// It cannot be loaded any more.
     Broken,
     /// It can be loaded again.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use git2::{Commit, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository, Sort};
 use jiff::Timestamp;
 
+use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::tree::{RepositoryError, TreeError, is_partial, open_repository, resolve};
 
@@ -140,6 +141,20 @@ impl Walk {
     #[must_use]
     pub fn place(&self, revision: &str) -> Option<usize> {
         resolve(&self.repository, revision).ok().and_then(|id| self.places.get(&id).copied())
+    }
+
+    /// The parents of a commit, also those that are not in the walk.
+    #[must_use]
+    pub fn parents(&self, place: usize) -> Vec<String> {
+        let commit = self.repository.find_commit(self.nodes[place].id);
+        commit.map(|commit| commit.parent_ids().map(|id| id.to_string()).collect()).unwrap_or_default()
+    }
+
+    /// git's name for all that a commit has recorded of a prompt.
+    #[must_use]
+    pub fn recordings(&self, place: usize, name: &PromptName) -> Option<String> {
+        let path = TreePath::new(&format!("fixtures/{name}/recorded")).ok()?;
+        self.at(place, &path, &mut Known::default()).map(|id| id.to_string())
     }
 
     /// Who made a commit, when, and why.

@@ -64,11 +64,19 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
     }
     let left_out = [
         (pairs.unanswered, "without a recorded answer on one side"),
-        (pairs.only_head, "only in head"),
+        (pairs.only_head, "only in head, or on another model"),
         (pairs.only_base, "only in base"),
     ];
     for (count, why) in left_out.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "{}", style.yellow(&format!("note: {} left out: {why}", counted(count, "case", "cases"))))?;
+    }
+    if pairs.unjudged > 0 {
+        let text = format!(
+            "note: {} left out, checked by snapshots alone: {} of these answers differ, which `promptctl diff` shows",
+            counted(pairs.unjudged, "case", "cases"),
+            pairs.unjudged_changed
+        );
+        writeln!(out, "{}", style.yellow(&text))?;
     }
     writeln!(
         out,
@@ -134,7 +142,7 @@ fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
         Short(row.q),
         Short(row.p_holm)
     )?;
-    if let (Verdict::Undecided, Some(losses)) = (row.verdict, row.least_losses) {
+    if let (Verdict::Undecided, Some(losses)) = (row.verdict, row.least_losses.filter(|least| *least > row.losses)) {
         let text = format!(
             "with {} it would take {} to call it regressed",
             counted(row.wins, "win", "wins"),
@@ -266,7 +274,7 @@ fn blame(out: &mut dyn Write, row: &Row, apart: &[String], style: Style) -> io::
             writeln!(out, "    {}", style.dim(&format!("tell them apart: {}", terminal_line(command))))?;
         }
     }
-    if row.served.base != row.served.head {
+    if row.served.moved() {
         let names = |names: &[String]| if names.is_empty() { "not told".to_owned() } else { names.join(", ") };
         let text = format!("served model: {} → {}", names(&row.served.base), names(&row.served.head));
         writeln!(out, "    {}", style.dim(&terminal_line(&text)))?;

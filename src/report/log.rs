@@ -60,6 +60,7 @@ pub fn change_word(change: &Change) -> String {
         Change::FrontMatter => "front matter".to_owned(),
         Change::Cases => "cases".to_owned(),
         Change::Snapshots => "snapshots".to_owned(),
+        Change::Recordings => "recordings: the same requests have other answers".to_owned(),
         Change::Broken => "broken".to_owned(),
         Change::Mended => "mended".to_owned(),
     }

@@ -12,6 +12,8 @@ use crate::core::verdict::{AnswerSource, SampleOutcome};
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
 use crate::recording::Store;
+use crate::snapshot::{Answer as Golden, Index, snapshot_path};
+use crate::tree::Tree;
 
 impl Prepared {
     /// The recorded answers to each item of a plan, one a sample; `None` where there is none.
@@ -30,6 +32,27 @@ impl Prepared {
         let any_finish = self.expectations(case).any(|expectation| expectation.accepts_any_finish());
         let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
         Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price))
+    }
+
+    /// Whether a case expects anything of an answer, beside what was accepted.
+    #[must_use]
+    pub fn judges(&self, case: usize) -> bool {
+        self.expectations(&self.workspace.cases.list[case]).next().is_some()
+    }
+
+    /// Whether an answer is the accepted one; `None` where nothing was accepted.
+    pub fn accepts(
+        &self,
+        case: usize,
+        entry: &ModelEntry,
+        answer: &Response,
+        (index, tree): (&Index, &dyn Tree),
+    ) -> Result<Option<bool>, Problem> {
+        let case = &self.workspace.cases.list[case];
+        let path = snapshot_path(&self.workspace.prompt_of(case).name, &case.name, &entry.alias);
+        let accepted = index.get(tree, &path)?;
+        let golden = Golden::new(answer, case.compare, &case.snapshot);
+        Ok(accepted.map(|accepted| golden.matches(&accepted)))
     }
 
     /// What is expected of a case, as it is written: two sides that expect the same say the same here.

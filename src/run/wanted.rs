@@ -81,6 +81,13 @@ impl Missing {
         Ok(missing)
     }
 
+    /// How many cases may not be asked for.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        let items: std::collections::BTreeSet<usize> = self.skipped.iter().map(|(wanted, _)| wanted.item).collect();
+        items.len() as u64
+    }
+
     /// How many calls are needed.
     #[must_use]
     pub fn calls(&self) -> u64 {

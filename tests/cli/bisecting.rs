@@ -140,3 +140,49 @@ fn a_case_that_failed_from_its_beginning_is_blamed_on_the_commit_that_brought_it
     let found: Value = serde_json::from_str(&ended.stdout).expect("JSON");
     assert_eq!(found["first_bad"]["summary"], "a new case", "{}{}", ended.stdout, ended.stderr);
 }
+
+#[test]
+fn an_innocent_edit_is_not_blamed_for_recordings_that_were_replaced_later() {
+    let sandbox = project(SURE, true);
+    sandbox.git(&["reset", "--hard", "HEAD~24"]);
+    sandbox.edit("promptctl.yaml", "right: {{ last_user_message }}", "no idea about h-i");
+    sandbox.run(&["test", "--refresh"]);
+    commit(&sandbox, "the model moved");
+    sandbox.write("README.md", "later");
+    commit(&sandbox, "later");
+    for args in [&["--case", "one"][..], &["--case", "one", "--good", "HEAD~2"]] {
+        let found = json(&sandbox, args);
+        assert_eq!(found["first_bad"]["summary"], "the model moved", "{args:?} {found}");
+        assert_eq!(found["first_bad"]["changes"][0]["kind"], "recordings");
+        assert_eq!(found["calls_made"], 0);
+    }
+}
+
+#[test]
+fn damage_at_one_commit_is_passed_over() {
+    let sandbox = project(SURE, true);
+    sandbox.git(&["checkout", "-b", "damaged", "HEAD~8"]);
+    let recorded = sandbox.read("fixtures/p/recorded/it.jsonl");
+    sandbox.write("fixtures/p/recorded/it.jsonl", format!("<<<<<<< ours\n{recorded}"));
+    sandbox.write("prompts/p.j2", "Careless and damaged: {{ q }}\n");
+    commit(&sandbox, "damaged");
+    sandbox.write("fixtures/p/recorded/it.jsonl", recorded);
+    sandbox.write("prompts/p.j2", "Careless and repaired: {{ q }}\n");
+    sandbox.run(&["test"]);
+    commit(&sandbox, "repaired");
+    assert_eq!(json(&sandbox, &["--case", "one"])["first_bad"]["summary"], "word 11");
+}
+
+#[test]
+fn a_case_with_a_snapshot_alone_fails_where_its_answer_is_not_the_accepted_one() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
+    sandbox.git(&["init"]);
+    for n in 0..6 {
+        sandbox.write("prompts/p.j2", format!("{}{{{{ q }}}}\n", if n < 4 { "" } else { "Oh, " }));
+        sandbox.run(&["test", "--snapshots", if n == 0 { "accept" } else { "warn" }]);
+        sandbox.write("README.md", n.to_string());
+        sandbox.git(&["add", "README.md", "prompts", "fixtures", "snapshots", "promptctl.yaml"]);
+        sandbox.git(&["commit", "-m", &format!("edit {n}")]);
+    }
+    assert_eq!(json(&sandbox, &[])["first_bad"]["summary"], "edit 4");
+}

@@ -106,6 +106,61 @@ fn what_is_not_recorded_is_asked_once_and_kept_where_it_belongs() {
 }
 
 #[test]
+fn the_same_request_of_both_sides_is_asked_once() {
+    let sandbox = project(6);
+    sandbox.git(&["rm", "-r", "fixtures/p/recorded"]);
+    sandbox.git(&["commit", "-m", "nothing is recorded"]);
+    for (args, variables) in [(&["compare", "--live", "--json"][..], &[("CI", "1")][..]), (&["compare", "--json"], &[])]
+    {
+        let ended = sandbox.run_with(args, variables);
+        let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!((&json["calls_made"], &json["prompts"][0]["losses"]), (&6.into(), &0.into()), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_what_cannot_be_paired() {
+    let sandbox = project(6);
+    let config = sandbox.read("promptctl.yaml").replace(
+        "models:\n",
+        "defaults: { models: [other] }\nmodels:\n  other: { provider: mock, replies: [{ say: right }] }\n",
+    );
+    sandbox.write("promptctl.yaml", config);
+    let ended = sandbox.run(&["compare"]);
+    assert!(ended.code == 4 && ended.stderr.contains("on another model"), "{}", ended.shown());
+    assert!(!sandbox.read("fixtures/p/recorded/it.jsonl").contains("other"), "nothing was asked");
+    assert!(!sandbox.exists("fixtures/p/recorded/other.jsonl"));
+}
+
+#[test]
+fn a_budget_is_spent_on_whole_pairs() {
+    let sandbox = project(40);
+    sandbox.git(&["rm", "-r", "fixtures/p/recorded"]);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    sandbox.git(&["commit", "-am", "nothing is recorded"]);
+    sandbox.write("prompts/p.j2", "Careful as ever: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--max-calls", "40", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((ended.code, &json["calls_made"]), (6, &40.into()), "{}", ended.stderr);
+    assert!(json["prompts"][0]["cases"].as_u64() >= Some(16), "{}", json["prompts"][0]["cases"]);
+}
+
+#[test]
+fn answers_that_only_a_snapshot_checks_are_no_passes() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi } }\n");
+    sandbox.git(&["init"]);
+    sandbox.run(&["test", "--snapshots", "accept"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "base"]);
+    sandbox.write("prompts/p.j2", "Garbage {{ q }}\n");
+    assert_eq!(sandbox.run(&["test"]).code, 5);
+    let ended = sandbox.run(&["compare"]);
+    assert!(ended.code == 4 && ended.stderr.contains("1 are checked by their snapshots alone"), "{}", ended.shown());
+    let ended = sandbox.run(&["compare", "--fail-on", "changed"]);
+    assert!(ended.code == 1 && ended.stdout.contains("1 of these answers differ"), "{}", ended.shown());
+}
+
+#[test]
 fn fresh_answers_confirm_what_looks_worse() {
     let sandbox = project(24);
     sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
@@ -123,7 +178,7 @@ fn fresh_answers_confirm_what_looks_worse() {
     sandbox.write("prompts/p.j2", "Careless again: {{ q }}\n");
     assert_eq!(sandbox.run(&["test"]).code, 1);
     let ended = sandbox.run(&["compare", "--confirm", "--offline"]);
-    assert!(ended.code == 0 && ended.stdout.contains("no fresh answers that would confirm it"), "{}", ended.shown());
+    assert!(ended.code == 5 && ended.stdout.contains("no fresh answers that would confirm it"), "{}", ended.shown());
     // Where nothing looks worse, nothing more is asked.
     sandbox.write("prompts/p.j2", "Careful, too: {{ q }}\n");
     let ended = sandbox.run(&["compare", "--confirm=3", "--json"]);

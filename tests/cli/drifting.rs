@@ -104,6 +104,45 @@ fn nothing_is_asked_where_it_may_not_be_or_where_nothing_is_recorded() {
 }
 
 #[test]
+fn recordings_of_two_models_are_never_mixed_and_what_was_asked_is_not_asked_again() {
+    let (sandbox, worse, server) = project(40);
+    worse.store(true, Ordering::SeqCst);
+    let before = sandbox.read("fixtures/p/recorded/it.jsonl");
+    let asked = server.requests().len();
+    let ended = sandbox.run(&["drift", "--update", "--max-calls", "16"]);
+    assert!(ended.stdout.contains("nothing is replaced") && ended.code == 1, "{}", ended.shown());
+    assert_eq!(sandbox.read("fixtures/p/recorded/it.jsonl"), before);
+    let ended = sandbox.run(&["drift", "--update"]);
+    assert!(ended.stdout.contains("recorded in the place of the old ones"), "{}", ended.shown());
+    assert_eq!(server.requests().len() - asked, 40, "the second one goes on from the first");
+    assert!(!sandbox.read("fixtures/p/recorded/it.jsonl").contains("model-0613"));
+    // One that came to its end is asked anew.
+    assert_eq!(sandbox.run(&["drift", "--all"]).code, 0);
+    assert_eq!(server.requests().len() - asked, 80);
+}
+
+#[test]
+fn one_of_several_backends_is_no_other_model() {
+    let number = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let server = Server::answering(move |_, _| {
+        let fingerprint = if number.fetch_add(1, Ordering::SeqCst) % 2 == 0 { "fp_a" } else { "fp_b" };
+        let answer = json!({"model": "m", "system_fingerprint": fingerprint, "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]});
+        (200, answer.to_string())
+    });
+    let cases: String = (0..4)
+        .map(|n| format!("  - {{ name: c{n}, vars: {{ q: '{n}' }}, expect: [{{ contains: hi }}], snapshot: none }}\n"))
+        .collect();
+    let sandbox = Sandbox::with_cases(&format!("cases:\n{cases}"));
+    sandbox.write(
+        "promptctl.yaml",
+        format!("models:\n  it: {{ provider: openai, model: m, base-url: '{}' }}\n", server.url()),
+    );
+    assert_eq!(sandbox.run(&["test", "--jobs", "1"]).code, 0);
+    let ended = sandbox.run(&["drift", "--jobs", "1", "--case", "c0", "--fail-on", "changed"]);
+    assert!(ended.code == 0 && !ended.stdout.contains("another model"), "{}", ended.shown());
+}
+
+#[test]
 fn answers_that_cannot_be_had_are_no_drift() {
     let (sandbox, _, _) = project(3);
     let server = Server::answering(|_, _| (400, r#"{"error":{"message":"gone"}}"#.into()));
