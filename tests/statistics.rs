@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use promptctl::compare::{Limits, Pair, Pairs, Row, Sample, Verdict, compare};
+use promptctl::core::names::{CaseName, PromptName};
 use promptctl::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_least, binomial_at_most, clustered_mean, holm,
     log_ratio, paired_mean, pass_at_k, pass_hat_k, quantile_ranks, sign_flip, stratified_exact, wilson,
@@ -216,6 +218,46 @@ fn stopping_early_keeps_its_promises() {
     }
     assert!(alarms <= 100, "{alarms} false alarms in 2,000");
     assert!(found >= 1900, "found {found} of 2,000");
+}
+
+/// A pair of single answers.
+fn pair(prompt: usize, case: usize, base: bool, head: bool) -> Pair {
+    let sample = |pass| Sample { pass, ..Sample::default() };
+    Pair {
+        prompt: PromptName::new(&format!("p{prompt}")).expect("a name"),
+        case: CaseName::new(&format!("c{case}")).expect("a name"),
+        rank: case,
+        tags: vec![if case.is_multiple_of(2) { "even".into() } else { "odd".into() }],
+        digests: ("a".into(), "b".into()),
+        entry_changed: false,
+        expectations_changed: false,
+        rescored: (0, 0),
+        variables_changed: false,
+        group: None,
+        base: vec![sample(base)],
+        head: vec![sample(head)],
+    }
+}
+
+/// Suites of ten prompts in which nothing changed: whichever way is taken, few of them raise an alarm at all.
+#[test]
+fn alpha_holds_for_all_prompts_and_for_all_slices_of_a_run() {
+    let mut random = fastrand::Rng::with_seed(11);
+    for sequential in [false, true] {
+        let limits = Limits { alpha: 0.05, delta: 0.1, sequential };
+        let (mut by_prompt, mut by_slice) = (0, 0);
+        for _ in 0..200 {
+            let mut pairs = Pairs::default();
+            for prompt in 0..10 {
+                pairs.pairs.extend((0..40).map(|case| pair(prompt, case, random.bool(), random.bool())));
+            }
+            let comparison = compare(&pairs, &limits);
+            let alarm = |rows: &[Row]| rows.iter().any(|row| row.verdict == Verdict::Regressed);
+            by_prompt += u32::from(alarm(&comparison.prompts));
+            by_slice += u32::from(alarm(&comparison.slices));
+        }
+        assert!(by_prompt <= 10 && by_slice <= 10, "sequential {sequential}: {by_prompt}, {by_slice} of 200");
+    }
 }
 
 fn strata() -> impl Strategy<Value = Vec<Stratum>> {

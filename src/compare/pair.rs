@@ -27,7 +27,7 @@ pub struct Side<'a> {
 }
 
 /// One answer, as far as a comparison looks at it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// Whether it passes, under head's expectations.
     pub pass: bool,

@@ -125,7 +125,7 @@ fn recordings_of_two_models_are_never_mixed_and_what_was_asked_is_not_asked_agai
 fn one_of_several_backends_is_no_other_model() {
     let number = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let server = Server::answering(move |_, _| {
-        let fingerprint = if number.fetch_add(1, Ordering::SeqCst) % 2 == 0 { "fp_a" } else { "fp_b" };
+        let fingerprint = if number.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { "fp_a" } else { "fp_b" };
         let answer = json!({"model": "m", "system_fingerprint": fingerprint, "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]});
         (200, answer.to_string())
     });
