@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// Show at most this many versions of each prompt.
     #[arg(short = 'n', long = "max-count", value_name = "N")]
     most: Option<usize>,
+    /// Only the versions with this digest, or one that begins so: which prompt was it?
+    #[arg(long, value_name = "HEX")]
+    digest: Option<String>,
     /// Leave the recordings alone: no pass rates.
     #[arg(long)]
     no_results: bool,
@@ -50,6 +53,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let found: Vec<_> = found.into_iter().filter(|(_, versions)| !versions.is_empty()).collect();
     if found.is_empty() {
         let message = match &args.prompt {
+            _ if args.digest.is_some() => format!("no prompt had that digest at any commit of {}", args.from),
             Some(prompt) => format!("there is no prompt `{prompt}`, and there was none at any commit of {}", args.from),
             None => format!("there is no prompt at any commit of {}", args.from),
         };
@@ -72,6 +76,10 @@ fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> R
     let mut found = Vec::new();
     let mut wrong = None;
     let mut take = |entry: Entry| {
+        let digest = entry.state.digest.as_deref().unwrap_or_default();
+        if args.digest.as_ref().is_some_and(|wanted| !digest.starts_with(wanted.as_str())) {
+            return ControlFlow::Continue(());
+        }
         let figures = if args.no_results { Ok(None) } else { entry.figures() };
         match figures {
             Ok(figures) => found.push(entry.told(figures)),

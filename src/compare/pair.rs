@@ -150,6 +150,9 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
+/// Why a case is left out that only its snapshot checks.
+pub const UNJUDGED: &str = "checked by its snapshot alone";
+
 /// Which samples of a case count, by their numbers.
 pub type Samples<'a> = &'a dyn Fn(usize) -> bool;
 
@@ -205,7 +208,7 @@ pub fn pair(
             // Only its snapshot says what is right, and that is not what head's author expects of base.
             pairs.unjudged += 1;
             pairs.unjudged_changed += u64::from(before[0].text != after[0].text);
-            pairs.left_out.push(LeftOut { prompt, case, why: "checked by its snapshot alone" });
+            pairs.left_out.push(LeftOut { prompt, case, why: UNJUDGED });
             continue;
         }
         let base_entry = &base.prepared.workspace.config.models[base_item.model];

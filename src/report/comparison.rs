@@ -1,10 +1,11 @@
 //! A comparison for a person: the verdicts first, then what is behind them.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::difference::write_difference;
 use super::style::Style;
-use crate::compare::{Comparison, Flip, Median, Pair, Pairs, Ratio, Reliability, Row, Verdict};
+use crate::compare::{Comparison, Flip, LeftOut, Median, Pair, Pairs, Ratio, Reliability, Row, UNJUDGED, Verdict};
 use crate::core::escape::terminal_line;
 use crate::core::verdict::Difference;
 use crate::core::words::counted;
@@ -62,14 +63,7 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         flips(out, row, pairs, style)?;
         blame(out, row, apart, style)?;
     }
-    let left_out = [
-        (pairs.unanswered, "without a recorded answer on one side"),
-        (pairs.only_head, "only in head, or on another model"),
-        (pairs.only_base, "only in base"),
-    ];
-    for (count, why) in left_out.into_iter().filter(|(count, _)| *count > 0) {
-        writeln!(out, "{}", style.yellow(&format!("note: {} left out: {why}", counted(count, "case", "cases"))))?;
-    }
+    left_out(out, pairs, style)?;
     if pairs.unjudged > 0 {
         let text = format!(
             "note: {} left out, checked by snapshots alone: {} of these answers differ, which `promptctl diff` shows",
@@ -250,6 +244,25 @@ fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Res
     }
     if flipped.len() > SHOWN {
         writeln!(out, "  … and {} more that flipped; --json has all of them", flipped.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+/// The cases that could not be compared, by what stands in the way.
+fn left_out(out: &mut dyn Write, pairs: &Pairs, style: Style) -> io::Result<()> {
+    let mut by_reason: BTreeMap<&str, Vec<&LeftOut>> = BTreeMap::new();
+    // Those that only a snapshot checks are told with what became of them.
+    for case in pairs.left_out.iter().filter(|case| case.why != UNJUDGED) {
+        by_reason.entry(case.why).or_default().push(case);
+    }
+    for (why, cases) in by_reason {
+        let names: Vec<String> =
+            cases.iter().take(SHOWN).map(|case| format!("{} › {}", case.prompt, case.case)).collect();
+        let more = cases.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let count = counted(cases.len() as u64, "case", "cases");
+        let text = format!("note: {count} left out, {why}: {}{more}", names.join(", "));
+        writeln!(out, "{}", style.yellow(&terminal_line(&text)))?;
     }
     Ok(())
 }

@@ -75,6 +75,9 @@ fn the_versions_of_a_prompt_are_listed_with_what_changed() {
     let ended = sandbox.run(&["log", "new", "-n", "1"]);
     assert!(ended.stdout.contains("working tree  not committed  2.0.0"), "{}", ended.stdout);
     assert!(ended.stdout.contains("partial _tone.j2 (+1 −1 lines)"), "{}", ended.stdout);
+    let ended = sandbox.run(&["log", "--digest", "49db782b"]);
+    assert!(ended.stdout.contains("record and accept") && !ended.stdout.contains("rename"), "{}", ended.stdout);
+    assert_eq!(sandbox.run(&["log", "--digest", "00000000"]).code, 4);
     assert_eq!(sandbox.run(&["log", "nobody"]).code, 4);
 }
 
