@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::load::Project;
 use super::render::find_models;
 use crate::case::Selection;
-use crate::compare::{Comparison, Limits, Pairs, Side, compare, confirm, pair, ranks, screened};
+use crate::compare::{Comparison, Limits, Pairs, Side, ask_alike, compare, confirm, pair, ranks, screened};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::plan::{Item, Overrides, Plan};
 use crate::recording::Store;
@@ -238,6 +238,17 @@ impl Both {
             if !models.contains(&alias) {
                 models.push(alias);
             }
+        }
+        let entries = |side: &Loaded| side.prepared.workspace.config.clone();
+        let (old, new) = (entries(&self.base), entries(&self.head));
+        let is_edited = |alias: &&&ModelAlias| match (old.model(alias), new.model(alias)) {
+            (Some(old), Some(new)) => !ask_alike(old, new),
+            _ => false,
+        };
+        if models.iter().any(|alias| is_edited(&alias)) {
+            // Both sides on base's entries: what differs then is the prompt.
+            let base = range.split("..").next().filter(|base| !base.is_empty()).unwrap_or("HEAD");
+            return vec![format!("git checkout {base} -- promptctl.yaml && promptctl compare {base}")];
         }
         models.iter().map(|alias| format!("promptctl drift --model {alias}")).collect()
     }

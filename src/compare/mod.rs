@@ -16,7 +16,7 @@ mod table;
 pub use confirm::{confirm, screened};
 pub use figures::compare;
 pub use order::ranks;
-pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, UNJUDGED, pair};
+pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, UNJUDGED, ask_alike, pair};
 pub use shape::{ShapeChange, shape_changes};
 pub use table::{
     ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Median, Ratio, Reliability, Rescored, Row, Scores,

@@ -12,7 +12,7 @@ use crate::core::record::Response;
 use crate::core::verdict::{Checked, Verdict};
 use crate::expect::is_refusal;
 use crate::plan::Plan;
-use crate::project::Compare;
+use crate::project::{Compare, ModelEntry};
 use crate::recording::Store;
 use crate::run::Prepared;
 
@@ -238,8 +238,7 @@ pub fn pair(
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
             rescored,
             digests: (digest(base.prepared, base_item.case), digest(head.prepared, item.case)),
-            entry_changed: (&base_entry.provider, &base_entry.model, &base_entry.params, &base_entry.extras)
-                != (&entry.provider, &entry.model, &entry.params, &entry.extras),
+            entry_changed: !ask_alike(base_entry, entry),
             expectations_changed,
             base: scored,
             head: score(&after, entry)?,
@@ -255,6 +254,13 @@ pub fn pair(
     Ok(pairs)
 }
 
+/// Whether two entries ask the same model for the same things, wherever it is and whatever it is called.
+#[must_use]
+pub fn ask_alike(one: &ModelEntry, other: &ModelEntry) -> bool {
+    (&one.provider, &one.model, &one.params, &one.extras)
+        == (&other.provider, &other.model, &other.params, &other.extras)
+}
+
 fn wants_json(prepared: &Prepared, case: usize) -> bool {
     let case = &prepared.workspace.cases.list[case];
     case.compare == Compare::Json || prepared.workspace.prompt_of(case).front.output.is_some()
@@ -263,7 +269,7 @@ fn wants_json(prepared: &Prepared, case: usize) -> bool {
 fn sample(
     prepared: &Prepared,
     case: usize,
-    entry: &crate::project::ModelEntry,
+    entry: &ModelEntry,
     answer: &Response,
     wants_json: bool,
 ) -> Result<Sample, Problems> {

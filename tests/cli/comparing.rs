@@ -45,6 +45,20 @@ fn an_edit_that_breaks_a_slice_is_seen_with_what_is_to_blame() {
 }
 
 #[test]
+fn where_two_things_differ_the_run_that_tells_them_apart_is_named_and_does() {
+    let sandbox = project(24);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    sandbox.edit("promptctl.yaml", "provider: mock", "provider: mock\n    params: { temperature: 1 }");
+    let ended = sandbox.run(&["compare"]);
+    assert!(ended.stdout.contains("confounded: the prompt and the model differ"), "{}", ended.stdout);
+    let command = "git checkout HEAD -- promptctl.yaml && promptctl compare HEAD";
+    assert!(ended.stdout.contains(command), "{}", ended.stdout);
+    sandbox.git(&["checkout", "HEAD", "--", "promptctl.yaml"]);
+    let ended = sandbox.run(&["compare", "HEAD"]);
+    assert!(ended.code == 1 && ended.stdout.contains("what differs: the prompt"), "{}", ended.stdout);
+}
+
+#[test]
 fn few_cases_never_say_that_all_is_well() {
     let sandbox = project(4);
     let ended = sandbox.run(&["compare"]);
