@@ -68,6 +68,23 @@ fn a_run_is_recorded_and_replayed_and_the_second_version_has_drifted() {
 
 #[test]
 #[ignore = "needs the servers of scripts/real-servers"]
+fn a_model_that_is_replaced_behind_its_alias_has_moved() {
+    let sandbox = project("{ temperature: 0, max_tokens: 60 }");
+    assert_eq!(with_key(&sandbox, &["test", "--snapshots", "accept"]).code, 0);
+    let same = with_key(&sandbox, &["drift", "--all"]);
+    assert!(same.code == 0 && same.stdout.contains("4 of 4 → 4 of 4"), "{}", same.stdout);
+    // The vendor puts the second version behind the first one's address.
+    sandbox.edit("promptctl.yaml", &variable("PROMPTCTL_REAL_V1"), &variable("PROMPTCTL_REAL_V2"));
+    let moved = with_key(&sandbox, &["drift", "--all", "--fail-on", "changed"]);
+    assert_eq!(moved.code, 1, "{}", moved.stdout);
+    assert!(moved.stdout.contains("2 losses, 0 wins"), "{}", moved.stdout);
+    assert!(moved.stdout.contains("another model answers: triage-v1"), "{}", moved.stdout);
+    let offline = sandbox.run(&["test", "--offline"]);
+    assert!(offline.stdout.contains("4 passed"), "what is recorded stays: {}", offline.stdout);
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
 fn a_wrong_key_is_an_error_and_is_recorded_nowhere() {
     let sandbox = project("{ temperature: 0 }");
     let wrong = sandbox.run_with(&["test"], &[("REAL_KEY", "a-wrong-key-of-nobody")]);
