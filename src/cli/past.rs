@@ -54,14 +54,14 @@ pub(super) fn prompts(project: &Project, revision: &str, pattern: Option<&str>) 
     }
 }
 
-/// The sides of `BASE..HEAD`, or of `BASE` and the working tree; an empty side is the working tree.
+/// The sides of `BASE..HEAD`, or of `BASE` and the working tree; an empty side is the working tree. The base of `A...B` is
+/// where both were one, as in git.
 pub(super) fn range(text: &str) -> (Option<&str>, Option<&str>) {
-    let some = |revision: &'_ str| !revision.is_empty();
-    match text.split_once("..") {
-        None => (Some(text), None),
-        Some((base, head)) => {
-            (Some(base).filter(|text| some(text)), Some(head.trim_start_matches('.')).filter(|text| some(text)))
-        }
+    let some = |revision| Some(revision).filter(|text: &&str| !text.is_empty());
+    match (text.split_once("..."), text.split_once("..")) {
+        (Some((_, head)), _) => (Some(text), some(head)),
+        (None, Some((base, head))) => (some(base), some(head)),
+        (None, None) => (Some(text), None),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::core::words::counted;
 const SHOWN: usize = 5;
 /// The most lines of a difference.
 const LINES: usize = 12;
+/// The most characters of an answer that are shown.
+const MOST: usize = 4000;
 /// Below this a probability has no digits that mean anything.
 const TINY: f64 = -690.0;
 
@@ -230,7 +232,7 @@ fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Res
         if let (Some(old), Some(new)) = (pair.base.first(), pair.head.first())
             && old.text != new.text
         {
-            let difference = Difference { what: "answer", old: old.text.clone(), new: new.text.clone(), json: false };
+            let difference = Difference { what: "answer", old: cut(&old.text), new: cut(&new.text), json: false };
             let mut text = Vec::new();
             write_difference(&mut text, &difference, "       ", style)?;
             let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
@@ -265,6 +267,14 @@ fn left_out(out: &mut dyn Write, pairs: &Pairs, style: Style) -> io::Result<()> 
         writeln!(out, "{}", style.yellow(&terminal_line(&text)))?;
     }
     Ok(())
+}
+
+/// The beginning of a long answer: a page is for looking at.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}… ({} bytes in all)", &text[..at], text.len()),
+        None => text.to_owned(),
+    }
 }
 
 /// What differs between the sides, and what would tell two causes apart.

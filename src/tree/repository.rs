@@ -72,8 +72,21 @@ pub fn open_repository(folder: &Path) -> Result<(Repository, String), Repository
     Ok((repository, prefix))
 }
 
-/// The commit that a revision (`HEAD~2`, a tag, a branch, a hash) names.
+/// The commit that a revision (`HEAD~2`, a tag, a branch, a hash) names; `A...B` is the last one that both have in common.
 pub fn resolve(repository: &Repository, revision: &str) -> Result<Oid, RepositoryError> {
+    if let Some((one, other)) = revision.split_once("...") {
+        let side = |name: &str| resolve(repository, if name.is_empty() { "HEAD" } else { name });
+        let base = repository.merge_base(side(one)?, side(other)?);
+        return base.map_err(|error| match error.code() {
+            ErrorCode::NotFound if repository.is_shallow() => beyond(repository, revision),
+            ErrorCode::NotFound => RepositoryError::NoCommit {
+                revision: revision.to_owned(),
+                reason: "the two have no commit in common".to_owned(),
+                is_hash: false,
+            },
+            _ => no_commit(repository, revision, &error),
+        });
+    }
     let found = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
     found.map(|commit| commit.id()).map_err(|error| no_commit(repository, revision, &error))
 }

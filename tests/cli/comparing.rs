@@ -59,6 +59,27 @@ fn where_two_things_differ_the_run_that_tells_them_apart_is_named_and_does() {
 }
 
 #[test]
+fn three_dots_compare_with_where_a_branch_began() {
+    let sandbox = project(24);
+    sandbox.git(&["checkout", "-b", "edit"]);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    sandbox.run(&["test"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "careless"]);
+    sandbox.git(&["checkout", "main"]);
+    sandbox.write("prompts/p.j2", "Careless, too: {{ q }}\n");
+    sandbox.run(&["test"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "main is careless meanwhile"]);
+    assert_eq!(sandbox.run(&["compare", "main..edit"]).code, 0);
+    let ended = sandbox.run(&["compare", "main...edit"]);
+    assert!(ended.code == 1 && ended.stdout.contains("12 losses"), "{}", ended.shown());
+    sandbox.git(&["checkout", "edit"]);
+    assert_eq!(sandbox.run(&["compare", "main..."]).code, 1, "and with the working tree");
+    assert!(sandbox.run(&["diff", "p", "main...edit"]).stdout.contains("Careless"));
+}
+
+#[test]
 fn few_cases_never_say_that_all_is_well() {
     let sandbox = project(4);
     let ended = sandbox.run(&["compare"]);
