@@ -222,3 +222,17 @@ fn a_prompt_at_a_commit_was_looked_for_under_its_present_name() {
     let ended = sandbox.run(&["show", "new@HEAD~2"]);
     assert!(ended.code == 4 && ended.stderr.contains("has no prompt"), "{}", ended.shown());
 }
+
+#[test]
+fn a_version_whose_cases_are_broken_was_none() {
+    let sandbox = returned();
+    sandbox.edit("prompts/new.j2", "1.0.0", "1.2.0");
+    sandbox.edit("fixtures/new/cases.yaml", "contains", "containz");
+    commit(&sandbox, "broken cases");
+    let ended = sandbox.run(&["log", "new", "-n", "1"]);
+    assert!(ended.stdout.contains("  1.2.0  ") && !ended.stdout.contains("no digest"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("cannot be loaded"), "{}", ended.stdout);
+    let ended = sandbox.run(&["show", "new@1.2.0"]);
+    assert!(ended.code == 0, "{}", ended.shown());
+    assert!(ended.stdout.contains("digest ") && ended.stdout.contains("cannot be loaded: "), "{}", ended.stdout);
+}
