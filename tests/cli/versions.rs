@@ -236,3 +236,38 @@ fn a_version_whose_cases_are_broken_was_none() {
     assert!(ended.code == 0, "{}", ended.shown());
     assert!(ended.stdout.contains("digest ") && ended.stdout.contains("cannot be loaded: "), "{}", ended.stdout);
 }
+
+#[test]
+fn bump_wrote_into_the_description_and_lost_the_byte_order_mark() {
+    let sandbox = returned();
+    let path = "prompts/new.j2";
+    for (text, bumped) in [
+        (
+            "---\n{ description: \"1.2.3 é\", version: 1.2.3 }\n---\n{{ q }}\n",
+            "---\n{ description: \"1.2.3 é\", version: 1.2.4 }\n---\n{{ q }}\n",
+        ),
+        (
+            "\u{feff}---\r\nversion: '1.2.3'\r\n---\r\n{{ q }}\r\n",
+            "\u{feff}---\r\nversion: '1.2.4'\r\n---\r\n{{ q }}\r\n",
+        ),
+    ] {
+        sandbox.write(path, text);
+        let ended = sandbox.run(&["bump", "new"]);
+        assert_eq!((ended.code, sandbox.read(path).as_str()), (0, bumped), "{}", ended.shown());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn bump_made_a_file_of_a_link() {
+    let sandbox = returned();
+    std::fs::rename(sandbox.path("prompts/new.j2"), sandbox.path("shared.txt")).expect("moved");
+    std::os::unix::fs::symlink("../shared.txt", sandbox.path("prompts/new.j2")).expect("linked");
+    let ended = sandbox.run(&["bump", "new"]);
+    assert!(
+        ended.code == 2 && ended.stderr.contains("prompts/new.j2 is a symbolic link to `../shared.txt`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(sandbox.path("prompts/new.j2").is_symlink() && sandbox.read("shared.txt").contains("1.0.0"));
+}
