@@ -235,6 +235,7 @@ fn a_version_whose_cases_are_broken_was_none() {
     let ended = sandbox.run(&["show", "new@1.2.0"]);
     assert!(ended.code == 0, "{}", ended.shown());
     assert!(ended.stdout.contains("digest ") && ended.stdout.contains("cannot be loaded: "), "{}", ended.stdout);
+    assert_eq!(sandbox.run(&["log", "new", "-n", "0"]).code, 2, "none at all is no number of versions");
 }
 
 #[test]
