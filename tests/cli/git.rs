@@ -387,3 +387,19 @@ fn what_a_sparse_checkout_leaves_out_is_no_edit() {
         says(&sandbox.run(&["bisect", "p", "--offline"]), 0, &["the first bad commit is"]);
     }
 }
+
+#[test]
+fn a_damaged_commit_was_not_named() {
+    let sandbox = project();
+    let damaged = hash(&sandbox, "HEAD~2");
+    let path = format!(".git/objects/{}/{}", &damaged[..2], &damaged[2..]);
+    std::fs::remove_file(sandbox.path(&path)).expect("removed");
+    for garbage in [None, Some("garbage")] {
+        if let Some(garbage) = garbage {
+            sandbox.write(&path, garbage);
+        }
+        for args in [&["log", "p"][..], &["show", "p@1.0.0"], &["bisect", "p"], &["diff", "HEAD~2..HEAD"]] {
+            says(&sandbox.run(args), 2, &[&damaged, "git fsck"]);
+        }
+    }
+}
