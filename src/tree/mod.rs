@@ -25,7 +25,7 @@ pub use repository::{
     Bare, FSCK, RepositoryError, bare_repository, damaged_commit, is_partial, open_repository, resolve,
 };
 pub use traced::{Reads, Traced, blob_name};
-pub use tracked::{left_out, tracked};
+pub use tracked::{is_ignored, left_out, tracked};
 pub use working::WorkingTree;
 
 use crate::core::path::TreePath;
