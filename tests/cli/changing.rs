@@ -87,3 +87,19 @@ fn recordings_that_git_ignores_are_no_change() {
     sandbox.git(&["branch", "-f", "main", "HEAD"]);
     says(&changed(&sandbox), 0, &["no prompt changed"]);
 }
+
+#[test]
+fn a_pull_requests_merge_commit_had_no_base() {
+    let sandbox = branch();
+    sandbox.edit("prompts/other.j2", "{{ q }}", "Kindly: {{ q }}");
+    sandbox.run(&["test"]);
+    commit(&sandbox, "on the branch");
+    sandbox.git(&["checkout", "-q", "--detach", "main"]);
+    sandbox.git(&["merge", "-q", "--no-ff", "--no-edit", "branch"]);
+    sandbox.git(&["branch", "-D", "main"]);
+    sandbox.git(&["branch", "-D", "branch"]);
+    says(&changed(&sandbox), 0, &["(the first parent of HEAD, a merge commit on no branch): other; left out"]);
+    // On a branch of its own it is nobody's pull request.
+    sandbox.git(&["checkout", "-q", "-b", "mine"]);
+    says(&changed(&sandbox), 2, &["--changed=BRANCH"]);
+}
