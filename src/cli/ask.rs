@@ -314,7 +314,7 @@ fn aside(project: &Project) -> PathBuf {
 pub(super) fn store(project: &Project) -> Store {
     let store = project.store().with(orphans(&project.root)).with(orphans(&aside(project)));
     match WorkingTree::open(&aside(project)) {
-        Ok(tree) => store.or(Arc::new(tree)),
+        Ok(tree) => store.or_glancing(Arc::new(tree)),
         // Nothing was ever asked aside.
         Err(_) => store,
     }

@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use crate::core::escape::terminal_line;
-use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
+use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::{Place, Problem, Problems};
 use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::project::Config;
 use crate::prompt::{Prompt, Prompts};
+use crate::recording::{Store, recorded_path};
 use crate::run::Prepared;
-use crate::tree::{BaseError, CommitTree, RepositoryError, Tree, merge_base};
+use crate::tree::{BaseError, CommitTree, RepositoryError, Tree, is_ignored, merge_base};
 
 /// What to do where the base cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -25,10 +28,8 @@ pub(super) enum Fallback {
     Error,
 }
 
-/// What a case on a model asks and expects.
-type Asked = (Vec<RequestKey>, String);
-/// The same for every case and model of each prompt.
-type ByPrompt = BTreeMap<PromptName, BTreeMap<(CaseName, ModelAlias), Asked>>;
+/// All that decides what becomes of every case and model of each prompt, as digests; `None` where that cannot be told.
+type ByPrompt = BTreeMap<PromptName, BTreeMap<(CaseName, ModelAlias), Option<String>>>;
 
 /// Takes out of the plan what is as it was at the base, and says so. Gives what is to be said of versions that did not
 /// move with their prompts.
@@ -62,10 +63,15 @@ pub(super) fn keep(
         writeln!(context.err(), "the project cannot be loaded at {at}, so everything counts as changed")?;
         return Ok(Vec::new());
     };
-    let (old, new) = (asked(base_prepared, &base_plan), asked(prepared, plan));
+    let is_kept = |name: &PromptName, model: &ModelAlias| {
+        let path = recorded_path(name, model);
+        before.tree.read(&path, u64::MAX).is_ok() || !is_ignored(&project.root, &path)
+    };
+    let old = deciding(base_prepared, &base_plan, &Store::open(Arc::clone(&before.tree)).glancing(), &is_kept);
+    let new = deciding(prepared, plan, &project.store(), &is_kept);
     let is_as_it_was = |name: &PromptName| {
         let (Some(old), Some(new)) = (old.get(name), new.get(name)) else { return false };
-        new.iter().all(|(case, asked)| old.get(case) == Some(asked))
+        new.iter().all(|(case, decides)| decides.is_some() && old.get(case) == Some(decides))
     };
     let same: BTreeSet<PromptName> = new.keys().filter(|name| is_as_it_was(name)).cloned().collect();
     let prompt_of = |item: &Item| prepared.workspace.prompt_of(&prepared.workspace.cases.list[item.case]).name.clone();
@@ -75,7 +81,7 @@ pub(super) fn keep(
     let list = |names: &[&str]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let left_out: Vec<&str> = same.iter().map(PromptName::as_str).collect();
     let text = format!(
-        "changed since {}: {}; left out, as nothing that they send or expect differs: {} ({} of {planned})",
+        "changed since {}: {}; left out, as neither their requests and expectations nor recorded or accepted answers differ: {} ({} of {planned})",
         base.describe,
         list(&changed),
         list(&left_out),
@@ -85,14 +91,31 @@ pub(super) fn keep(
     Ok(unmoved(&prepared.workspace, &base_prepared.workspace.prompts, &|_| true))
 }
 
-fn asked(prepared: &Prepared, plan: &Plan) -> ByPrompt {
+/// What decides each case. Recordings that no commit keeps cannot be compared; `is_kept` says which are.
+fn deciding(
+    prepared: &Prepared,
+    plan: &Plan,
+    store: &Store,
+    is_kept: &dyn Fn(&PromptName, &ModelAlias) -> bool,
+) -> ByPrompt {
     let workspace = &prepared.workspace;
-    let mut by_prompt = ByPrompt::new();
-    for item in &plan.items {
+    let name_of = |item: &Item| {
         let case = &workspace.cases.list[item.case];
-        let name = (case.name.clone(), workspace.config.models[item.model].alias.clone());
-        let asked = (item.keys.clone(), prepared.expected(item.case));
-        by_prompt.entry(workspace.prompt_of(case).name.clone()).or_default().insert(name, asked);
+        (&workspace.prompt_of(case).name, &workspace.config.models[item.model].alias, &case.name)
+    };
+    let mut kept = BTreeMap::new();
+    for (prompt, model, _) in plan.items.iter().map(name_of) {
+        kept.entry((prompt, model)).or_insert_with(|| is_kept(prompt, model));
+    }
+    let decides = |item: &Item| {
+        let (prompt, model, _) = name_of(item);
+        prepared.deciding(item, Some(store).filter(|_| kept[&(prompt, model)]))
+    };
+    let digests: Vec<Option<String>> = plan.items.par_iter().map(decides).collect();
+    let mut by_prompt = ByPrompt::new();
+    for (item, digest) in plan.items.iter().zip(digests) {
+        let (prompt, model, case) = name_of(item);
+        by_prompt.entry(prompt.clone()).or_default().insert((case.clone(), model.clone()), digest);
     }
     by_prompt
 }

@@ -1,5 +1,6 @@
 //! `promptctl log`: the versions of prompts across the commits.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
@@ -28,7 +29,7 @@ pub(super) struct Args {
     from: String,
     /// Show at most this many versions of each prompt.
     #[arg(short = 'n', long = "max-count", value_name = "N")]
-    most: Option<usize>,
+    most: Option<NonZeroUsize>,
     /// Only the versions with this digest, or one that begins so: which prompt was it?
     #[arg(long, value_name = "HEX")]
     digest: Option<String>,
@@ -85,7 +86,7 @@ fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> R
             Ok(figures) => found.push(entry.told(figures)),
             Err(problems) => wrong = Some(problems),
         }
-        let enough = wrong.is_some() || args.most.is_some_and(|most| found.len() >= most);
+        let enough = wrong.is_some() || args.most.is_some_and(|most| found.len() >= most.get());
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let done: Result<(), WalkError> = Versions::new(&project.root, walk).find(name, working, &mut take);

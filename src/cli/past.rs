@@ -13,7 +13,7 @@ use crate::case::{Selection, SelectionError};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
-use crate::history::{Entry, Versions, Walk, WalkError, alone};
+use crate::history::{Change, Entry, State, Versions, Walk, WalkError, alone};
 use crate::prompt::{ENDING, PROMPTS};
 use crate::tree::{CommitTree, Tree};
 
@@ -130,14 +130,15 @@ pub(super) fn commit_of(
     }
 }
 
-/// The newest commit at which a prompt had this version, and its name there; else the commit that a tag, a branch or a
-/// hash names.
+/// The newest commit at which a prompt had this version, and its name there, else the working tree, where it has it; else
+/// the commit that a tag, a branch or a hash names.
 fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptName, Option<String>), Failure> {
     if let Ok(wanted) = Version::parse(version.strip_prefix('v').unwrap_or(version)) {
         let walk = Walk::new(&project.root, "HEAD", None).map_err(|error| failure(&error))?;
         let (mut found, mut known) = (None, Vec::new());
         let mut look = |entry: Entry| {
-            let version = entry.state.version.as_deref().and_then(|text| Version::parse(text).ok());
+            // The commit that removed it is none at which it was there.
+            let version = version_of(&entry.state).filter(|_| !entry.changes.contains(&Change::Removed));
             if version.as_ref() == Some(&wanted) {
                 found = Some((entry.state.name.clone(), entry.about.map(|about| about.commit)));
                 return ControlFlow::Break(());
@@ -146,17 +147,35 @@ fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptNa
             ControlFlow::Continue(())
         };
         let mut versions = Versions::new(&project.root, &walk);
-        versions.find(name, project.files(), &mut look).map_err(|error| failure(&error))?;
+        versions.find(name, None, &mut look).map_err(|error| failure(&error))?;
         if let Some(found) = found {
             return Ok(found);
         }
+        let working = project.files().and_then(|tree| version_of(&State::load(tree, name)));
+        if working.as_ref() == Some(&wanted) {
+            return Ok((name.clone(), None));
+        }
         if CommitTree::open(&project.root, version).is_err() {
             let message = format!("the prompt `{name}` had no version {wanted} at any commit, and no tag is called so");
-            let known: Vec<String> = known.iter().take(8).map(ToString::to_string).collect();
+            let unlisted = working.filter(|version| !known.contains(version));
+            let known: Vec<String> = unlisted.iter().chain(&known).take(8).map(ToString::to_string).collect();
             let help = format!("versions: {}; `promptctl log {name}` has them all", known.join(", "));
             return Err(Failure::Message { exit: Exit::Nothing, message, help: Some(help) });
         }
     }
     let tree = CommitTree::open(&project.root, version)?;
-    Ok((name.clone(), Some(tree.commit().to_owned())))
+    let name = if names(&tree).contains(name) { name.clone() } else { name_at(project, name, tree.commit()) };
+    Ok((name, Some(tree.commit().to_owned())))
+}
+
+/// What the author called a prompt's version.
+fn version_of(state: &State) -> Option<Version> {
+    state.version.as_deref().and_then(|text| Version::parse(text).ok())
+}
+
+/// What a prompt was called at a commit that has none of its present name; that name where it had no other.
+fn name_at(project: &Project, name: &PromptName, commit: &str) -> PromptName {
+    let walk = Walk::new(&project.root, "HEAD", None);
+    let renamed = walk.ok().and_then(|walk| Versions::new(&project.root, &walk).name_at(name, commit));
+    renamed.unwrap_or_else(|| name.clone())
 }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::{Project, SelectionArgs};
 use super::past;
-use crate::core::escape::terminal;
+use crate::core::escape::{terminal, terminal_line};
 use crate::core::verdict::Exit;
 use crate::plan::Overrides;
 use crate::project::ModelEntry;
@@ -67,7 +67,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             continue;
         }
         let title = format!("{} › {} › {}", prompt.name, case.name, entry.alias);
-        writeln!(context.out(), "{}", style.bold(&title))?;
+        writeln!(context.out(), "{}", style.bold(&terminal_line(&title)))?;
         for message in &request.messages {
             // A file or a pipe gets the bytes; a terminal gets nothing that could move its cursor.
             let text = message.shown();

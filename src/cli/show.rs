@@ -76,13 +76,13 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         None => writeln!(context.out(), "working tree")?,
     }
     match (&state.digest, &state.broken) {
-        (Some(digest), _) => {
-            writeln!(context.out(), "digest {digest}, {}", counted(cases as u64, "case", "cases"))?;
-        }
-        (None, Some(why)) => {
-            writeln!(context.out(), "{}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;
-        }
-        (None, None) => {}
+        (Some(digest), None) => writeln!(context.out(), "digest {digest}, {}", counted(cases as u64, "case", "cases"))?,
+        // The cases may be what is broken.
+        (Some(digest), Some(_)) => writeln!(context.out(), "digest {digest}")?,
+        (None, _) => {}
+    }
+    if let Some(why) = &state.broken {
+        writeln!(context.out(), "{}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;
     }
     for (path, text) in [(path.to_string(), text)].into_iter().chain(partials) {
         writeln!(context.out(), "\n{}", style.dim(&format!("── {}", terminal_line(&path))))?;

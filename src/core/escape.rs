@@ -18,9 +18,28 @@ fn is_unsafe_on_a_terminal(c: char) -> bool {
 }
 
 /// Untrusted text for a terminal: line feeds and tabs stay, every other control or invisible character is written
-/// as `\u{…}` (a carriage return as `\r`, escape as `\e`), so that nothing moves the cursor, colours or hides text.
+/// as `\u{…}` (a carriage return as `\r`, escape as `\e`), so that nothing moves the cursor, colours or hides text. What
+/// the runner of a pipeline would take for a command gets a backslash.
 #[must_use]
 pub fn terminal(text: &str) -> Cow<'_, str> {
+    let shown = visible(text);
+    if !shown.contains("::") && !shown.contains("##") {
+        return shown;
+    }
+    Cow::Owned(shown.split('\n').map(no_command).collect::<Vec<_>>().join("\n"))
+}
+
+/// Untrusted text for one line of a terminal: as [`terminal`], and line feeds and tabs are written `\n` and `\t`.
+#[must_use]
+pub fn terminal_line(text: &str) -> Cow<'_, str> {
+    let shown = visible(text);
+    if shown.contains(['\n', '\t']) {
+        return Cow::Owned(no_command(&shown.replace('\n', "\\n").replace('\t', "\\t")).into_owned());
+    }
+    if shown.contains("::") || shown.contains("##") { Cow::Owned(no_command(&shown).into_owned()) } else { shown }
+}
+
+fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe_on_a_terminal) {
         return Cow::Borrowed(text);
     }
@@ -36,14 +55,31 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Untrusted text for one line of a terminal: as [`terminal`], and line feeds and tabs are written `\n` and `\t`.
-#[must_use]
-pub fn terminal_line(text: &str) -> Cow<'_, str> {
-    let safe = terminal(text);
-    if safe.contains(['\n', '\t']) {
-        return Cow::Owned(safe.replace('\n', "\\n").replace('\t', "\\t"));
+/// A line that commands no runner: those of GitHub act on `::` behind white space and on `##[` anywhere, those of Azure
+/// on `##vso[` anywhere.
+fn no_command(line: &str) -> Cow<'_, str> {
+    let mut safe = String::with_capacity(line.len() + 4);
+    let mut rest = line;
+    if line.trim_start().starts_with("::") {
+        let (blank, command) = line.split_at(line.len() - line.trim_start().len());
+        safe.push_str(blank);
+        safe.push('\\');
+        rest = command;
     }
-    safe
+    while let Some(at) = rest.find("##") {
+        let after = &rest[at + 2..];
+        let name = after.len() - after.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let is_command = after[name..].starts_with('[');
+        let (before, left) = rest.split_at(if is_command { at + 2 + name } else { at + 1 });
+        safe.push_str(before);
+        safe.extend(is_command.then_some('\\'));
+        rest = left;
+    }
+    if safe.is_empty() {
+        return Cow::Borrowed(line);
+    }
+    safe.push_str(rest);
+    Cow::Owned(safe)
 }
 
 #[cfg(test)]
@@ -57,6 +93,20 @@ mod tests {
         assert!(safe.chars().all(|c| !is_unsafe_on_a_terminal(c)), "{safe:?}");
         assert!(safe.contains("\nnext\tline"));
         assert_eq!(terminal_line("a\nb\tc"), "a\\nb\\tc");
+    }
+
+    #[test]
+    fn a_line_could_command_the_runner_of_a_pipeline() {
+        for (text, safe) in [
+            ("::error::x", "\\::error::x"),
+            ("  ::error::x", "  \\::error::x"),
+            ("\u{a0}\t::error::x", "\u{a0}\\t::error::x"),
+            ("a ##[error]x ##vso[y]###[z", "a ##\\[error]x ##vso\\[y]###\\[z"),
+            ("a::b ## [c] #[d]", "a::b ## [c] #[d]"),
+        ] {
+            assert_eq!(terminal_line(text), safe, "{text}");
+        }
+        assert_eq!(terminal("a\n\t::stop-commands::x\nb::c"), "a\n\t\\::stop-commands::x\nb::c");
     }
 
     #[test]

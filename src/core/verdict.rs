@@ -205,6 +205,8 @@ pub struct Detail {
     pub place: Option<(String, usize)>,
     /// The accepted and the new answer, or the recorded and the present request, as texts to be compared.
     pub difference: Option<Difference>,
+    /// The share of samples that must pass; `None` where all must.
+    pub min_pass_rate: Option<f64>,
     /// Whether it was not asked at all, because others before it could not be answered.
     pub unasked: bool,
     /// The pending snapshot's path, where one was written.

@@ -12,7 +12,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Problem, Problems, Severity};
 use crate::plan::{Overrides, Plan, Workspace};
 use crate::project::{CONFIG_FILE, Config};
-use crate::prompt::{ENDING as TEMPLATE, PROMPTS, Prompt};
+use crate::prompt::{ENDING as TEMPLATE, PROMPTS, Prompt, Prompts};
 use crate::run::Prepared;
 use crate::tree::{CommitTree, Nothing, Only, Reads, Traced, Tree};
 
@@ -157,6 +157,16 @@ fn load(tree: &Arc<dyn Tree>, name: &PromptName) -> Result<Loaded, Problems> {
     Ok(Loaded { prepared: found, plan })
 }
 
+/// The version and the digest of a prompt whose cases may be what is broken.
+fn prompt_alone(tree: &Arc<dyn Tree>, name: &PromptName) -> Option<(Option<String>, String)> {
+    let tree = alone(tree, std::slice::from_ref(name));
+    let mut problems = Problems::default();
+    let config = Config::load(&*tree, &mut problems)?;
+    let prompts = Prompts::load(&tree, &config, &mut problems);
+    let prompt = prompts.get(name).filter(|_| !problems.has_errors())?;
+    Some((prompt.front.version.as_ref().map(ToString::to_string), prompt.digest.clone()))
+}
+
 fn load_all(tree: &Arc<dyn Tree>) -> Result<Prepared, Problems> {
     let mut problems = Problems::default();
     let prepared = Workspace::load(Arc::clone(tree), &mut problems).map(|w| Prepared::new(w, &mut problems));
@@ -239,13 +249,14 @@ impl State {
 
     fn broken(tree: &Arc<dyn Tree>, name: &PromptName, why: String, reads: &Reads) -> Self {
         let mut parts = Parts::default();
+        let (version, digest) = prompt_alone(tree, name).unzip();
         for (path, id) in reads {
             parts.take(name, path, id.clone().unwrap_or_default());
         }
         Self {
             name: name.clone(),
-            version: None,
-            digest: None,
+            version: version.flatten(),
+            digest,
             broken: Some(why),
             loaded: None,
             tree: Arc::clone(tree),

@@ -91,6 +91,8 @@ pub struct Versions<'w> {
 
 /// What is known of a commit: the prompt as it was, or that there was none.
 type There = Option<Arc<State>>;
+/// The same with the name under which it is looked for.
+type Followed = (PromptName, There);
 
 impl<'w> Versions<'w> {
     /// Looks in a walk of the repository around a folder.
@@ -107,7 +109,7 @@ impl<'w> Versions<'w> {
         working: Option<&Arc<dyn Tree>>,
         each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), WalkError> {
-        let mut pending: HashMap<usize, There> = HashMap::new();
+        let mut pending: HashMap<usize, Followed> = HashMap::new();
         if !self.walk.nodes.is_empty() {
             let head = self.lookup.load(0, name).map(Arc::new);
             self.check_whole()?;
@@ -116,20 +118,19 @@ impl<'w> Versions<'w> {
             {
                 return Ok(());
             }
-            pending.insert(0, head);
+            pending.insert(0, (name.clone(), head));
         }
         for place in 0..self.walk.nodes.len() {
-            let Some(there) = pending.remove(&place) else { continue };
+            let Some((name, there)) = pending.remove(&place) else { continue };
             let parents = self.walk.nodes[place].parents.clone();
-            if let Some(same) = parents.iter().find(|parent| self.is_same(**parent, place, &there, name)) {
-                pending.entry(*same).or_insert(there);
+            if let Some(same) = parents.iter().find(|parent| self.is_same(**parent, place, &there, &name)) {
+                pending.entry(*same).or_insert((name, there));
                 continue;
             }
-            let name = there.as_ref().map_or(name, |state| &state.name).clone();
             let before: Vec<There> = parents
                 .iter()
                 .map(|parent| match pending.get(parent) {
-                    Some(known) => known.clone(),
+                    Some((_, known)) => known.clone(),
                     None => self.lookup.load_parent(place, *parent, &name).map(Arc::new),
                 })
                 .collect();
@@ -141,14 +142,13 @@ impl<'w> Versions<'w> {
                 _ => false,
             });
             if let Some(index) = same {
-                pending.entry(parents[index]).or_insert_with(|| before[index].clone());
+                pending.entry(parents[index]).or_insert_with(|| (name, before[index].clone()));
                 continue;
             }
+            // Before it was created it may have been there once already.
             for (parent, state) in parents.iter().zip(&before) {
-                // Before a prompt was created there is nothing to look for.
-                if state.is_some() || there.is_none() {
-                    pending.entry(*parent).or_insert_with(|| state.clone());
-                }
+                let name = state.as_ref().map_or(&name, |state| &state.name);
+                pending.entry(*parent).or_insert_with(|| (name.clone(), state.clone()));
             }
             let old = before.first().cloned().flatten();
             if let Some(entry) = self.entry(place, there, old)?
@@ -160,6 +160,24 @@ impl<'w> Versions<'w> {
         Ok(())
     }
 
+    /// What a prompt was called at another commit, where it was renamed since. Nothing is loaded to find out.
+    pub fn name_at(&mut self, name: &PromptName, revision: &str) -> Option<PromptName> {
+        let wanted = self.walk.place(revision)?;
+        let mut names = HashMap::from([(0, name.clone())]);
+        for place in 0..wanted {
+            let Some(name) = names.remove(&place) else { continue };
+            for parent in &self.walk.nodes[place].parents {
+                let untouched = self.walk.prompts(*parent) == self.walk.prompts(place);
+                let renamed = if untouched { None } else { self.lookup.name_at(place, *parent, &name) };
+                // A side on which it has a name says more than one on which it never was.
+                if renamed.is_some() || !names.contains_key(parent) {
+                    names.insert(*parent, renamed.unwrap_or_else(|| name.clone()));
+                }
+            }
+        }
+        names.remove(&wanted)
+    }
+
     /// What a partial clone left out is no change of the prompt.
     fn check_whole(&mut self) -> Result<(), WalkError> {
         self.lookup.lacks.take().map_or(Ok(()), |path| Err(WalkError::Promised(path)))
@@ -168,7 +186,8 @@ impl<'w> Versions<'w> {
     /// Whether a parent has the very files that the state was read from.
     fn is_same(&mut self, parent: usize, place: usize, there: &There, name: &PromptName) -> bool {
         let Some(state) = there else {
-            return self.lookup.at(parent, &template_path(name)).is_none();
+            let untouched = self.walk.prompts(parent) == self.walk.prompts(place);
+            return untouched || self.lookup.at(parent, &template_path(name)).is_none();
         };
         let snapshots = folder_of(SNAPSHOTS, &state.name);
         self.lookup.is_same(parent, place, &state.needs)

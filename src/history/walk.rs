@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::tree::{RepositoryError, TreeError, is_partial, open_repository, resolve};
+use crate::tree::{FSCK, RepositoryError, TreeError, damaged_commit, is_partial, open_repository, resolve};
 
 /// The mode of a symbolic link in a git tree.
 const LINK: i32 = 0o120_000;
@@ -89,6 +89,16 @@ impl Walk {
     pub fn new(folder: &Path, from: &str, until: Option<&str>) -> Result<Self, WalkError> {
         let (repository, prefix) = open_repository(folder)?;
         let start = resolve(&repository, from)?;
+        let damaged = |error| match (&error, damaged_commit(&open_repository(folder)?.0, start)) {
+            (WalkError::Unreadable(_), Some((id, why))) => {
+                Err(WalkError::Unreadable(format!("the commit {id} is damaged ({why}); {FSCK}")))
+            }
+            _ => Err(error),
+        };
+        Self::from_commit(repository, &prefix, start, until).or_else(damaged)
+    }
+
+    fn from_commit(repository: Repository, prefix: &str, start: Oid, until: Option<&str>) -> Result<Self, WalkError> {
         let mut walk = repository.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
         walk.push(start)?;
@@ -108,7 +118,7 @@ impl Walk {
             let cut = parents.len() < commit.parent_count();
             let top = match tops.get(&commit.tree_id()) {
                 Some(known) => *known,
-                None => top_of(&repository, &commit, &prefix)?,
+                None => top_of(&repository, &commit, prefix)?,
             };
             tops.insert(commit.tree_id(), top);
             nodes.push(Node { id, parents, cut, top });

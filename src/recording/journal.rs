@@ -156,6 +156,7 @@ pub fn orphans(root: &Path) -> Vec<(PromptName, Line)> {
 
 /// The journals that no living run holds.
 pub(super) fn find_orphans(root: &Path) -> io::Result<Vec<Orphan>> {
+    state::check(root)?;
     let entries = match fs::read_dir(root.join(JOURNALS)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

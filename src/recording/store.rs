@@ -21,14 +21,19 @@ type Slot = Arc<OnceLock<Loaded>>;
 /// Answers that are in no file yet, by key, with the prompt that they belong to.
 type Unsettled = HashMap<RequestKey, (PromptName, Line)>;
 
+/// A tree with recordings.
+struct Source {
+    tree: Arc<dyn Tree>,
+    /// Whether its files are looked into without being checked, and what is damaged counts as absent.
+    glanced: bool,
+}
+
 /// Finds answers by the key of their request.
 pub struct Store {
-    trees: Vec<Arc<dyn Tree>>,
+    trees: Vec<Source>,
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
     folders: Mutex<HashMap<(usize, PromptName), Listed>>,
     extra: Unsettled,
-    /// Whether files are looked into without being checked.
-    glances: bool,
 }
 
 impl Store {
@@ -41,33 +46,35 @@ impl Store {
     /// No recordings at all.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            trees: Vec::new(),
-            files: Mutex::default(),
-            folders: Mutex::default(),
-            extra: HashMap::new(),
-            glances: false,
-        }
+        Self { trees: Vec::new(), files: Mutex::default(), folders: Mutex::default(), extra: HashMap::new() }
     }
 
-    /// Reads only the answers that are found, and reports no damage: for a look at many old versions.
+    /// Reads of every tree only the answers that are found, and reports no damage: for a look at many old versions.
     #[must_use]
     pub fn glancing(mut self) -> Self {
-        self.glances = true;
+        self.trees.iter_mut().for_each(|source| source.glanced = true);
         self
     }
 
     /// Looks into another tree first. Nothing may have been looked for yet.
     #[must_use]
     pub fn before(mut self, tree: Arc<dyn Tree>) -> Self {
-        self.trees.insert(0, tree);
+        self.trees.insert(0, Source { tree, glanced: false });
         self
     }
 
     /// Looks into another tree for what this one does not hold.
     #[must_use]
     pub fn or(mut self, tree: Arc<dyn Tree>) -> Self {
-        self.trees.push(tree);
+        self.trees.push(Source { tree, glanced: false });
+        self
+    }
+
+    /// The same of a tree that nobody but this program writes, a cache: what is damaged there is absent, and no file that
+    /// a person knows is blamed.
+    #[must_use]
+    pub fn or_glancing(mut self, tree: Arc<dyn Tree>) -> Self {
+        self.trees.push(Source { tree, glanced: true });
         self
     }
 
@@ -137,7 +144,11 @@ impl Store {
     fn others(&self, tree: usize, prompt: &PromptName, own: &TreePath) -> Result<Vec<TreePath>, Problems> {
         let path = format!("{FIXTURES}/{prompt}/{RECORDED}");
         let folder = TreePath::new(&path).unwrap_or_else(|_| unreachable!("a checked name makes a relative path"));
-        let list = || self.trees[tree].list(&folder).map_err(|error| Problems::from(error.into_problem()));
+        let Source { tree: source, glanced } = &self.trees[tree];
+        let list = || match source.list(&folder) {
+            Err(_) if *glanced => Ok(Vec::new()),
+            listed => listed.map_err(|error| Problems::from(error.into_problem())),
+        };
         let files = {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
             folders.entry((tree, prompt.clone())).or_insert_with(list).clone()?
@@ -151,10 +162,12 @@ impl Store {
             let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(files.entry((tree, path.clone())).or_default())
         };
-        slot.get_or_init(|| match self.trees[tree].text_up_to(path, MAX_RECORDED) {
-            Ok(text) if self.glances => Ok(Arc::new(RecordedFile::glance(text))),
+        let Source { tree, glanced } = &self.trees[tree];
+        slot.get_or_init(|| match tree.text_up_to(path, MAX_RECORDED) {
+            Ok(text) if *glanced => Ok(Arc::new(RecordedFile::glance(text))),
             Ok(text) => RecordedFile::parse(path, text).map(Arc::new),
             Err(TreeError::Missing(_)) => Ok(Arc::default()),
+            Err(_) if *glanced => Ok(Arc::default()),
             Err(error) => Err(error.into_problem().into()),
         })
         .clone()
@@ -208,6 +221,27 @@ mod tests {
             let found = store.find(&prompt(), &alias("fast"), &settled.key).expect("readable");
             assert_eq!(found.map(|line| line.response.text).as_deref(), Some(expected), "{time}");
         }
+    }
+
+    #[test]
+    fn damage_in_a_cache_was_reported_as_a_file_of_the_project() {
+        let (root, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let known = line("b", "2", "y");
+        drop(store(cache.path(), vec![known.clone()]));
+        let path = cache.path().join("fixtures/p/recorded/fast.jsonl");
+        let text = std::fs::read_to_string(&path).expect("there");
+        std::fs::write(&path, format!("<<<<<<< HEAD\n{{\"key\":\"cut o\n{text}")).expect("written");
+        let with_cache = || store(root.path(), vec![line("a", "1", "x")]);
+        let tree = || Arc::new(WorkingTree::open(cache.path()).expect("open"));
+        let glancing = with_cache().or_glancing(tree());
+        assert_eq!(glancing.find(&prompt(), &alias("fast"), &known.key).expect("readable"), Some(known.clone()));
+        let absent = line("c", "3", "z").key;
+        assert_eq!(glancing.find(&prompt(), &alias("fast"), &absent).expect("readable"), None);
+        assert!(with_cache().or(tree()).find(&prompt(), &alias("fast"), &known.key).is_err());
+        // What is no text is absent, too.
+        std::fs::write(&path, [0xff, 0xfe]).expect("written");
+        let glancing = with_cache().or_glancing(tree());
+        assert_eq!(glancing.find(&prompt(), &alias("fast"), &known.key).expect("readable"), None);
     }
 
     #[test]

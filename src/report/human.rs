@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::difference::write_difference;
+use super::samples::{is_undecided, samples_line};
 use super::style::Style;
 use crate::core::escape::{terminal, terminal_line};
 use crate::core::event::{Event, Listener};
@@ -25,6 +26,8 @@ pub struct HumanReport<'a> {
     shown: usize,
     hidden: usize,
     pending: usize,
+    /// How many have samples that do not tell their pass rate from the one that is asked for.
+    undecided: usize,
     /// Models that were given up, and how many cases they were not asked.
     unasked: Vec<(ModelAlias, u64)>,
     /// The differences that were shown.
@@ -41,6 +44,7 @@ impl<'a> HumanReport<'a> {
             shown: 0,
             hidden: 0,
             pending: 0,
+            undecided: 0,
             unasked: Vec::new(),
             differences: HashSet::new(),
         }
@@ -48,6 +52,7 @@ impl<'a> HumanReport<'a> {
 
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.pending += usize::from(outcome.detail.pending.is_some());
+        self.undecided += usize::from(is_undecided(outcome));
         if outcome.verdict == Verdict::Passed && !outcome.flaky {
             return Ok(());
         }
@@ -84,12 +89,7 @@ impl<'a> HumanReport<'a> {
             _ => {}
         }
         if outcome.flaky {
-            let passed = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
-            writeln!(
-                self.out,
-                "    {}",
-                self.style.yellow(&format!("flaky: {passed} of {} samples passed", outcome.samples.len()))
-            )?;
+            writeln!(self.out, "    {}", self.style.yellow(&format!("flaky: {}", samples_line(outcome))))?;
             let failing = outcome.samples.iter().find(|sample| sample.verdict == Verdict::Failed);
             if let Some(sample) = failing.filter(|_| outcome.verdict != Verdict::Failed) {
                 writeln!(self.out, "    sample {}:", sample.sample)?;
@@ -121,8 +121,9 @@ impl<'a> HumanReport<'a> {
             return writeln!(self.out, "    {}", indented(&outcome.reason));
         };
         if outcome.samples.len() > 1 {
-            let passed = outcome.samples.iter().filter(|s| s.verdict == Verdict::Passed).count();
-            writeln!(self.out, "    {passed} of {} samples passed; sample {}:", outcome.samples.len(), sample.sample)?;
+            // Of samples of both kinds it is said below how many passed.
+            let passed = if outcome.flaky { String::new() } else { format!("{}; ", samples_line(outcome)) };
+            writeln!(self.out, "    {passed}sample {}:", sample.sample)?;
         }
         self.reasons(sample)?;
         if outcome.detail.difference.is_none() {
@@ -184,6 +185,9 @@ impl<'a> HumanReport<'a> {
         }
         if summary.flaky > 0 {
             facts.push(format!("{} flaky", summary.flaky));
+        }
+        if self.undecided > 0 {
+            facts.push(format!("{} undecided by their samples", self.undecided));
         }
         if summary.quarantined > 0 {
             facts.push(format!("{} in quarantine", summary.quarantined));

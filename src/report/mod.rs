@@ -11,6 +11,7 @@ mod json;
 mod log;
 mod problems;
 mod progress;
+mod samples;
 mod style;
 
 pub use changes::write_changes;

@@ -69,7 +69,7 @@ fn snippet(source: &Source, range: &Range<usize>, problem: &Problem, style: Styl
     renderer.term_width(style.width.max(60)).render(&[group])
 }
 
-/// The part of a line around a span, every control character replaced, and the span in it.
+/// The part of a line around a span, every control character and command replaced, and the span in it.
 fn visible(text: &str, span: Range<usize>) -> (String, Range<usize>) {
     let lead = text[..span.start].chars().count();
     let skipped = lead.saturating_sub(LONGEST_LINE / 2);
@@ -80,7 +80,9 @@ fn visible(text: &str, span: Range<usize>) -> (String, Range<usize>) {
             start = shown.len();
         }
         let safe = if c == '\t' { ' ' } else { c };
-        if terminal(safe.encode_utf8(&mut [0; 4])).chars().count() == 1 {
+        // To the runner of a pipeline `##[` begins a command wherever it stands.
+        let is_command = c == '[' && shown.trim_end_matches(|c: char| c.is_ascii_alphabetic()).ends_with("##");
+        if !is_command && terminal(safe.encode_utf8(&mut [0; 4])).chars().count() == 1 {
             shown.push(safe);
         } else {
             shown.push('\u{fffd}');

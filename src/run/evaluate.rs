@@ -51,7 +51,11 @@ impl Evaluator<'_> {
             prompt_version: prompt.front.version.as_ref().map(ToString::to_string),
             prompt_digest: prompt.digest.clone(),
             samples: Vec::with_capacity(answers.len()),
-            detail: Detail { place: place_of(case), ..Detail::default() },
+            detail: Detail {
+                place: place_of(case),
+                min_pass_rate: Some(case.min_pass_rate).filter(|rate| *rate < 1.0),
+                ..Detail::default()
+            },
         };
         let bound = match self.prepared.bind(case) {
             Ok(bound) => bound,

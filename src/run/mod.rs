@@ -6,6 +6,7 @@
 mod answer;
 mod asking;
 mod budget;
+mod deciding;
 mod engine;
 mod evaluate;
 mod prepared;

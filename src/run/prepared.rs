@@ -1,5 +1,6 @@
 //! A project with its expectations compiled: everything that can be wrong was found before anything runs.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::case::{Case, Check};
+use crate::core::digest::sha256_hex;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
@@ -22,6 +24,8 @@ pub struct Prepared {
     checker: Checker,
     /// By the address of what was written, which many rows share.
     expectations: HashMap<usize, Arc<Expectation>>,
+    /// The digests of the files that they name, by the same address.
+    files: HashMap<usize, Vec<String>>,
     /// The schema of each prompt's structured output, as an expectation.
     outputs: Vec<Option<Arc<Expectation>>>,
 }
@@ -38,21 +42,26 @@ impl Prepared {
             check_params(&workspace, prompt, problems);
         }
         let outputs = workspace.prompts.list.iter().map(|prompt| output_expectation(prompt, problems)).collect();
-        let mut expectations = HashMap::new();
+        let (mut expectations, mut files) = (HashMap::new(), HashMap::new());
         let mut seen = std::collections::HashSet::new();
         for check in workspace.cases.list.iter().flat_map(|case| case.checks.iter()) {
             if !seen.insert(address(check)) {
                 continue;
             }
+            let named = RefCell::new(Vec::new());
             let read = |name: &str| {
                 let path = check.folder.join(name)?;
-                workspace.tree.text(&path).map_err(|error| error.to_string())
+                let text = workspace.tree.text(&path).map_err(|error| error.to_string())?;
+                named.borrow_mut().push(sha256_hex(text.as_bytes()));
+                Ok(text)
             };
             if let Some(expectation) = compile(&check.source, &check.node, &read, problems) {
                 expectations.insert(address(check), Arc::new(expectation));
             }
+            files.insert(address(check), named.into_inner());
         }
-        Self { workspace, checker, expectations, outputs }
+        files.retain(|_, named| !named.is_empty());
+        Self { workspace, checker, expectations, files, outputs }
     }
 
     /// What is to be done for these cases. A case that cannot be rendered, or not be sent to its model, is a problem.
@@ -60,6 +69,11 @@ impl Prepared {
         let models = &self.workspace.config.models;
         let sendable = |index: usize, request: &Request| self.checker.request(index, &models[index], request);
         Plan::new(&self.workspace, selected, overrides, &sendable)
+    }
+
+    /// The digests of the files that an expectation names.
+    pub(super) fn files(&self, check: &Arc<Check>) -> impl Iterator<Item = &String> {
+        self.files.get(&address(check)).into_iter().flatten()
     }
 
     /// The expectations of a case.

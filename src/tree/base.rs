@@ -55,7 +55,10 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
                 let commit = repository.find_reference(name).and_then(|found| found.peel_to_commit()).ok()?;
                 Some(((*name).to_owned(), commit.id()))
             });
-            found.ok_or_else(|| no_default(&repository))?
+            match found {
+                Some(found) => found,
+                None => return merged_into(&repository).ok_or_else(|| no_default(&repository)),
+            }
         }
     };
     let short_name = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/").to_owned();
@@ -74,6 +77,16 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
             Err(RepositoryError::Unreadable { at, reason }.into())
         }
     }
+}
+
+/// What a pull request is merged into, where a pipeline checked out the merge commit that its host makes for it, and no
+/// branch: the first parent.
+fn merged_into(repository: &Repository) -> Option<Base> {
+    let head = repository.head().ok()?.peel_to_commit().ok()?;
+    let is_merge = repository.head_detached().ok()? && head.parent_count() == 2;
+    let commit = head.parent(0).ok().filter(|_| is_merge)?.id().to_string();
+    let describe = format!("{} (the first parent of HEAD, a merge commit on no branch)", &commit[..12]);
+    Some(Base { commit, describe })
 }
 
 /// The commit of a revision; a shallow clone may just not hold it.

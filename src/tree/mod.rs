@@ -21,9 +21,11 @@ pub use commit::{CommitError, CommitTree};
 pub use nothing::Nothing;
 pub use only::Only;
 pub use provenance::provenance;
-pub use repository::{Bare, RepositoryError, bare_repository, is_partial, open_repository, resolve};
+pub use repository::{
+    Bare, FSCK, RepositoryError, bare_repository, damaged_commit, is_partial, open_repository, resolve,
+};
 pub use traced::{Reads, Traced, blob_name};
-pub use tracked::{left_out, tracked};
+pub use tracked::{is_ignored, left_out, tracked};
 pub use working::WorkingTree;
 
 use crate::core::path::TreePath;

@@ -1,6 +1,7 @@
 //! Opening the git repository around a folder, and the commits that revisions name: the one place that knows why that
 //! fails, and what to do about it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use git2::{Config, ErrorCode, Oid, Repository};
@@ -65,6 +66,9 @@ pub enum RepositoryError {
 pub(super) const UNSHALLOW: &str =
     "`git fetch --unshallow` fetches all of them, with actions/checkout `fetch-depth: 0` does";
 
+/// What to do about damage.
+pub const FSCK: &str = "`git fsck` lists what is damaged, and a fresh clone mends it";
+
 /// The repository around a folder, and the folder as seen from its root, `/` between the parts.
 pub fn open_repository(folder: &Path) -> Result<(Repository, String), RepositoryError> {
     let repository = Repository::discover(folder).map_err(|error| refusal(folder, &error))?;
@@ -89,6 +93,21 @@ pub fn resolve(repository: &Repository, revision: &str) -> Result<Oid, Repositor
     }
     let found = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
     found.map(|commit| commit.id()).map_err(|error| no_commit(repository, revision, &error))
+}
+
+/// The first commit of those that one is made of that cannot be read, and why: git's own word seldom says which it is.
+#[must_use]
+pub fn damaged_commit(repository: &Repository, start: Oid) -> Option<(Oid, String)> {
+    let (mut waiting, mut seen) = (vec![start], HashSet::from([start]));
+    while let Some(id) = waiting.pop() {
+        match repository.find_commit(id) {
+            Ok(commit) => waiting.extend(commit.parent_ids().filter(|parent| seen.insert(*parent))),
+            // Before a shallow clone begins nothing is there, and nothing is wrong.
+            Err(error) if error.code() == ErrorCode::NotFound && repository.is_shallow() => {}
+            Err(error) => return Some((id, error.message().to_owned())),
+        }
+    }
+    None
 }
 
 /// A bare repository.
@@ -205,6 +224,11 @@ fn no_commit(repository: &Repository, revision: &str, error: &git2::Error) -> Re
         return RepositoryError::Empty(shown(repository.workdir().unwrap_or_else(|| repository.path())));
     }
     let is_hash = revision.len() >= 7 && revision.chars().all(|c| c.is_ascii_hexdigit());
+    let damaged = || damaged_commit(repository, repository.refname_to_id(split_back(revision).0).ok()?);
+    if let Some((id, why)) = damaged() {
+        let reason = format!("the commit {id} on the way there cannot be read ({why}); {FSCK}");
+        return RepositoryError::NoCommit { revision: revision.to_owned(), reason, is_hash: false };
+    }
     let reason = match error.code() {
         ErrorCode::NotFound if repository.is_shallow() => return beyond(repository, revision),
         ErrorCode::NotFound if is_hash => {

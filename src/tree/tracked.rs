@@ -15,6 +15,17 @@ pub fn tracked(root: &Path, ending: &str) -> Vec<String> {
     find(root, |entry| entry.path.ends_with(ending.as_bytes())).unwrap_or_default()
 }
 
+/// Whether git is told to ignore a file of the project, so that no commit holds it.
+#[must_use]
+pub fn is_ignored(root: &Path, path: &TreePath) -> bool {
+    let below = |repository: &Repository| {
+        let workdir = repository.workdir()?.canonicalize().ok()?;
+        Some(root.canonicalize().ok()?.strip_prefix(&workdir).ok()?.join(path.as_str()))
+    };
+    let Ok(repository) = Repository::discover(root) else { return false };
+    below(&repository).is_some_and(|path| repository.is_path_ignored(path).unwrap_or(false))
+}
+
 /// The files below a project's root that a sparse checkout leaves out, as seen from the root.
 #[must_use]
 pub fn left_out(root: &Path) -> Vec<String> {

@@ -142,7 +142,7 @@ fn a_folder_that_was_not_there_yet_held_nothing() {
     says(&run(&["diff", "HEAD~3..HEAD"]), 0, &["p  (added)"]);
     says(&run(&["diff", "HEAD..HEAD~3"]), 0, &["p  (removed)"]);
     says(&run(&["bisect", "p", "--offline", "--good", "HEAD~3"]), 0, &["careless"]);
-    says(&run(&["bisect", "p", "--offline", "--bad", "HEAD~3"]), 4, &["there was no such prompt"]);
+    says(&run(&["bisect", "p", "--offline", "--bad", "HEAD~3"]), 4, &["there is no such prompt"]);
     for args in [&["compare", "HEAD~3", "--offline"][..], &["show", "p@HEAD~3"], &["render", "p", "--at", "HEAD~3"]] {
         says(&run(args), 2, &["there is no folder `sub` yet, and so no project"]);
     }
@@ -385,5 +385,21 @@ fn what_a_sparse_checkout_leaves_out_is_no_edit() {
         let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
         assert_ne!(json["dirty"], true, "{}", ended.stdout);
         says(&sandbox.run(&["bisect", "p", "--offline"]), 0, &["the first bad commit is"]);
+    }
+}
+
+#[test]
+fn a_damaged_commit_was_not_named() {
+    let sandbox = project();
+    let damaged = hash(&sandbox, "HEAD~2");
+    let path = format!(".git/objects/{}/{}", &damaged[..2], &damaged[2..]);
+    std::fs::remove_file(sandbox.path(&path)).expect("removed");
+    for garbage in [None, Some("garbage")] {
+        if let Some(garbage) = garbage {
+            sandbox.write(&path, garbage);
+        }
+        for args in [&["log", "p"][..], &["show", "p@1.0.0"], &["bisect", "p"], &["diff", "HEAD~2..HEAD"]] {
+            says(&sandbox.run(args), 2, &[&damaged, "git fsck"]);
+        }
     }
 }

@@ -121,3 +121,63 @@ fn offline_opens_no_socket() {
     assert_eq!(sandbox.run_with(&["test"], &[("CI", "true")]).code, 5);
     assert_eq!(server.requests().len(), 0);
 }
+
+/// Whether no line would be taken for a command by the runner of a pipeline.
+fn commands(text: &str) -> Vec<&str> {
+    let is_command =
+        |line: &&str| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[");
+    text.lines().filter(is_command).collect()
+}
+
+#[test]
+fn workflow_commands_came_through_what_is_shown_of_commits_and_answers() {
+    let evil = "::error file=x::pwned ##[error]x";
+    let sandbox = Sandbox::with_cases(&format!(
+        "cases:\n  - {{ name: '{evil}', vars: {{ q: hi }}, expect: [{{ contains: never }}] }}\n  - {{ name: two, vars: {{ q: ho }} }}\n"
+    ));
+    let say = |more: &str| {
+        format!(
+            "models:\n  echo:\n    provider: mock\n    replies: [{{ say: \"{evil}\\n  {evil}\\n{more}\\n{evil}\" }}]\n"
+        )
+    };
+    sandbox.write("promptctl.yaml", say("one"));
+    let template = |text: &str| format!("{evil}\n  {evil}\n{text} {{{{ q }}}}\n{evil}\n");
+    sandbox.write("prompts/p.j2", template("a"));
+    sandbox.git(&["init", "-q"]);
+    sandbox.run(&["test"]);
+    sandbox.run(&["accept", "--all"]);
+    let commit = || {
+        sandbox.git(&["add", "-A"]);
+        sandbox.git(&["-c", &format!("user.name={evil}"), "commit", "-q", "-m", evil]);
+    };
+    commit();
+    sandbox.write("promptctl.yaml", say("two"));
+    sandbox.write("prompts/p.j2", template("b"));
+    sandbox.run(&["test"]);
+    commit();
+    sandbox.edit("fixtures/p/cases.yaml", "never", "'{{ q'");
+    commit();
+    for args in [
+        &["log", "p"][..],
+        &["show", "p@HEAD"],
+        &["diff", "HEAD~2..HEAD~1"],
+        &["diff", "HEAD~2..HEAD"],
+        &["compare", "HEAD~2..HEAD~1", "--offline"],
+        &["bisect", "p", "--offline"],
+        &["test", "--offline"],
+        &["test", "--at", "HEAD~1", "--offline"],
+        &["review"],
+        &["pending"],
+        &["list", "--cases"],
+        &["show", "::error::x"],
+        &["test", "--changed=  ::error::x"],
+    ] {
+        let ended = sandbox.run(args);
+        // A file that is shown is printed as it is, as documented: see `show` in docs/versions.md.
+        let shown = ended.stdout.split("── prompts").next().unwrap_or_default();
+        assert_eq!(commands(shown), Vec::<&str>::new(), "{args:?}");
+        assert_eq!(commands(&ended.stderr), Vec::<&str>::new(), "{args:?}");
+    }
+    let log = sandbox.run(&["log", "p", "--no-results"]).stdout;
+    assert!(log.contains("    \\::error file=x::pwned ##\\[error]x"), "{log}");
+}

@@ -4,6 +4,7 @@
 
 mod bisecting;
 mod broken;
+mod changing;
 mod commands;
 mod comparing;
 mod diffing;

@@ -371,3 +371,16 @@ fn requests_were_imported_as_if_they_were_results() {
     sandbox.write("empty.jsonl", "");
     assert_eq!(sandbox.run(&["batch", "import", "empty.jsonl"]).code, 2);
 }
+
+#[test]
+fn a_file_in_the_place_of_the_state_folder_gave_an_os_error() {
+    let sandbox = one("models:\n  it: { provider: mock, replies: [{ say: fine }] }\n");
+    sandbox.write(".promptctl", "x");
+    let ended = sandbox.run(&["test"]);
+    assert!(
+        ended.stderr.contains("`.promptctl` is a file") && ended.stderr.contains("move it away"),
+        "{}",
+        ended.shown()
+    );
+    assert!(!ended.shown().contains("os error"), "{}", ended.shown());
+}

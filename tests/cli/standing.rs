@@ -24,7 +24,13 @@ fn samples_that_disagree_pass_or_fail_as_the_run_says() {
     sandbox.write("promptctl.yaml", FLAKY);
     says(&sandbox.run(&["test"]), 0, &["1 passed", flaky, "1 flaky", "sample 1:", "expected an answer containing"]);
     says(&sandbox.run(&["test", "--flaky-result", "fail"]), 1, &["1 failed", flaky, "sample 1:"]);
+    says(
+        &sandbox.run(&["test"]),
+        0,
+        &["2 of 4 samples passed [15 %, 85 %], undecided", "1 undecided by their samples"],
+    );
     sandbox.edit("fixtures/p/cases.yaml", "0.5", "1");
+    assert!(!sandbox.run(&["test"]).stdout.contains("undecided"), "where all must pass, one failure decides");
     says(&sandbox.run(&["test"]), 1, &["1 failed"]);
     says(&sandbox.run(&["test", "--flaky-result", "pass"]), 0, &["1 passed", flaky, "1 flaky", "sample 1:"]);
     // What never passes is not flaky.

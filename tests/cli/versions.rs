@@ -165,3 +165,113 @@ fn hostile_names_of_commits_do_not_reach_the_terminal() {
     let ended = sandbox.run(&["log", "new"]);
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains('\u{202e}'), "{:?}", ended.stdout);
 }
+
+/// The prompt `p` was 0.5.0, was removed, came back as 1.0.0, and was renamed to `new`.
+fn returned() -> Sandbox {
+    let sandbox =
+        Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: hi }], snapshot: none }\n");
+    let prompt = |version: &str, text: &str| {
+        sandbox
+            .write("prompts/p.j2", format!("---\nversion: {version}\n---\n{text} {{{{ q }}}} and some more words\n"));
+    };
+    sandbox.git(&["init"]);
+    prompt("0.5.0", "First");
+    commit(&sandbox, "first");
+    let cases = sandbox.read("fixtures/p/cases.yaml");
+    sandbox.git(&["rm", "-rq", "prompts", "fixtures"]);
+    commit(&sandbox, "removed");
+    sandbox.write("README.md", "words");
+    commit(&sandbox, "beside");
+    prompt("1.0.0", "Second");
+    sandbox.write("fixtures/p/cases.yaml", cases);
+    commit(&sandbox, "back");
+    sandbox.git(&["mv", "prompts/p.j2", "prompts/new.j2"]);
+    sandbox.git(&["mv", "fixtures/p", "fixtures/new"]);
+    commit(&sandbox, "renamed");
+    sandbox
+}
+
+#[test]
+fn the_past_of_a_prompt_ended_where_it_came_back() {
+    let sandbox = returned();
+    let log = sandbox.run(&["log", "new", "--json", "--no-results"]);
+    let json: Value = serde_json::from_str(&log.stdout).expect("JSON");
+    let versions = json["prompts"][0]["versions"].as_array().expect("a list");
+    let found: Vec<&str> = versions.iter().map(|version| version["summary"].as_str().expect("text")).collect();
+    assert_eq!(found, ["renamed", "back", "removed", "first"]);
+    let ended = sandbox.run(&["show", "new@0.5.0"]);
+    assert!(ended.code == 0 && ended.stdout.contains("First {{ q }}"), "{}", ended.shown());
+}
+
+#[test]
+fn a_version_was_that_of_the_edited_working_tree() {
+    let sandbox = returned();
+    sandbox.edit("prompts/new.j2", "Second", "Edited");
+    for command in ["show", "render"] {
+        let ended = sandbox.run(&[command, "new@1.0.0"]);
+        assert!(ended.code == 0 && ended.stdout.contains("Second"), "{}", ended.shown());
+    }
+    sandbox.edit("prompts/new.j2", "1.0.0", "1.1.0");
+    assert!(sandbox.run(&["show", "new@1.1.0"]).stdout.contains("Edited"), "where no commit has it");
+}
+
+#[test]
+fn a_prompt_at_a_commit_was_looked_for_under_its_present_name() {
+    let sandbox = returned();
+    for (revision, text) in [("HEAD~1", "Second"), ("HEAD~4", "First")] {
+        let ended = sandbox.run(&["show", &format!("new@{revision}")]);
+        assert!(ended.code == 0 && ended.stdout.contains(text), "{}", ended.shown());
+    }
+    let ended = sandbox.run(&["show", "new@HEAD~2"]);
+    assert!(ended.code == 4 && ended.stderr.contains("has no prompt"), "{}", ended.shown());
+}
+
+#[test]
+fn a_version_whose_cases_are_broken_was_none() {
+    let sandbox = returned();
+    sandbox.edit("prompts/new.j2", "1.0.0", "1.2.0");
+    sandbox.edit("fixtures/new/cases.yaml", "contains", "containz");
+    commit(&sandbox, "broken cases");
+    let ended = sandbox.run(&["log", "new", "-n", "1"]);
+    assert!(ended.stdout.contains("  1.2.0  ") && !ended.stdout.contains("no digest"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("cannot be loaded"), "{}", ended.stdout);
+    let ended = sandbox.run(&["show", "new@1.2.0"]);
+    assert!(ended.code == 0, "{}", ended.shown());
+    assert!(ended.stdout.contains("digest ") && ended.stdout.contains("cannot be loaded: "), "{}", ended.stdout);
+    assert_eq!(sandbox.run(&["log", "new", "-n", "0"]).code, 2, "none at all is no number of versions");
+}
+
+#[test]
+fn bump_wrote_into_the_description_and_lost_the_byte_order_mark() {
+    let sandbox = returned();
+    let path = "prompts/new.j2";
+    for (text, bumped) in [
+        (
+            "---\n{ description: \"1.2.3 é\", version: 1.2.3 }\n---\n{{ q }}\n",
+            "---\n{ description: \"1.2.3 é\", version: 1.2.4 }\n---\n{{ q }}\n",
+        ),
+        (
+            "\u{feff}---\r\nversion: '1.2.3'\r\n---\r\n{{ q }}\r\n",
+            "\u{feff}---\r\nversion: '1.2.4'\r\n---\r\n{{ q }}\r\n",
+        ),
+    ] {
+        sandbox.write(path, text);
+        let ended = sandbox.run(&["bump", "new"]);
+        assert_eq!((ended.code, sandbox.read(path).as_str()), (0, bumped), "{}", ended.shown());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn bump_made_a_file_of_a_link() {
+    let sandbox = returned();
+    std::fs::rename(sandbox.path("prompts/new.j2"), sandbox.path("shared.txt")).expect("moved");
+    std::os::unix::fs::symlink("../shared.txt", sandbox.path("prompts/new.j2")).expect("linked");
+    let ended = sandbox.run(&["bump", "new"]);
+    assert!(
+        ended.code == 2 && ended.stderr.contains("prompts/new.j2 is a symbolic link to `../shared.txt`"),
+        "{}",
+        ended.stderr
+    );
+    assert!(sandbox.path("prompts/new.j2").is_symlink() && sandbox.read("shared.txt").contains("1.0.0"));
+}

@@ -1,0 +1,33 @@
+//! What the samples of a case say of its pass rate: how many passed, the interval, and whether they decide.
+
+use crate::core::verdict::{Outcome, Verdict};
+use crate::stats::{binomial_at_least, binomial_at_most, wilson};
+
+/// How often what the samples are said to show may be wrong.
+const ALPHA: f64 = 0.05;
+
+/// How many of an outcome's samples passed, and of how many.
+fn passes(outcome: &Outcome) -> (u64, u64) {
+    let passed = outcome.samples.iter().filter(|sample| sample.verdict == Verdict::Passed).count();
+    (passed as u64, outcome.samples.len() as u64)
+}
+
+/// `7 of 10 samples passed [40 %, 89 %]`, with the Wilson interval at 95 %; what is undecided is said.
+pub(super) fn samples_line(outcome: &Outcome) -> String {
+    let (passed, all) = passes(outcome);
+    let (low, high) = wilson(passed, all, 1.0 - ALPHA);
+    let mut text = format!("{passed} of {all} samples passed [{:.0} %, {:.0} %]", low * 100.0, high * 100.0);
+    if let Some(rate) = outcome.detail.min_pass_rate.filter(|_| is_undecided(outcome)) {
+        text.push_str(&format!(", undecided: they neither refute nor certify a min-pass-rate of {rate}"));
+    }
+    text
+}
+
+/// Whether the samples of a case that need not all pass neither refute nor certify its rate. Its verdict is what the share
+/// that passed says, all the same.
+pub(super) fn is_undecided(outcome: &Outcome) -> bool {
+    let (Some(rate), (passed, all)) = (outcome.detail.min_pass_rate, passes(outcome)) else { return false };
+    let answered = [Verdict::Passed, Verdict::Failed, Verdict::Changed, Verdict::New].contains(&outcome.verdict);
+    let is_open = |p: f64| p > ALPHA;
+    answered && all > 1 && is_open(binomial_at_most(passed, all, rate)) && is_open(binomial_at_least(passed, all, rate))
+}
