@@ -30,6 +30,7 @@ mod probe;
 mod prune;
 mod render;
 mod rerun;
+mod search;
 mod show;
 mod sides;
 mod test;

@@ -9,6 +9,7 @@
 mod bisect;
 mod candidates;
 mod database;
+mod found;
 mod gather;
 mod lookup;
 mod query;
@@ -22,6 +23,7 @@ mod walk;
 pub use bisect::{Bisect, Mark, Step};
 pub use candidates::{Candidate, Candidates};
 pub use database::{Aside, DATABASE, History, HistoryError, append};
+pub use found::{Extent, FirstBad, Found, Looked};
 pub use gather::Gather;
 pub use query::FlakyCase;
 pub use record::RunRow;

@@ -2,6 +2,7 @@
 //!
 //! A report never changes a verdict and never decides what is shown where; it is handed a writer and what happened.
 
+mod bisection;
 mod changes;
 mod comparison;
 mod difference;
@@ -14,6 +15,7 @@ mod progress;
 mod samples;
 mod style;
 
+pub use bisection::{write_candidates, write_found, write_looked};
 pub use changes::write_changes;
 pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;

@@ -1,0 +1,328 @@
+//! The search of a bisection: looks at one version after the other, each with the answers of its own commit.
+
+use std::sync::Arc;
+
+use super::ask;
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use super::past;
+use super::probe::{Judged, Probe};
+use crate::core::names::PromptName;
+use crate::core::problem::Problem;
+use crate::core::verdict::Exit;
+use crate::history::{
+    Bisect, Candidates, Change, Extent, FirstBad, Found, Looked, Mark, Needs, State, Step, Walk, changes, lines,
+    template_path,
+};
+use crate::report::{write_candidates, write_looked};
+use crate::tree::{CommitError, CommitTree, Tree, TreeError};
+
+/// The search as far as it is.
+pub(super) struct Search<'a> {
+    pub(super) project: &'a Project,
+    pub(super) walk: &'a Walk,
+    pub(super) name: PromptName,
+    pub(super) probe: Probe,
+    /// What the bad commit is called.
+    pub(super) bad: String,
+    /// Whether each step is told at once.
+    pub(super) tells: bool,
+    /// What the prompt needs, as far as is known.
+    pub(super) needs: Needs,
+    pub(super) candidates: Candidates,
+    /// What was looked at, by its place in the walk, in order.
+    pub(super) looked: Vec<(usize, Looked)>,
+    /// The commit within a version at which its recorded answers became bad ones.
+    pub(super) replaced: Option<usize>,
+    /// Whether what was looked at last had nothing to judge.
+    pub(super) is_missing: bool,
+}
+
+/// The first of what is wrong, with its place.
+fn problem_words(problems: &[Problem]) -> String {
+    let Some(first) = problems.first() else { return "it cannot be read".to_owned() };
+    match first.place.locate() {
+        (Some(path), Some(line), _) => format!("{path}:{line}: {}", first.message),
+        _ => first.message.clone(),
+    }
+}
+
+impl Search<'_> {
+    /// Says that there is no such prompt before anything is looked at.
+    pub(super) fn check_begin(&self) -> Result<(), Failure> {
+        let hash = self.walk.hash(0);
+        let is_missing = match CommitTree::open(&self.project.root, &hash) {
+            Ok(tree) => matches!(tree.read(&template_path(&self.name), u64::MAX), Err(TreeError::Missing(_))),
+            Err(CommitError::NoFolder { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        if is_missing {
+            let short = hash.get(..12).unwrap_or(&hash);
+            let message = format!("at {short} there is no such prompt: `{}`", self.name);
+            let help = Some(format!("`promptctl log {}` lists where it was; --bad names a commit", self.name));
+            return Err(Failure::Message { exit: Exit::Nothing, message, help });
+        }
+        Ok(())
+    }
+
+    /// The exit code where the first bad commit cannot be told.
+    pub(super) fn exit_untold(&self) -> Exit {
+        if self.probe.asker.came.skipped > 0 { Exit::Incomplete } else { Exit::Errored }
+    }
+
+    /// What was found to be bad at its newest commit may have been good at the commit that made it, under other recorded
+    /// answers to the same requests: then the commit that replaced them is looked for.
+    pub(super) fn look_into(
+        &mut self,
+        context: &mut Context,
+        good: Option<usize>,
+        bisect: &Bisect,
+    ) -> Result<(), Failure> {
+        let step = bisect.step();
+        let (version, oldest) = match (&step, good) {
+            (Step::Found(version), _) => (*version, self.candidates.list[*version].place),
+            // The good commit has the very version that is bad.
+            (Step::NothingBad, Some(place)) => (self.candidates.of.get(&0).copied().unwrap_or(0), place),
+            _ => return Ok(()),
+        };
+        if self.candidates.of.get(&0) != Some(&version) || oldest == 0 {
+            return Ok(());
+        }
+        let Some(name) = self.candidates.list[version].name.clone() else { return Ok(()) };
+        // The commits at which the recordings became what they are, the newest first.
+        let mut points: Vec<(usize, Option<String>)> = Vec::new();
+        for place in (0..=oldest).filter(|place| self.candidates.of.get(place) == Some(&version)) {
+            let recorded = self.walk.recordings(place, &name);
+            match points.last_mut().filter(|(_, known)| *known == recorded) {
+                Some((last, _)) => *last = place,
+                None => points.push((place, recorded)),
+            }
+        }
+        let count = points.len();
+        let line = (0..count).map(|point| (point + 1 < count).then_some(point + 1).into_iter().collect()).collect();
+        let mut within = Bisect::new(line);
+        within.mark(0, Mark::Bad);
+        if count < 2 {
+            return Ok(());
+        }
+        let last = match good.filter(|_| matches!(step, Step::NothingBad)) {
+            Some(_) => Mark::Good,
+            None => self.look(context, points[count - 1].0, points[count - 1].0, Some(&name))?,
+        };
+        within.mark(count - 1, last);
+        if last == Mark::Bad {
+            return Ok(());
+        }
+        while let Step::Probe(point) = within.step() {
+            let mark = self.look(context, points[point].0, points[point].0, Some(&name))?;
+            within.mark(point, mark);
+        }
+        if let Step::Found(point) = within.step() {
+            self.replaced = Some(points[point].0);
+        }
+        Ok(())
+    }
+
+    /// Looks at the bad end, which must be bad, and finds the candidates.
+    pub(super) fn begin(&mut self, context: &mut Context) -> Result<(), Failure> {
+        let name = self.name.clone();
+        let mark = self.look(context, 0, 0, Some(&name))?;
+        let Some((_, looked)) = self.looked.last() else { return Ok(()) };
+        let (bad, reason) = (&self.bad, &looked.reason);
+        let message = match mark {
+            Mark::Bad => return Ok(()),
+            Mark::Good if self.is_missing => format!("at {bad}, {reason}"),
+            Mark::Good => format!("nothing fails at {bad}: there is nothing to look for"),
+            Mark::Skip => format!("whether it fails at {bad} cannot be told: {reason}"),
+        };
+        let help = "name a commit at which it fails with --bad, and the cases with --case".to_owned();
+        let exit = if mark == Mark::Skip { self.exit_untold() } else { Exit::Nothing };
+        Err(Failure::Message { exit, message, help: Some(help) })
+    }
+
+    /// Looks at one commit after the other, until the first bad one is known.
+    pub(super) fn halve(&mut self, context: &mut Context, good: Option<usize>) -> Result<Bisect, Failure> {
+        let mut is_known = false;
+        loop {
+            if !is_known {
+                self.candidates = Candidates::find(&self.project.root, self.walk, &self.name, &self.needs);
+            }
+            let bisect = self.marked(good);
+            if !is_known && self.tells {
+                let style = context.style();
+                write_candidates(context.out(), bisect.suspects().len(), self.walk.nodes.len(), style)?;
+            }
+            let Step::Probe(version) = bisect.step() else { return Ok(bisect) };
+            let candidate = self.candidates.list[version].clone();
+            let known = self.needs.clone();
+            self.look(context, candidate.place, candidate.newest, candidate.name.as_ref())?;
+            if self.probe.asker.came.interrupted {
+                let message = "interrupted; the same command goes on from what was asked".to_owned();
+                return Err(Failure::Message { exit: Exit::Interrupted, message, help: None });
+            }
+            // A version in the middle may need what neither end needs: then there may be more candidates.
+            is_known = known.cover(&self.needs);
+        }
+    }
+
+    /// What is known of the candidates as they are now.
+    fn marked(&self, good: Option<usize>) -> Bisect {
+        let parents = self.candidates.list.iter().map(|candidate| candidate.parents.clone()).collect();
+        let mut bisect = Bisect::new(parents);
+        for (place, looked) in &self.looked {
+            if let Some(version) = self.candidates.of.get(place) {
+                bisect.mark(*version, looked.mark);
+            }
+        }
+        if let Some(version) = good.and_then(|place| self.candidates.of.get(&place)) {
+            bisect.mark(*version, Mark::Good);
+        }
+        bisect
+    }
+
+    /// Loads a version and judges it.
+    fn look(
+        &mut self,
+        context: &mut Context,
+        place: usize,
+        newest: usize,
+        name: Option<&PromptName>,
+    ) -> Result<Mark, Failure> {
+        let about = self.walk.about(place).map_err(|error| past::failure(&error))?;
+        let (judged, version) = match name {
+            None => (Judged::missing("there was no such prompt".to_owned()), None),
+            Some(name) => self.judge(context, place, newest, name)?,
+        };
+        let Judged { mark, reason, passed, answers, missing } = judged;
+        self.is_missing = missing;
+        let looked = Looked { about, mark, reason, version, passed, answers };
+        if self.tells {
+            let style = context.style();
+            write_looked(context.out(), self.looked.len() + 1, &looked, style)?;
+        }
+        self.looked.push((place, looked));
+        Ok(mark)
+    }
+
+    /// Judges a version by the answers of its own commit, or those that came later.
+    fn judge(
+        &mut self,
+        context: &mut Context,
+        place: usize,
+        newest: usize,
+        name: &PromptName,
+    ) -> Result<(Judged, Option<String>), Failure> {
+        let at = |place: usize| CommitTree::open(&self.project.root, &self.walk.hash(place));
+        let tree: Arc<dyn Tree> = match at(place) {
+            Ok(tree) => Arc::new(tree),
+            Err(CommitError::NoFolder { .. }) => {
+                return Ok((Judged::missing("there was no such prompt".to_owned()), None));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match tree.read(&template_path(name), u64::MAX) {
+            Err(TreeError::Missing(_)) => return Ok((Judged::missing("there is no such prompt".to_owned()), None)),
+            Err(error) => return Ok((Judged::skip(error.to_string()), None)),
+            Ok(_) => {}
+        }
+        let state = State::load(&tree, name);
+        // What the bad end needs is called there as it is here.
+        self.needs.add(&state.needs.renamed(name, &self.name));
+        let Some(loaded) = state.loaded else {
+            let why = state.broken.unwrap_or_default();
+            return Ok((Judged::skip(format!("cannot be loaded: {why}")), None));
+        };
+        // Answers may have been recorded at a later commit that has the same version.
+        let mut store = ask::store(self.project);
+        if place != newest
+            && let Ok(tree) = at(newest)
+        {
+            store = store.before(Arc::new(tree));
+        }
+        let store = store.before(Arc::clone(&tree));
+        let (root, working, is_bare) =
+            (self.project.root.clone(), Arc::clone(&self.project.working), self.project.is_bare);
+        let project = Project { root, tree, working, is_bare };
+        let judged = match self.probe.judge(context, &project, &loaded, store) {
+            Ok(judged) => judged,
+            // Damage at one commit says nothing of the others.
+            Err(Failure::Problems(problems)) => Judged::skip(problem_words(&problems)),
+            Err(failure) => return Err(failure),
+        };
+        Ok((judged, state.version))
+    }
+
+    /// How it ended.
+    pub(super) fn found(&self, bisect: &Bisect) -> Result<Found, Failure> {
+        let step = bisect.step();
+        let about = |place: usize| self.walk.about(place).map_err(|error| past::failure(&error));
+        let first = match (&step, self.replaced) {
+            (_, Some(place)) => Some((place, vec![Change::Recordings], (0, 0))),
+            (Step::Found(version), None) => {
+                let (changes, lines) = self.changed(*version);
+                Some((self.candidates.list[*version].place, changes, lines))
+            }
+            _ => None,
+        };
+        let first_bad = match first {
+            Some((place, changes, lines)) => {
+                let is_root = self.walk.parents(place).is_empty();
+                Some(FirstBad { about: about(place)?, changes, lines, is_root })
+            }
+            None => None,
+        };
+        if let (Step::Found(version), Some(first), None) = (&step, &first_bad, self.replaced) {
+            self.check_end(*version, &first.about.commit)?;
+        }
+        let among = match &step {
+            Step::Among(versions) => {
+                versions.iter().map(|version| about(self.candidates.list[*version].place)).collect::<Result<_, _>>()?
+            }
+            _ => Vec::new(),
+        };
+        Ok(Found { first_bad, among })
+    }
+
+    /// How much there was to look through.
+    pub(super) fn extent(&self) -> Extent {
+        Extent {
+            commits: self.walk.nodes.len(),
+            candidates: self.candidates.list.len(),
+            loaded: self.looked.len(),
+            calls_made: self.probe.asker.came.calls,
+        }
+    }
+
+    /// A version that a shallow clone does not hold the beginning of may be older than what is known of it.
+    fn check_end(&self, version: usize, commit: &str) -> Result<(), Failure> {
+        let reaches_back = |place: &usize| self.candidates.of.get(place) == Some(&version);
+        if !self.walk.ends().iter().any(reaches_back) {
+            return Ok(());
+        }
+        let short = commit.get(..12).unwrap_or(commit);
+        let message = format!("it fails already at {short}, before which this shallow clone holds nothing");
+        let help = "fetch more of the past, `git fetch --deepen=100` or all of it, `git fetch --unshallow` (with \
+                    actions/checkout `fetch-depth: 0`); the same command then goes on from what was asked";
+        Err(Failure::Message { exit: Exit::Errored, message, help: Some(help.to_owned()) })
+    }
+
+    /// What a version changed of the one before it.
+    fn changed(&self, version: usize) -> (Vec<Change>, (usize, usize)) {
+        let state = |commit: &str, name: &PromptName| {
+            let tree = CommitTree::open(&self.project.root, commit).ok()?;
+            tree.read(&template_path(name), u64::MAX).ok()?;
+            Some(State::load(&(Arc::new(tree) as Arc<dyn Tree>), name))
+        };
+        let candidate = &self.candidates.list[version];
+        let Some(name) = &candidate.name else { return (Vec::new(), (0, 0)) };
+        let Some(new) = state(&self.walk.hash(candidate.place), name) else { return (Vec::new(), (0, 0)) };
+        let before = candidate.parents.first().map(|parent| &self.candidates.list[*parent]);
+        let old = match before {
+            Some(before) => before.name.as_ref().and_then(|name| state(&self.walk.hash(before.place), name)),
+            // What the walk leaves out is there all the same.
+            None => self.walk.parents(candidate.place).first().and_then(|parent| state(parent, name)),
+        };
+        (changes(old.as_ref(), &new), lines(old.as_ref(), &new))
+    }
+}
