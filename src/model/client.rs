@@ -213,7 +213,7 @@ impl Lane<'_> {
                 Ok(mut response) => {
                     // A server that says the key back does not get it into anything that is shown or written.
                     redact_response(&mut response, &self.secrets);
-                    response.latency_ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+                    response.latency_ms.get_or_insert_with(|| milliseconds(begun.elapsed()));
                     response.attempts = (attempts > 0).then_some(attempts + 1);
                     let used = response
                         .usage
@@ -322,7 +322,8 @@ impl Lane<'_> {
                 if !delay.is_zero() {
                     timeout(limit, tokio::time::sleep(delay)).await.map_err(late)?;
                 }
-                answer.map(|response| *response)
+                // What a script takes is what it says: the same script records the same answer.
+                answer.map(|response| Response { latency_ms: Some(milliseconds(delay)), ..*response })
             }
             Exchange::Program { command, input } => {
                 self.trace(tell, || format!("→ {}: {}", command.join(" "), self.excerpt(&input)));
@@ -425,4 +426,8 @@ impl Lane<'_> {
             tell(Happened::Traced(self.secrets.clean(&line())));
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
