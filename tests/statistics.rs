@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use promptctl::compare::{Limits, Pair, Pairs, Row, Sample, Verdict, compare};
-use promptctl::core::names::{CaseName, PromptName};
+use promptctl::core::names::{CaseName, ModelAlias, PromptName};
 use promptctl::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_least, binomial_at_most, clustered_mean, holm,
     log_ratio, paired_mean, pass_at_k, pass_hat_k, quantile_ranks, sign_flip, stratified_exact, wilson,
@@ -226,6 +226,7 @@ fn pair(prompt: usize, case: usize, base: bool, head: bool) -> Pair {
     Pair {
         prompt: PromptName::new(&format!("p{prompt}")).expect("a name"),
         case: CaseName::new(&format!("c{case}")).expect("a name"),
+        model: ModelAlias::new("m").expect("an alias"),
         rank: case,
         tags: vec![if case.is_multiple_of(2) { "even".into() } else { "odd".into() }],
         digests: ("a".into(), "b".into()),

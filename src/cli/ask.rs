@@ -213,6 +213,11 @@ impl Asker {
         self.args.max_calls.is_some() || self.args.max_cost.is_some()
     }
 
+    /// How many calls are left of those that are allowed.
+    pub(super) fn calls_left(&self) -> Option<u64> {
+        Some(self.args.max_calls?.saturating_sub(self.came.calls))
+    }
+
     /// Says each thing once.
     fn note(&mut self, context: &Context, notes: &[String]) -> Result<(), Failure> {
         for note in notes {

@@ -71,6 +71,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         mode,
         keep: if context.is_ci() || project.is_bare { Keep::Nowhere } else { Keep::Aside },
         asker: Asker::new(&project, &args.ask)?,
+        only: None,
     };
     let mut search = Search {
         project: &project,
@@ -84,6 +85,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         looked: Vec::new(),
         replaced: None,
         is_missing: false,
+        failing: Vec::new(),
     };
     search.check_begin()?;
     let style = context.style();
@@ -119,6 +121,8 @@ fn document(search: &Search<'_>, found: &Found) -> Value {
             "commit": first.about.commit, "date": first.about.date, "author": first.about.author,
             "summary": first.about.summary, "changes": first.changes,
         })),
+        "served": found.moved.as_ref().map(|(base, head)| json!({ "good": base, "bad": head })),
+        "cases": search.probe.only,
         "among": found.among.iter().map(|about| &about.commit).collect::<Vec<_>>(),
         "steps": search.looked.iter().map(looked).collect::<Vec<_>>(),
         "skipped": skipped.map(|(_, looked)| &looked.about.commit).collect::<Vec<_>>(),

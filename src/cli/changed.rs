@@ -10,13 +10,15 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use crate::core::escape::terminal_line;
+use crate::core::event::{Event, Listener};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::{Place, Problem, Problems};
+use crate::core::verdict::{Exit, Summary, Verdict};
 use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::project::Config;
 use crate::prompt::{Prompt, Prompts};
 use crate::recording::{Store, recorded_path};
-use crate::run::Prepared;
+use crate::run::{Prepared, RunError, RunResult, Settings};
 use crate::tree::{BaseError, CommitTree, RepositoryError, Tree, is_ignored, merge_base};
 
 /// What to do where the base cannot be told.
@@ -47,10 +49,11 @@ pub(super) fn keep(
         Err(error) if fallback == Fallback::All && cannot_be_told(&error) => {
             let text = format!("everything is tested, as what changed cannot be told: {error}");
             writeln!(context.err(), "{}", terminal_line(&text))?;
-            return Ok(Vec::new());
+            return Ok(unmoved_here(project, prepared, plan));
         }
         Err(error) => return Err(failure(&error)),
     };
+    let unmoved = unmoved_since(project, prepared, plan, &base.commit);
     let before = Project::find_or_nothing(context, &base.commit)?;
     let mut problems = Problems::default();
     let loaded = crate::plan::Workspace::load(Arc::clone(&before.tree), &mut problems)
@@ -61,7 +64,7 @@ pub(super) fn keep(
     let Some((base_prepared, base_plan)) = planned else {
         let at = &base.describe;
         writeln!(context.err(), "the project cannot be loaded at {at}, so everything counts as changed")?;
-        return Ok(Vec::new());
+        return Ok(unmoved);
     };
     let is_kept = |name: &PromptName, model: &ModelAlias| {
         let path = recorded_path(name, model);
@@ -88,7 +91,19 @@ pub(super) fn keep(
         planned - plan.items.len()
     );
     writeln!(context.err(), "{}", terminal_line(&text))?;
-    Ok(unmoved(&prepared.workspace, &base_prepared.workspace.prompts, &|_| true))
+    Ok(unmoved)
+}
+
+/// A run in which there is nothing to do, and nothing wrong.
+pub(super) fn empty_run(listener: &mut dyn Listener, settings: &Settings) -> Result<RunResult, RunError> {
+    let mut summary = Summary::default();
+    for verdict in Verdict::ALL {
+        summary.verdicts.entry(verdict).or_default();
+    }
+    let (heading, provenance) = (settings.heading.clone(), settings.provenance.clone());
+    listener.on(&Event::Started { planned: 0, heading, calls: 0, provenance })?;
+    listener.on(&Event::Ended(Box::new(summary.clone())))?;
+    Ok(RunResult { summary, exit: Exit::Good, problems: Problems::default() })
 }
 
 /// What decides each case. Recordings that no commit keeps cannot be compared; `is_kept` says which are.
@@ -121,15 +136,21 @@ fn deciding(
 }
 
 /// Prompts that changed under a version that did not, since the branch began, or since the last commit where no branch is
-/// known. Only prompts are read of that commit; one that cannot be read says nothing.
+/// known.
 pub(super) fn unmoved_here(project: &Project, prepared: &Prepared, plan: &Plan) -> Vec<Problem> {
+    let base = merge_base(&project.root, None).map_or_else(|_| "HEAD".to_owned(), |base| base.commit);
+    unmoved_since(project, prepared, plan, &base)
+}
+
+/// Planned prompts that changed under a version that did not, since a commit. Only prompts are read of that commit, so that
+/// mistakes in its cases do not matter; one that cannot be read says nothing.
+fn unmoved_since(project: &Project, prepared: &Prepared, plan: &Plan, base: &str) -> Vec<Problem> {
     let workspace = &prepared.workspace;
     let planned: BTreeSet<usize> = plan.items.iter().map(|item| workspace.cases.list[item.case].prompt).collect();
     if planned.iter().all(|index| workspace.prompts.list[*index].front.version.is_none()) {
         return Vec::new();
     }
-    let base = merge_base(&project.root, None).map_or_else(|_| "HEAD".to_owned(), |base| base.commit);
-    let Ok(tree) = CommitTree::open(&project.root, &base) else { return Vec::new() };
+    let Ok(tree) = CommitTree::open(&project.root, base) else { return Vec::new() };
     let tree: Arc<dyn Tree> = Arc::new(tree);
     let mut problems = Problems::default();
     let Some(config) = Config::load(&*tree, &mut problems) else { return Vec::new() };

@@ -90,6 +90,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let failure = Failure::usage("drift asks the model again, and calls are not allowed");
         return Err(failure.help("leave --offline out; in continuous integration say --live"));
     }
+    if args.update && !(args.selection.cases.is_empty() && args.selection.tags.is_empty()) {
+        let failure = Failure::usage("--update with --case or --tag would leave recordings of two models in one file");
+        return Err(failure.help("leave them out: --update replaces all that is recorded of a prompt on a model"));
+    }
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
     let store = project.store().with(orphans(&project.root));
@@ -113,7 +117,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
         }
         complete &= is_whole;
-        let moved = found.moved.is_some() || !found.shape.is_empty();
+        let moved = found.moved.is_some() || !found.shape.is_empty() || found.pairs.unjudged_changed > 0;
         if moved && FailOn::from(args.judge.fail_on) == FailOn::Changed {
             exit = exit.worse(Exit::Failed);
         }
@@ -209,7 +213,8 @@ impl Drift<'_> {
         let rounds = whole.items.iter().map(|item| item.keys.len()).max().unwrap_or(0);
         let longest = model.prompts.values().map(Vec::len).max().unwrap_or(0);
         let steps = (0..rounds).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from)));
-        let mut lines = self.unfinished.lines(&whole, self.prepared)?;
+        let known = self.unfinished.lines(&whole, self.prepared)?;
+        let mut lines = known.clone();
         let mut fresh = Store::empty().with(lines.clone());
         let mut decided: Vec<&PromptName> = Vec::new();
         for (round, from) in steps {
@@ -236,6 +241,15 @@ impl Drift<'_> {
             if is_dead || self.asker.came.interrupted || self.asker.came.skipped > 0 {
                 break;
             }
+        }
+        let by = |lines: &[(PromptName, Line)]| -> BTreeSet<String> {
+            lines.iter().filter_map(|(_, line)| line.response.served()).collect()
+        };
+        let later = by(&lines[known.len()..]);
+        if self.unfinished.known.is_none() && !later.is_empty() && !by(&known).is_subset(&later) {
+            // The model moved between the two: what was asked first is no fresh answer any more.
+            self.unfinished = Unfinished { known: Some(lines.split_off(known.len())), ..self.unfinished.clone() };
+            return self.ask(context, model);
         }
         let (pairs, comparison) = self.compare(&fresh, &whole)?;
         let (old, new) = self.answers(&fresh, &whole)?;
@@ -275,8 +289,11 @@ fn served(answers: &[Response]) -> Vec<String> {
 const MINUTES: i64 = 60;
 
 /// A drift that was interrupted, or that a server failed: the same command goes on from there.
+#[derive(Clone)]
 struct Unfinished {
     folder: PathBuf,
+    /// Only these of what was asked count, where the model moved meanwhile.
+    known: Option<Vec<(PromptName, Line)>>,
     /// Since when answers count.
     since: Option<Timestamp>,
 }
@@ -285,7 +302,7 @@ impl Unfinished {
     fn begin(context: &Context, project: &Project) -> Result<Self, Failure> {
         let folder = project.root.join(DRIFT);
         if context.is_ci() {
-            return Ok(Self { folder, since: None });
+            return Ok(Self { folder, known: None, since: None });
         }
         let now = context.take_clock().now();
         let mark = folder.join(UNFINISHED);
@@ -295,11 +312,14 @@ impl Unfinished {
             let mark = state::prepare(&project.root, &format!("drift/{UNFINISHED}"))?;
             std::fs::write(mark, rfc3339(now))?;
         }
-        Ok(Self { folder, since })
+        Ok(Self { folder, known: None, since })
     }
 
     /// What was asked already.
     fn lines(&self, plan: &Plan, prepared: &Prepared) -> Result<Vec<(PromptName, Line)>, Failure> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
         let (Some(since), Ok(tree)) = (self.since, WorkingTree::open(&self.folder)) else { return Ok(Vec::new()) };
         let store = Store::open(Arc::new(tree)).glancing().with(orphans(&self.folder));
         let workspace = &prepared.workspace;

@@ -7,6 +7,7 @@ use super::ask::{Asker, Keep};
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
+use crate::core::record::Response;
 use crate::core::verdict::Verdict;
 use crate::history::{Loaded, Mark};
 use crate::plan::{Item, Plan};
@@ -33,6 +34,8 @@ pub(super) struct Probe {
     pub(super) mode: Mode,
     pub(super) keep: Keep,
     pub(super) asker: Asker,
+    /// Only these of the cases, once it is known which fail.
+    pub(super) only: Option<Vec<String>>,
 }
 
 /// What a version turned out to be, and why.
@@ -41,13 +44,17 @@ pub(super) struct Judged {
     pub(super) reason: String,
     /// Whether there was nothing to judge.
     pub(super) missing: bool,
+    /// The cases that fail, as far as was looked.
+    pub(super) failing: Vec<String>,
+    /// Which models answered, as the server reported.
+    pub(super) served: Vec<String>,
     pub(super) passed: u64,
     pub(super) answers: u64,
 }
 
 impl Judged {
     fn new(mark: Mark, reason: String) -> Self {
-        Self { mark, reason, missing: false, passed: 0, answers: 0 }
+        Self { mark, reason, missing: false, failing: Vec::new(), served: Vec::new(), passed: 0, answers: 0 }
     }
 
     /// It cannot be told.
@@ -66,6 +73,8 @@ struct Answers {
     item: Item,
     passes: Vec<bool>,
     why: Option<String>,
+    /// The models that answered.
+    served: Vec<String>,
 }
 
 impl Answers {
@@ -119,14 +128,25 @@ impl Probe {
             for answers in &mut all {
                 let one = self.judge_case(context, project, &loaded.prepared, answers, &mut store)?;
                 // The first bad one decides; what cannot be told does not hide it.
-                if one.mark == Mark::Bad || one.mark == Mark::Skip && judged.mark == Mark::Good {
+                let mut failing = std::mem::take(&mut judged.failing);
+                if one.mark == Mark::Bad {
+                    failing.push(loaded.prepared.workspace.cases.list[answers.item.case].name.to_string());
+                }
+                let worse = one.mark == Mark::Bad && judged.mark != Mark::Bad
+                    || one.mark == Mark::Skip && judged.mark == Mark::Good;
+                if worse {
                     judged = one;
                 }
-                if judged.mark == Mark::Bad {
+                judged.failing = failing;
+                // At the bad end all that fails is wanted; after that the first one decides.
+                if judged.mark == Mark::Bad && self.only.is_some() {
                     break;
                 }
             }
         }
+        judged.served = all.iter().flat_map(|answers| answers.served.iter().cloned()).collect();
+        judged.served.sort_unstable();
+        judged.served.dedup();
         judged.passed = all.iter().map(Answers::count).sum();
         judged.answers = all.iter().map(|answers| answers.passes.len() as u64).sum();
         if judged.reason.is_empty() {
@@ -147,7 +167,8 @@ impl Probe {
 
     /// Whether a case is named.
     fn names(&self, name: &str) -> bool {
-        self.cases.is_empty() || self.cases.iter().any(|(text, glob)| text == name || glob.is_match(name))
+        let wanted = self.only.as_ref().is_none_or(|only| only.iter().any(|known| known == name));
+        wanted && (self.cases.is_empty() || self.cases.iter().any(|(text, glob)| text == name || glob.is_match(name)))
     }
 
     /// What is looked at of a version, with as many samples as are wanted.
@@ -204,7 +225,8 @@ impl Probe {
                 }
                 passes.push(pass);
             }
-            all.push(Answers { item, passes, why });
+            let served = responses.iter().flatten().filter_map(Response::served).collect();
+            all.push(Answers { item, passes, why, served });
         }
         Ok((store, all))
     }

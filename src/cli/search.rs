@@ -37,6 +37,8 @@ pub(super) struct Search<'a> {
     pub(super) replaced: Option<usize>,
     /// Whether what was looked at last had nothing to judge.
     pub(super) is_missing: bool,
+    /// The cases that failed at what was looked at last.
+    pub(super) failing: Vec<String>,
 }
 
 /// The first of what is wrong, with its place.
@@ -46,6 +48,16 @@ fn problem_words(problems: &[Problem]) -> String {
         (Some(path), Some(line), _) => format!("{path}:{line}: {}", first.message),
         _ => first.message.clone(),
     }
+}
+
+/// The commits that have a version, in which its recordings may have been replaced.
+struct Stretch {
+    name: PromptName,
+    version: usize,
+    newest: usize,
+    oldest: usize,
+    /// Whether its first commit is known to be good.
+    begins_good: bool,
 }
 
 impl Search<'_> {
@@ -71,57 +83,105 @@ impl Search<'_> {
         if self.probe.asker.came.skipped > 0 { Exit::Incomplete } else { Exit::Errored }
     }
 
-    /// What was found to be bad at its newest commit may have been good at the commit that made it, under other recorded
-    /// answers to the same requests: then the commit that replaced them is looked for.
+    /// What was found to be bad may have been good under other recorded answers to the same requests: then the commit that
+    /// replaced them is looked for.
     pub(super) fn look_into(
         &mut self,
         context: &mut Context,
         good: Option<usize>,
         bisect: &Bisect,
     ) -> Result<(), Failure> {
-        let step = bisect.step();
-        let (version, oldest) = match (&step, good) {
-            (Step::Found(version), _) => (*version, self.candidates.list[*version].place),
+        if let (Step::Found(bad), Some(place)) = (bisect.step(), good) {
+            self.check_good(context, bad, place)?;
+        }
+        let stretches = match (bisect.step(), good) {
+            (Step::Found(bad), _) => {
+                let before = self.candidates.list[bad].parents.first().copied();
+                let is_newest = self.candidates.of.get(&0) == Some(&bad);
+                // Where the newest version began it may have been good; the one before it was found to be good where it
+                // began, and may have ended bad.
+                let own = is_newest.then(|| self.stretch(bad, false)).flatten();
+                own.into_iter().chain(before.and_then(|before| self.stretch(before, self.is_good(before)))).collect()
+            }
             // The good commit has the very version that is bad.
-            (Step::NothingBad, Some(place)) => (self.candidates.of.get(&0).copied().unwrap_or(0), place),
-            _ => return Ok(()),
+            (Step::NothingBad, Some(oldest)) => {
+                let version = self.candidates.of.get(&0).copied().unwrap_or(0);
+                self.stretch(version, true).map(|stretch| Stretch { oldest, ..stretch }).into_iter().collect()
+            }
+            _ => Vec::new(),
         };
-        if self.candidates.of.get(&0) != Some(&version) || oldest == 0 {
+        for stretch in stretches {
+            if self.look_within(context, &stretch)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit that was called good decides where everything after it is bad: then it is looked at.
+    fn check_good(&mut self, context: &mut Context, bad: usize, place: usize) -> Result<(), Failure> {
+        let Some(version) = self.candidates.of.get(&place).copied() else { return Ok(()) };
+        if !self.candidates.list[bad].parents.contains(&version) {
             return Ok(());
         }
-        let Some(name) = self.candidates.list[version].name.clone() else { return Ok(()) };
+        let name = self.candidates.list[version].name.clone();
+        if self.look(context, place, place, name.as_ref())? != Mark::Bad {
+            return Ok(());
+        }
+        let message = "the commit that was called good fails as well".to_owned();
+        let help = Some("name another one with --good, or leave it out".to_owned());
+        Err(Failure::Message { exit: Exit::Usage, message, help })
+    }
+
+    /// Looks for the commit of a version at which its recordings became bad ones, and says whether there is one.
+    fn look_within(&mut self, context: &mut Context, stretch: &Stretch) -> Result<bool, Failure> {
         // The commits at which the recordings became what they are, the newest first.
         let mut points: Vec<(usize, Option<String>)> = Vec::new();
-        for place in (0..=oldest).filter(|place| self.candidates.of.get(place) == Some(&version)) {
-            let recorded = self.walk.recordings(place, &name);
+        let own = |place: &usize| self.candidates.of.get(place) == Some(&stretch.version);
+        for place in (stretch.newest..=stretch.oldest).filter(own) {
+            let recorded = self.walk.recordings(place, &stretch.name);
             match points.last_mut().filter(|(_, known)| *known == recorded) {
                 Some((last, _)) => *last = place,
                 None => points.push((place, recorded)),
             }
         }
         let count = points.len();
+        if count < 2 {
+            return Ok(false);
+        }
+        let look = |search: &mut Self, context: &mut Context, point: usize| {
+            search.look(context, points[point].0, points[point].0, Some(&stretch.name))
+        };
+        let first = if stretch.newest == 0 { Mark::Bad } else { look(self, context, 0)? };
+        let last = if stretch.begins_good { Mark::Good } else { look(self, context, count - 1)? };
+        if (first, last) != (Mark::Bad, Mark::Good) {
+            return Ok(false);
+        }
         let line = (0..count).map(|point| (point + 1 < count).then_some(point + 1).into_iter().collect()).collect();
         let mut within = Bisect::new(line);
-        within.mark(0, Mark::Bad);
-        if count < 2 {
-            return Ok(());
-        }
-        let last = match good.filter(|_| matches!(step, Step::NothingBad)) {
-            Some(_) => Mark::Good,
-            None => self.look(context, points[count - 1].0, points[count - 1].0, Some(&name))?,
-        };
+        within.mark(0, first);
         within.mark(count - 1, last);
-        if last == Mark::Bad {
-            return Ok(());
-        }
         while let Step::Probe(point) = within.step() {
-            let mark = self.look(context, points[point].0, points[point].0, Some(&name))?;
+            let mark = look(self, context, point)?;
             within.mark(point, mark);
         }
         if let Step::Found(point) = within.step() {
             self.replaced = Some(points[point].0);
         }
-        Ok(())
+        Ok(self.replaced.is_some())
+    }
+
+    /// Whether a version was found to be good at the commit that made it.
+    fn is_good(&self, version: usize) -> bool {
+        let place = self.candidates.list[version].place;
+        self.looked.iter().any(|(looked, at)| *looked == place && at.mark == Mark::Good)
+    }
+
+    /// The commits that have a version.
+    fn stretch(&self, version: usize, begins_good: bool) -> Option<Stretch> {
+        let candidate = &self.candidates.list[version];
+        let name = candidate.name.clone()?;
+        Some(Stretch { name, version, newest: candidate.newest, oldest: candidate.place, begins_good })
     }
 
     /// Looks at the bad end, which must be bad, and finds the candidates.
@@ -131,7 +191,11 @@ impl Search<'_> {
         let Some((_, looked)) = self.looked.last() else { return Ok(()) };
         let (bad, reason) = (&self.bad, &looked.reason);
         let message = match mark {
-            Mark::Bad => return Ok(()),
+            Mark::Bad => {
+                // A case that is mended since is nobody's question.
+                self.probe.only = (!self.failing.is_empty()).then(|| self.failing.clone());
+                return Ok(());
+            }
             Mark::Good if self.is_missing => format!("at {bad}, {reason}"),
             Mark::Good => format!("nothing fails at {bad}: there is nothing to look for"),
             Mark::Skip => format!("whether it fails at {bad} cannot be told: {reason}"),
@@ -194,9 +258,10 @@ impl Search<'_> {
             None => (Judged::missing("there was no such prompt".to_owned()), None),
             Some(name) => self.judge(context, place, newest, name)?,
         };
-        let Judged { mark, reason, passed, answers, missing } = judged;
+        let Judged { mark, reason, passed, answers, missing, failing, served } = judged;
         self.is_missing = missing;
-        let looked = Looked { about, mark, reason, version, passed, answers };
+        self.failing = failing;
+        let looked = Looked { about, mark, reason, version, served, passed, answers };
         if self.tells {
             let style = context.style();
             write_looked(context.out(), self.looked.len() + 1, &looked, style)?;
@@ -275,13 +340,25 @@ impl Search<'_> {
         if let (Step::Found(version), Some(first), None) = (&step, &first_bad, self.replaced) {
             self.check_end(*version, &first.about.commit)?;
         }
+        let moved = first_bad.as_ref().and_then(|first| self.moved(&first.about.commit));
         let among = match &step {
             Step::Among(versions) => {
                 versions.iter().map(|version| about(self.candidates.list[*version].place)).collect::<Result<_, _>>()?
             }
             _ => Vec::new(),
         };
-        Ok(Found { first_bad, among })
+        Ok(Found { first_bad, moved, among })
+    }
+
+    /// The models that answered at the first bad commit, where another one had answered at the good ones.
+    fn moved(&self, commit: &str) -> Option<(Vec<String>, Vec<String>)> {
+        let bad = self.looked.iter().map(|(_, looked)| looked).find(|looked| looked.about.commit == commit)?;
+        let good = self.looked.iter().map(|(_, looked)| looked).filter(|looked| looked.mark == Mark::Good);
+        let mut before: Vec<String> = good.flat_map(|looked| looked.served.iter().cloned()).collect();
+        before.sort_unstable();
+        before.dedup();
+        let is_other = !before.is_empty() && bad.served.iter().any(|served| !before.contains(served));
+        is_other.then(|| (before, bad.served.clone()))
     }
 
     /// How much there was to look through.

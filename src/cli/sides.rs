@@ -116,12 +116,17 @@ impl Both {
         if decides.is_none() && !self.asker.has_budget() {
             return self.fill_some(context, &|name| places.contains_key(name) && wants(name.0.as_str()), most);
         }
-        let mut known: HashSet<String> = HashSet::new();
-        for (round, from) in (1..=most).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from))) {
+        let mut known = self.decided(decides)?;
+        let (mut round, mut from) = (1, 0);
+        while round <= most {
+            let step = self
+                .asker
+                .calls_left()
+                .map_or(STEP, |left| usize::try_from(left / 2).map_or(STEP, |half| half.clamp(1, STEP)));
             let calls = self.asker.came.calls;
             let is_next = |name: &Name| {
                 let rank = places.get(name);
-                rank.is_some_and(|rank| (from..from + STEP).contains(rank))
+                rank.is_some_and(|rank| (from..from + step).contains(rank))
                     && wants(name.0.as_str())
                     && !known.contains(name.0.as_str())
             };
@@ -129,13 +134,24 @@ impl Both {
             if self.asker.came.interrupted || self.asker.came.skipped > 0 {
                 return Ok(());
             }
-            if let Some(limits) = decides.filter(|_| self.asker.came.calls > calls) {
-                let comparison = compare(&self.pairs(&|_| true)?, limits);
-                let stopped = comparison.prompts.iter().filter(|row| row.stopped_after.is_some());
-                known = stopped.map(|row| row.prompt.clone()).collect();
+            if self.asker.came.calls > calls {
+                known = self.decided(decides)?;
+            }
+            from += step;
+            if from >= longest {
+                (round, from) = (round + 1, 0);
             }
         }
         Ok(())
+    }
+
+    /// The prompts whose verdict is known, on each of their models, from what there is.
+    fn decided(&self, limits: Option<&Limits>) -> Result<HashSet<String>, Failure> {
+        let Some(limits) = limits else { return Ok(HashSet::new()) };
+        let comparison = compare(&self.pairs(&|_| true)?, limits);
+        let (stopped, open): (Vec<_>, Vec<_>) = comparison.prompts.iter().partition(|row| row.stopped_after.is_some());
+        let open: HashSet<&String> = open.iter().map(|row| &row.prompt).collect();
+        Ok(stopped.iter().map(|row| row.prompt.clone()).filter(|prompt| !open.contains(prompt)).collect())
     }
 
     /// What stands on both sides, with its rank; what does not is not compared, and not asked for.

@@ -232,8 +232,13 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     if had_items && plan.items.is_empty() {
         write_problems(&mut context.err(), &unmoved, context.error_style())?;
-        writeln!(context.out(), "nothing to test: no prompt changed")?;
-        return Ok(Exit::Good);
+        if args.reports.is_empty() {
+            writeln!(context.out(), "nothing to test: no prompt changed")?;
+            return Ok(Exit::Good);
+        }
+        // Whoever reads a report must not find an older one.
+        writeln!(context.err(), "nothing to test: no prompt changed")?;
+        return report_run(context, args, |listener| changed::empty_run(listener, &settings));
     }
     if plan.items.is_empty() {
         let message = "nothing to test: the project has no case yet".to_owned();

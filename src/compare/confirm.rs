@@ -29,7 +29,11 @@ fn replace(rows: &mut [Row], fresh: Vec<Row>, samples: u64, limits: &Limits) {
     #[expect(clippy::cast_precision_loss, reason = "a count of rows")]
     let alpha = limits.alpha / looked_at.max(1) as f64;
     for new in fresh {
-        let Some(row) = rows.iter_mut().find(|row| row.prompt == new.prompt && row.tag == new.tag) else { continue };
+        let Some(row) =
+            rows.iter_mut().find(|row| (&row.prompt, &row.model, &row.tag) == (&new.prompt, &new.model, &new.tag))
+        else {
+            continue;
+        };
         if !screened(row) {
             continue;
         }

@@ -11,18 +11,26 @@ use crate::stats::{
     stratified_exact,
 };
 
+/// A prompt on a model, a tag of it where it is a slice, and its pairs.
+type Part<'a> = ((&'a str, &'a str), Option<&'a String>, Vec<&'a Pair>);
+
 /// Computes every figure.
 #[must_use]
 pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
-    let mut names: Vec<&str> = Vec::new();
+    // The case is the unit: on another model it would count a second time.
+    let mut names: Vec<(&str, &str)> = Vec::new();
     for pair in &pairs.pairs {
-        if !names.contains(&pair.prompt.as_str()) {
-            names.push(pair.prompt.as_str());
+        let name = (pair.prompt.as_str(), pair.model.as_str());
+        if !names.contains(&name) {
+            names.push(name);
         }
     }
+    let prompts: BTreeSet<&str> = names.iter().map(|(prompt, _)| *prompt).collect();
+    let several_models = prompts.len() < names.len();
     let (mut wholes, mut parts) = (Vec::new(), Vec::new());
     for name in names {
-        let own: Vec<&Pair> = pairs.pairs.iter().filter(|pair| pair.prompt.as_str() == name).collect();
+        let is_own = |pair: &&Pair| (pair.prompt.as_str(), pair.model.as_str()) == name;
+        let own: Vec<&Pair> = pairs.pairs.iter().filter(is_own).collect();
         let tags: BTreeSet<&String> = own.iter().flat_map(|pair| &pair.tags).collect();
         for tag in tags {
             let tagged: Vec<&Pair> = own.iter().copied().filter(|pair| pair.tags.contains(tag)).collect();
@@ -34,14 +42,14 @@ pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
         wholes.push((name, None, own));
     }
     // Many bets at once: each must win that much more.
-    let rows = |all: Vec<(&str, Option<&String>, Vec<&Pair>)>| -> Vec<Row> {
+    let rows = |all: Vec<Part<'_>>| -> Vec<Row> {
         let each = Limits { alpha: limits.alpha / as_f64(all.len().max(1) as u64), ..*limits };
-        all.iter().map(|(name, tag, pairs)| row(name, *tag, pairs, &bet(pairs, &each, limits.alpha))).collect()
+        all.iter().map(|(name, tag, pairs)| row(*name, *tag, pairs, &bet(pairs, &each, limits.alpha))).collect()
     };
     let (mut prompts, mut slices) = (rows(wholes), rows(parts));
     adjust(&mut prompts, limits);
     adjust(&mut slices, limits);
-    Comparison { sequential: limits.sequential, prompts, slices }
+    Comparison { sequential: limits.sequential, several_models, prompts, slices }
 }
 
 /// Many tests at once: what is left of each, and the verdicts.
@@ -68,7 +76,7 @@ fn adjust(rows: &mut [Row], limits: &Limits) {
     }
 }
 
-fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], bets: &Sequential) -> Row {
+fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bets: &Sequential) -> Row {
     let passes = |samples: &[Sample]| samples.iter().filter(|sample| sample.pass).count() as u64;
     let strata: Vec<Stratum> = pairs
         .iter()
@@ -98,6 +106,7 @@ fn row(prompt: &str, tag: Option<&String>, pairs: &[&Pair], bets: &Sequential) -
     let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
     Row {
         prompt: prompt.to_owned(),
+        model: model.to_owned(),
         tag: tag.cloned(),
         cases: pairs.len() as u64,
         base_passes: strata.iter().map(|s| s.base_passes).sum(),

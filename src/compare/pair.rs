@@ -49,6 +49,8 @@ pub struct Sample {
     pub unparsed: bool,
     /// The model that answered, as the server reported it, with its fingerprint.
     pub served: Option<String>,
+    /// Why it fails whatever is expected: it was cut off, filtered, declined, or is empty.
+    pub unfinished: Option<String>,
     /// What did not hold.
     pub failed: Vec<Checked>,
     /// Every expectation by its name, and whether it holds.
@@ -62,6 +64,8 @@ pub struct Pair {
     pub prompt: PromptName,
     /// The case.
     pub case: CaseName,
+    /// The model, as head calls it.
+    pub model: ModelAlias,
     /// Its place in the order in which the cases of the prompt are looked at one by one.
     pub rank: usize,
     /// Its tags, as head has them.
@@ -146,6 +150,8 @@ pub struct LeftOut {
     pub prompt: PromptName,
     /// The case.
     pub case: CaseName,
+    /// The model, as its own side calls it.
+    pub model: ModelAlias,
     /// Why.
     pub why: &'static str,
 }
@@ -189,7 +195,7 @@ pub fn pair(
             pairs.only_head += 1;
             let elsewhere = base_cases.contains(&(prompt.clone(), case.clone()));
             let why = if elsewhere { "on another model in base" } else { "only in head" };
-            pairs.left_out.push(LeftOut { prompt, case, why });
+            pairs.left_out.push(LeftOut { prompt, case, model, why });
             continue;
         };
         let all = |answers: &[Option<Response>]| {
@@ -200,7 +206,7 @@ pub fn pair(
         if before.is_empty() || after.is_empty() {
             pairs.unanswered += 1;
             let side = if before.is_empty() { "no recorded answer in base" } else { "no recorded answer in head" };
-            pairs.left_out.push(LeftOut { prompt, case, why: side });
+            pairs.left_out.push(LeftOut { prompt, case, model, why: side });
             continue;
         }
         let (base_item, item) = (&base.plan.items[base_index], &head.plan.items[index]);
@@ -208,7 +214,7 @@ pub fn pair(
             // Only its snapshot says what is right, and that is not what head's author expects of base.
             pairs.unjudged += 1;
             pairs.unjudged_changed += u64::from(before[0].text != after[0].text);
-            pairs.left_out.push(LeftOut { prompt, case, why: UNJUDGED });
+            pairs.left_out.push(LeftOut { prompt, case, model, why: UNJUDGED });
             continue;
         }
         let base_entry = &base.prepared.workspace.config.models[base_item.model];
@@ -244,13 +250,19 @@ pub fn pair(
             head: score(&after, entry)?,
             prompt,
             case,
+            model,
         });
     }
     let wanted = |model: &ModelAlias| models.is_none_or(|(base_model, _)| base_model == model);
     let mut rest: Vec<_> = of_base.into_keys().filter(|(_, _, model)| wanted(model)).collect();
     rest.sort();
     pairs.only_base = rest.len() as u64;
-    pairs.left_out.extend(rest.into_iter().map(|(prompt, case, _)| LeftOut { prompt, case, why: "only in base" }));
+    pairs.left_out.extend(rest.into_iter().map(|(prompt, case, model)| LeftOut {
+        prompt,
+        case,
+        model,
+        why: "only in base",
+    }));
     Ok(pairs)
 }
 
@@ -287,6 +299,7 @@ fn sample(
             && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
         text: answer.text.clone(),
         served: answer.served(),
+        unfinished: outcome.reason,
         checks: outcome.expectations.iter().map(|checked| (checked.kind.clone(), checked.pass)).collect(),
         failed: outcome.expectations.into_iter().filter(|checked| !checked.pass).collect(),
     })

@@ -131,6 +131,8 @@ pub struct Shares {
 pub struct Row {
     /// The prompt.
     pub prompt: String,
+    /// The model, as head calls it.
+    pub model: String,
     /// The tag of a slice; none for the whole prompt.
     pub tag: Option<String>,
     /// Cases with answers on both sides.
@@ -275,6 +277,8 @@ pub struct FlippedCase {
 pub struct Comparison {
     /// Whether the verdicts are those at which betting stopped.
     pub sequential: bool,
+    /// Whether some prompt is compared on several models, each in a row of its own.
+    pub several_models: bool,
     /// The prompts, in head's order.
     pub prompts: Vec<Row>,
     /// Their slices, by prompt and tag.

@@ -15,6 +15,8 @@ pub struct Looked {
     pub reason: String,
     /// What the prompt's author called the version.
     pub version: Option<String>,
+    /// The models that answered, as the server reported.
+    pub served: Vec<String>,
     /// Answers that pass.
     pub passed: u64,
     /// All answers.
@@ -39,6 +41,8 @@ pub struct FirstBad {
 pub struct Found {
     /// The first bad commit, where it could be told.
     pub first_bad: Option<FirstBad>,
+    /// The models that answered where it was good, and at the first bad commit, where these are others.
+    pub moved: Option<(Vec<String>, Vec<String>)>,
     /// Those of which one is the first bad one, where they cannot be told apart.
     pub among: Vec<About>,
 }

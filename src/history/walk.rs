@@ -194,21 +194,23 @@ impl Walk {
             let top = &self.nodes[place].top;
             let (first, rest) = path.as_str().split_once('/').unwrap_or((path.as_str(), ""));
             let folder = match first {
+                "promptctl.yaml" => return top.config,
                 "prompts" => top.prompts,
                 "fixtures" => top.fixtures,
                 "snapshots" => top.snapshots,
-                "promptctl.yaml" => return top.config,
-                _ => top.root,
+                _ => None,
             };
-            let found = match (first, rest) {
-                ("prompts" | "fixtures" | "snapshots", "") => return folder,
-                ("prompts" | "fixtures" | "snapshots", rest) => self.below(folder?, rest, known)?,
-                _ => self.below(folder?, path.as_str(), known)?,
+            let (id, behind) = match (folder, rest) {
+                (Some(folder), "") => return Some(folder),
+                (Some(folder), rest) => self.below(folder, rest, known)?,
+                (None, _) => self.below(top.root?, path.as_str(), known)?,
             };
-            match found {
-                (id, false) => return Some(id),
-                (id, true) => path = path.parent().join(&self.target(id)?).ok()?,
-            }
+            let Some(behind) = behind else { return Some(id) };
+            // A link: to a file at the end of the path, or to a folder on the way.
+            let text = path.as_str();
+            let link = if behind.is_empty() { text } else { text.strip_suffix(&format!("/{behind}"))? };
+            let target = TreePath::new(link).ok()?.parent().join(&self.target(id)?).ok()?;
+            path = if behind.is_empty() { target } else { target.join(&behind).ok()? };
         }
         None
     }
@@ -224,10 +226,10 @@ impl Walk {
         String::from_utf8(self.repository.find_blob(link).ok()?.content().to_vec()).ok()
     }
 
-    /// What is at a path below a folder, and whether it is a link.
-    fn below(&self, folder: Oid, path: &str, known: &mut Known) -> Option<(Oid, bool)> {
+    /// What is at a path below a folder; where there is a link on the way, that link and the path behind it.
+    fn below(&self, folder: Oid, path: &str, known: &mut Known) -> Option<Below> {
         if let Some(found) = known.0.get(&(folder, path.to_owned())) {
-            return *found;
+            return found.clone();
         }
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         let entry = self.repository.find_tree(folder).ok().and_then(|tree| {
@@ -235,11 +237,12 @@ impl Walk {
             Some((entry.id(), entry.kind(), entry.filemode() == LINK))
         });
         let found = match entry {
-            Some((id, _, is_link)) if rest.is_empty() => Some((id, is_link)),
+            Some((id, _, true)) => Some((id, Some(rest.to_owned()))),
+            Some((id, ..)) if rest.is_empty() => Some((id, None)),
             Some((id, Some(ObjectType::Tree), _)) => self.below(id, rest, known),
             _ => None,
         };
-        known.0.insert((folder, path.to_owned()), found);
+        known.0.insert((folder, path.to_owned()), found.clone());
         found
     }
 
@@ -263,7 +266,10 @@ impl Walk {
 
 /// What was looked up already, by folder and path below it.
 #[derive(Default)]
-pub(super) struct Known(HashMap<(Oid, String), Option<(Oid, bool)>>);
+pub(super) struct Known(HashMap<(Oid, String), Option<Below>>);
+
+/// git's name for what is at a path; for a link on the way to it also the path behind the link.
+type Below = (Oid, Option<String>);
 
 /// Who made a commit, when, and why.
 pub fn about(folder: &Path, revision: &str) -> Result<About, WalkError> {
@@ -305,12 +311,15 @@ fn top_of(repository: &Repository, commit: &Commit<'_>, prefix: &str) -> Result<
         root = repository.find_tree(id).map_err(partial)?;
     }
     let at = |name: &str| root.get_name(name).map(|entry| entry.id());
+    // A link to a folder is followed where it is looked into.
+    let folder =
+        |name: &str| root.get_name(name).filter(|entry| entry.kind() == Some(ObjectType::Tree)).map(|e| e.id());
     Ok(Top {
         root: Some(root.id()),
         config: at("promptctl.yaml"),
-        prompts: at("prompts"),
-        fixtures: at("fixtures"),
-        snapshots: at("snapshots"),
+        prompts: folder("prompts"),
+        fixtures: folder("fixtures"),
+        snapshots: folder("snapshots"),
     })
 }
 

@@ -47,6 +47,14 @@ pub fn write_found(out: &mut dyn Write, prompt: &str, found: &Found, extent: Ext
         let (added, removed) = first.lines;
         writeln!(out, "  {} (+{added} −{removed} lines)", terminal_line(&words.join(", ")))?;
         let (short, prompt) = (about.commit.get(..12).unwrap_or(&about.commit), terminal_line(prompt));
+        if let Some((good, bad)) = &found.moved {
+            let text = format!(
+                "confounded: another model answered there ({} → {}); compare its answers on one model to tell them apart",
+                good.join(", "),
+                bad.join(", ")
+            );
+            writeln!(out, "  {}", style.yellow(&terminal_line(&text)))?;
+        }
         if first.is_root {
             writeln!(out, "  promptctl show {prompt}@{short}")?;
         } else {

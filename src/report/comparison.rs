@@ -42,25 +42,25 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         writeln!(out, "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
     }
     for row in &comparison.prompts {
-        let lost = |slice: &&Row| slice.prompt == row.prompt && slice.verdict == Verdict::Regressed;
+        let lost = |slice: &&Row| is_of(slice, row) && slice.verdict == Verdict::Regressed;
         let hidden: Vec<&str> = comparison.slices.iter().filter(lost).filter_map(|s| s.tag.as_deref()).collect();
         let hides = row.verdict != Verdict::Regressed && !hidden.is_empty();
         let but = if hides { format!(", but regressed in {}", hidden.join(", ")) } else { String::new() };
-        line(out, row, &but, comparison.sequential, style)?;
+        line(out, row, &but, comparison, style)?;
         // What a whole hides is said before anything else.
-        for slice in comparison.slices.iter().filter(|slice| slice.prompt == row.prompt) {
+        for slice in comparison.slices.iter().filter(|slice| is_of(slice, row)) {
             if slice.verdict == Verdict::Regressed
                 || slice.verdict != row.verdict && slice.verdict != Verdict::Undecided
             {
-                line(out, slice, "", comparison.sequential, style)?;
+                line(out, slice, "", comparison, style)?;
             }
         }
     }
     for row in &comparison.prompts {
         writeln!(out)?;
-        figures(out, row, style)?;
-        for slice in comparison.slices.iter().filter(|slice| slice.prompt == row.prompt) {
-            figures(out, slice, style)?;
+        figures(out, row, comparison, style)?;
+        for slice in comparison.slices.iter().filter(|slice| is_of(slice, row)) {
+            figures(out, slice, comparison, style)?;
         }
         flips(out, row, pairs, style)?;
         blame(out, row, apart, style)?;
@@ -68,7 +68,7 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
     left_out(out, pairs, style)?;
     if pairs.unjudged > 0 {
         let text = format!(
-            "note: {} left out, checked by snapshots alone: {} of these answers differ, which `promptctl diff` shows",
+            "note: {} left out, checked by snapshots alone: {} of these answers differ",
             counted(pairs.unjudged, "case", "cases"),
             pairs.unjudged_changed
         );
@@ -82,15 +82,18 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
     out.flush()
 }
 
-fn name(row: &Row) -> String {
-    let prompt = terminal_line(&row.prompt);
-    match &row.tag {
-        Some(tag) => format!("{prompt} [{}]", terminal_line(tag)),
-        None => prompt.into_owned(),
-    }
+/// Whether a slice is one of a prompt's on a model.
+fn is_of(slice: &Row, row: &Row) -> bool {
+    (&slice.prompt, &slice.model) == (&row.prompt, &row.model)
 }
 
-fn line(out: &mut dyn Write, row: &Row, but: &str, sequential: bool, style: Style) -> io::Result<()> {
+fn name(row: &Row, several: bool) -> String {
+    let tag = row.tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
+    let model = if several { format!(" on {}", row.model) } else { String::new() };
+    terminal_line(&format!("{}{tag}{model}", row.prompt)).into_owned()
+}
+
+fn line(out: &mut dyn Write, row: &Row, but: &str, comparison: &Comparison, style: Style) -> io::Result<()> {
     let text = format!("{:14}", row.verdict.name().to_uppercase());
     let verdict = match row.verdict {
         Verdict::Regressed => style.red(&text),
@@ -99,7 +102,7 @@ fn line(out: &mut dyn Write, row: &Row, but: &str, sequential: bool, style: Styl
     };
     let stopped = row
         .stopped_after
-        .filter(|_| sequential)
+        .filter(|_| comparison.sequential)
         .map(|pairs| format!(", decided after {pairs} pairs"))
         .unwrap_or_default();
     let few = row.verdict == Verdict::Undecided && row.losses.max(row.wins) < 5 && row.cases < 40;
@@ -108,7 +111,7 @@ fn line(out: &mut dyn Write, row: &Row, but: &str, sequential: bool, style: Styl
     writeln!(
         out,
         "{verdict} {}{few}  {} of {} → {} of {}, {}, {}, {}{stopped}{confirmed}{}",
-        style.bold(&name(row)),
+        style.bold(&name(row, comparison.several_models)),
         row.base_passes,
         row.base_answers,
         row.head_passes,
@@ -126,8 +129,8 @@ fn points(row: &Row) -> String {
     format!("{:+.1} points{}", row.difference * 100.0, interval.unwrap_or_default())
 }
 
-fn figures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
-    writeln!(out, "{}", style.bold(&name(row)))?;
+fn figures(out: &mut dyn Write, row: &Row, comparison: &Comparison, style: Style) -> io::Result<()> {
+    writeln!(out, "{}", style.bold(&name(row, comparison.several_models)))?;
     let groups = row.groups.map(|groups| format!(" in {groups} groups")).unwrap_or_default();
     let p = if row.ln_p_two_sided < TINY { "< 1e-300".to_owned() } else { Short(row.p_two_sided).to_string() };
     writeln!(
@@ -220,13 +223,15 @@ impl std::fmt::Display for Short {
 }
 
 fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Result<()> {
-    let of_prompt = |pair: &&Pair| pair.prompt.as_str() == row.prompt;
+    let of_prompt = |pair: &&Pair| (pair.prompt.as_str(), pair.model.as_str()) == (&*row.prompt, &*row.model);
     let mut flipped: Vec<&Pair> = pairs.pairs.iter().filter(of_prompt).filter(|pair| pair.flip().is_some()).collect();
     flipped.sort_by_key(|pair| pair.flip() == Some(Flip::Win));
     for pair in flipped.iter().take(SHOWN) {
         let word = if pair.flip() == Some(Flip::Loss) { style.red("lost") } else { style.green("won ") };
         writeln!(out, "  {word} {}", terminal_line(pair.case.as_str()))?;
-        if let Some(failed) = pair.head.iter().flat_map(|sample| &sample.failed).next() {
+        if let Some(why) = pair.head.iter().find_map(|sample| sample.unfinished.as_ref()) {
+            writeln!(out, "       {}", terminal_line(why))?;
+        } else if let Some(failed) = pair.head.iter().flat_map(|sample| &sample.failed).next() {
             writeln!(out, "       {}: {}", failed.kind, terminal_line(&failed.reason))?;
         }
         if let (Some(old), Some(new)) = (pair.base.first(), pair.head.first())

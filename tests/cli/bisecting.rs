@@ -186,3 +186,44 @@ fn a_case_with_a_snapshot_alone_fails_where_its_answer_is_not_the_accepted_one()
     }
     assert_eq!(json(&sandbox, &[])["first_bad"]["summary"], "edit 4");
 }
+
+#[test]
+fn innocent_edits_after_recordings_that_were_replaced_are_not_blamed() {
+    let sandbox = project(SURE, true);
+    sandbox.git(&["reset", "--hard", "HEAD~24"]);
+    sandbox.edit("promptctl.yaml", "right: {{ last_user_message }}", "no idea about h-i");
+    sandbox.run(&["test", "--refresh"]);
+    commit(&sandbox, "the model moved");
+    for edit in ["innocent", "innocent, too"] {
+        sandbox.write("prompts/p.j2", format!("{edit}: {{{{ q }}}}\n"));
+        sandbox.run(&["test"]);
+        commit(&sandbox, edit);
+    }
+    assert_eq!(json(&sandbox, &["--case", "one"])["first_bad"]["summary"], "the model moved");
+}
+
+#[test]
+fn a_case_that_was_broken_and_mended_before_is_not_what_is_looked_for() {
+    let sandbox = project(SURE, true);
+    sandbox.git(&["reset", "--hard", "HEAD~24"]);
+    sandbox.edit("fixtures/p/cases.yaml", "q: ho", "q: oho");
+    sandbox.edit(
+        "promptctl.yaml",
+        "- { when: '^Careless.*hi', say: wrong }",
+        "- { when: '^(AAA.*oho|BBB.* hi)', say: wrong }",
+    );
+    for (word, message) in [("AAA", "breaks two"), ("fixed", "mends two"), ("BBB", "breaks one")] {
+        sandbox.write("prompts/p.j2", format!("{word}: {{{{ q }}}}\n"));
+        sandbox.run(&["test"]);
+        commit(&sandbox, message);
+    }
+    let found = json(&sandbox, &[]);
+    assert_eq!((&found["first_bad"]["summary"], &found["cases"]), (&"breaks one".into(), &serde_json::json!(["one"])));
+}
+
+#[test]
+fn a_commit_that_is_called_good_and_fails_is_not_believed() {
+    let sandbox = project(SURE, true);
+    let ended = sandbox.run(&["bisect", "p", "--case", "one", "--good", "HEAD~2"]);
+    assert!(ended.code == 2 && ended.stderr.contains("called good fails as well"), "{}", ended.shown());
+}

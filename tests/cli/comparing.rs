@@ -239,6 +239,63 @@ fn no_more_is_asked_once_a_sequence_has_decided() {
 }
 
 #[test]
+fn a_verdict_that_is_known_costs_nothing_more() {
+    let sandbox = project(100);
+    sandbox.git(&["rm", "-rq", "--cached", "fixtures/p/recorded"]);
+    sandbox.git(&["commit", "-m", "nothing is recorded"]);
+    sandbox.write("prompts/p.j2", "Careful as ever: {{ q }}\n");
+    assert_eq!(sandbox.run(&["compare", "--sequential"]).code, 0);
+    for args in [&["compare", "--sequential", "--json"][..], &["compare", "--sequential", "--max-calls", "5", "--json"]]
+    {
+        let ended = sandbox.run(args);
+        let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        assert_eq!((ended.code, &json["calls_made"]), (0, &0.into()), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_case_on_several_models_is_not_several_cases() {
+    let sandbox = project(20);
+    let reply =
+        "provider: mock, replies: [{ when: '^Careless.*(question 1|question 3)$', say: wrong }, { say: 'right' }]";
+    sandbox.write(
+        "promptctl.yaml",
+        format!(
+            "models:\n  a: {{ {reply} }}\n  b: {{ {reply} }}\n  c: {{ {reply} }}\ndefaults: {{ models: [a, b, c] }}\n"
+        ),
+    );
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "three models"]);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let rows: Vec<_> =
+        json["prompts"].as_array().expect("rows").iter().map(|r| (&r["model"], &r["losses"], &r["verdict"])).collect();
+    let (two, undecided) = (2.into(), "undecided".into());
+    assert_eq!(
+        rows,
+        [(&"a".into(), &two, &undecided), (&"b".into(), &two, &undecided), (&"c".into(), &two, &undecided)]
+    );
+    assert!(ended.code == 0 && sandbox.run(&["compare"]).stdout.contains("p on b: too few cases"), "{}", ended.stderr);
+}
+
+#[test]
+fn strict_versions_hold_where_the_base_is_broken_and_for_what_was_selected() {
+    let sandbox = branch();
+    sandbox.write("promptctl.yaml", format!("{}version-policy: strict\n", sandbox.read("promptctl.yaml")));
+    sandbox.write("prompts/z.j2", "{{ \n");
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "broken"]);
+    sandbox.git(&["branch", "-f", "main"]);
+    sandbox.git(&["rm", "-q", "prompts/z.j2"]);
+    sandbox.write("prompts/_tone.j2", "Firmly.\n");
+    let ended = sandbox.run(&["test", "--changed"]);
+    assert!(ended.code == 2 && ended.stderr.contains("its version is still"), "{}", ended.shown());
+    assert_eq!(sandbox.run(&["test", "--changed", "p"]).code, 0, "the other one was not selected");
+}
+
+#[test]
 fn cases_of_a_group_are_not_counted_as_many() {
     let sandbox = project(24);
     sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");

@@ -122,6 +122,26 @@ fn recordings_of_two_models_are_never_mixed_and_what_was_asked_is_not_asked_agai
 }
 
 #[test]
+fn a_part_of_a_file_is_not_replaced() {
+    let (sandbox, worse, _server) = project(4);
+    worse.store(true, Ordering::SeqCst);
+    let ended = sandbox.run(&["drift", "--update", "--tag", "odd"]);
+    assert!(ended.code == 2 && ended.stderr.contains("two models in one file"), "{}", ended.stderr);
+    assert!(!sandbox.read("fixtures/p/recorded/it.jsonl").contains("model-0701"));
+}
+
+#[test]
+fn what_another_model_answered_before_an_interruption_does_not_count() {
+    let (sandbox, worse, _server) = project(40);
+    assert_eq!(sandbox.run(&["drift", "--update", "--max-calls", "16"]).code, 6);
+    worse.store(true, Ordering::SeqCst);
+    let ended = sandbox.run(&["drift", "--update"]);
+    assert!(ended.stdout.contains("40 of 40 recorded answers"), "{}", ended.shown());
+    let recorded = sandbox.read("fixtures/p/recorded/it.jsonl");
+    assert!(recorded.lines().all(|line| line.contains("model-0701")), "{recorded}");
+}
+
+#[test]
 fn one_of_several_backends_is_no_other_model() {
     let number = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let server = Server::answering(move |_, _| {

@@ -343,6 +343,28 @@ fn a_shallow_clone_says_how_much_is_missing() {
 
 #[cfg(unix)]
 #[test]
+fn a_change_behind_a_link_to_a_folder_is_a_version() {
+    for (real, link, target) in [("lib", "prompts/_lib", "../lib"), ("real", "prompts/_lib", "../real")] {
+        let sandbox = Sandbox::with_cases(
+            "cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: fine }], snapshot: none }\n",
+        );
+        sandbox.write("prompts/p.j2", "{% include '_lib/t.j2' %} {{ q }}\n");
+        sandbox.write(&format!("{real}/t.j2"), "fine\n");
+        std::os::unix::fs::symlink(target, sandbox.path(link)).expect("linked");
+        sandbox.git(&["init"]);
+        for (text, message) in [("fine\n", "root"), ("broken\n", "culprit"), ("broken, still\n", "innocent")] {
+            sandbox.write(&format!("{real}/t.j2"), text);
+            sandbox.run(&["test"]);
+            sandbox.git(&["add", "."]);
+            sandbox.git(&["commit", "-m", message]);
+        }
+        let ended = sandbox.run(&["bisect", "p"]);
+        assert!(ended.code == 0 && ended.stdout.contains("culprit"), "{}", ended.shown());
+        assert_eq!(sandbox.run(&["log", "p"]).stdout.matches("_lib/t.j2").count(), 2);
+    }
+}
+
+#[test]
 fn links_in_the_past_are_followed_as_in_the_working_tree() {
     use std::os::unix::fs::symlink;
     let sandbox = project();

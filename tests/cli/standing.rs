@@ -136,3 +136,18 @@ fn old_recordings_are_told_to_a_person_and_hold_up_a_build_only_where_the_projec
         says(&sandbox.run(&["test"]), 2, &["write days, such as 90d, or `off`"]);
     }
 }
+
+#[test]
+fn a_report_of_nothing_is_a_report() {
+    let sandbox =
+        Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: hi }], snapshot: none }\n");
+    sandbox.git(&["init"]);
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "base"]);
+    sandbox.write("report.json", "an older one");
+    let ended = sandbox.run(&["test", "--changed", "--report", "json=report.json"]);
+    assert!(ended.code == 0 && ended.stderr.contains("no prompt changed"), "{}", ended.shown());
+    let report: serde_json::Value = serde_json::from_str(&sandbox.read("report.json")).expect("JSON");
+    assert_eq!((&report["summary"]["planned"], &report["exit_code"]), (&0.into(), &0.into()), "{report}");
+}
