@@ -243,13 +243,15 @@ impl Drift<'_> {
             }
         }
         let by = |lines: &[(PromptName, Line)]| -> BTreeSet<String> {
-            lines.iter().filter_map(|(_, line)| line.response.served()).collect()
+            lines.iter().filter_map(|(_, line)| line.response.model.clone()).collect()
         };
         let later = by(&lines[known.len()..]);
         if self.unfinished.known.is_none() && !later.is_empty() && !by(&known).is_subset(&later) {
             // The model moved between the two: what was asked first is no fresh answer any more.
             self.unfinished = Unfinished { known: Some(lines.split_off(known.len())), ..self.unfinished.clone() };
-            return self.ask(context, model);
+            let again = self.ask(context, model);
+            self.unfinished.known = None;
+            return again;
         }
         let (pairs, comparison) = self.compare(&fresh, &whole)?;
         let (old, new) = self.answers(&fresh, &whole)?;
