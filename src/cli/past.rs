@@ -159,7 +159,9 @@ fn find(project: &Project, name: &PromptName, version: &str) -> Result<(PromptNa
             let message = format!("the prompt `{name}` had no version {wanted} at any commit, and no tag is called so");
             let unlisted = working.filter(|version| !known.contains(version));
             let known: Vec<String> = unlisted.iter().chain(&known).take(8).map(ToString::to_string).collect();
-            let help = format!("versions: {}; `promptctl log {name}` has them all", known.join(", "));
+            let shallow = "; this clone is shallow and does not hold all of them: `git fetch --unshallow`";
+            let shallow = if walk.ends().is_empty() { "" } else { shallow };
+            let help = format!("versions: {}; `promptctl log {name}` has them all{shallow}", known.join(", "));
             return Err(Failure::Message { exit: Exit::Nothing, message, help: Some(help) });
         }
     }

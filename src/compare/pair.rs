@@ -35,6 +35,8 @@ pub struct Sample {
     pub score: Option<f64>,
     /// The answer.
     pub text: String,
+    /// The calls of tools in it, as JSON.
+    pub calls: Option<String>,
     /// Characters.
     pub length: u64,
     /// Tokens of the answer.
@@ -289,6 +291,7 @@ fn sample(
     Ok(Sample {
         pass: outcome.verdict == Verdict::Passed,
         score: outcome.score,
+        calls: (!answer.tool_calls.is_empty()).then(|| serde_json::to_string(&answer.tool_calls).unwrap_or_default()),
         length: answer.text.chars().count() as u64,
         output_tokens: answer.usage.output,
         cost: outcome.cost_usd,

@@ -90,9 +90,9 @@ pub(super) fn shares(pairs: &[&Pair]) -> Shares {
         as_f64(samples.iter().filter(|sample| is(sample)).count() as u64) / as_f64(samples.len().max(1) as u64)
     };
     let commonest = |samples: &[&Sample]| {
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut counts: BTreeMap<(&str, Option<&str>), u64> = BTreeMap::new();
         for sample in samples {
-            *counts.entry(sample.text.as_str()).or_default() += 1;
+            *counts.entry((sample.text.as_str(), sample.calls.as_deref())).or_default() += 1;
         }
         as_f64(counts.values().copied().max().unwrap_or(0)) / as_f64(samples.len().max(1) as u64)
     };

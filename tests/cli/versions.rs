@@ -155,6 +155,8 @@ fn a_shallow_clone_says_that_its_past_is_cut() {
     clone.git(&["clone", "--depth", "3", &from, "clone"]);
     let ended = clone.run(&["-C", "clone", "log", "new"]);
     assert!(ended.code == 0 && ended.stdout.contains("this clone is shallow"), "{}", ended.shown());
+    let ended = clone.run(&["-C", "clone", "show", "new@0.1.0"]);
+    assert!(ended.code == 4 && ended.stderr.contains("git fetch --unshallow"), "{}", ended.shown());
 }
 
 #[test]
