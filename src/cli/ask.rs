@@ -20,9 +20,9 @@ use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
 use crate::recording::{Journal, Line, Store, orphans, recover, settle};
 use crate::report::Progress;
-use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{FlakyResult, Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
-use crate::tree::WorkingTree;
+use crate::tree::{WorkingTree, state};
 
 /// The variable, set outside the repository, that allows models to be programs.
 pub(super) const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
@@ -136,6 +136,8 @@ pub(super) struct Asker {
     /// What was asked so far.
     pub(super) came: Came,
     watched: bool,
+    /// Whether a person has agreed to all that follows.
+    agreed: bool,
     /// What was said.
     told: Vec<String>,
 }
@@ -149,6 +151,7 @@ impl Asker {
             stop: Arc::default(),
             came: Came::default(),
             watched: false,
+            agreed: false,
             told: Vec::new(),
         })
     }
@@ -165,18 +168,14 @@ impl Asker {
     ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
         let settings = self.settings(mode);
         let get = |name: &str| self.environment.get(name);
-        let missing = crate::run::Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
+        let missing = Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
         if missing.calls() == 0 {
             self.came.skipped += missing.left_out();
             self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
         }
-        if !self.args.yes && !super::forecast::agrees_to(context, &missing, prepared, plan, &settings)? {
-            return Err(Failure::Message {
-                exit: Exit::Incomplete,
-                message: "nothing was asked".to_owned(),
-                help: None,
-            });
+        if !self.agreed {
+            self.agree(context, prepared, plan, &settings, &missing)?;
         }
         if !self.watched {
             interrupt::watch(&self.stop);
@@ -186,8 +185,8 @@ impl Asker {
         let temporary = tempfile::tempdir()?;
         let root = match keep {
             Keep::Recorded => project.root.clone(),
-            Keep::Aside => aside(project),
-            Keep::Drift => project.root.join(DRIFT),
+            Keep::Aside => state_folder(project, ASIDE)?,
+            Keep::Drift => state_folder(project, DRIFT)?,
             Keep::Nowhere => temporary.path().to_owned(),
         };
         std::fs::create_dir_all(&root)?;
@@ -206,6 +205,41 @@ impl Asker {
         }
         self.came.add(done?);
         Ok((store.with(lines.clone()), lines))
+    }
+
+    /// Asks a person before calls that may cost much. Where a plan is asked in parts, its whole is agreed on before.
+    fn agree(
+        &mut self,
+        context: &mut Context,
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        missing: &Missing,
+    ) -> Result<(), Failure> {
+        if self.args.yes || super::forecast::agrees_to(context, missing, prepared, plan, settings)? {
+            return Ok(());
+        }
+        let message = "nothing was asked".to_owned();
+        Err(Failure::Message { exit: Exit::Incomplete, message, help: None })
+    }
+
+    /// Asks a person once for all of these plans, of which no more than they lack is asked in what follows.
+    pub(super) fn agree_to(
+        &mut self,
+        context: &mut Context,
+        plans: &[(&Prepared, &Plan, &Store)],
+        mode: Mode,
+    ) -> Result<(), Failure> {
+        let settings = self.settings(mode);
+        for (prepared, plan, store) in plans {
+            let get = |name: &str| self.environment.get(name);
+            let missing = Missing::find(prepared, plan, &settings, store, &get, &|_| false)?;
+            if missing.calls() > 0 {
+                self.agree(context, prepared, plan, &settings, &missing)?;
+            }
+        }
+        self.agreed = true;
+        Ok(())
     }
 
     /// Whether there is a limit on what may be asked.
@@ -308,6 +342,13 @@ impl Asker {
             interrupted: self.stop.is_interrupted(),
         })
     }
+}
+
+/// A folder of local state, which git ignores whatever the project's own files say.
+fn state_folder(project: &Project, folder: &str) -> io::Result<PathBuf> {
+    let below = folder.strip_prefix(state::STATE).unwrap_or(folder).trim_start_matches('/');
+    state::prepare(&project.root, &format!("{below}/fixtures"))?;
+    Ok(project.root.join(folder))
 }
 
 /// Local state for answers that belong to no file of the working tree.

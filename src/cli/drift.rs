@@ -216,6 +216,7 @@ impl Drift<'_> {
         let known = self.unfinished.lines(&whole, self.prepared)?;
         let mut lines = known.clone();
         let mut fresh = Store::empty().with(lines.clone());
+        self.asker.agree_to(context, &[(self.prepared, &whole, &fresh)], Mode::Fill)?;
         let mut decided: Vec<&PromptName> = Vec::new();
         for (round, from) in steps {
             let mut items = Vec::new();

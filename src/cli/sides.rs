@@ -116,6 +116,10 @@ impl Both {
         if decides.is_none() && !self.asker.has_budget() {
             return self.fill_some(context, &|name| places.contains_key(name) && wants(name.0.as_str()), most);
         }
+        if let (Some(base), Some(head)) = (&self.base.store, &self.head.store) {
+            let plans = [(&self.base.prepared, &self.base.plan, base), (&self.head.prepared, &self.head.plan, head)];
+            self.asker.agree_to(context, &plans, self.mode)?;
+        }
         let mut known = self.decided(decides)?;
         let (mut round, mut from) = (1, 0);
         while round <= most {
