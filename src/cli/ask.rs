@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
-use super::test::{journal_name, settle_failure};
+use super::test::{journal_name, put_away, settle_failure};
 use crate::core::event::{Event, Listener, Provenance};
 use crate::core::names::PromptName;
 use crate::core::redact::Secrets;
@@ -18,14 +18,14 @@ use crate::core::verdict::{Exit, Verdict};
 use crate::core::words::counted;
 use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
-use crate::recording::{Journal, Line, Store, orphans, recover, settle};
+use crate::recording::{Journal, Line, Store, orphans, recover};
 use crate::report::Progress;
 use crate::run::{FlakyResult, Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
 use crate::tree::{WorkingTree, state};
 
 /// The variable, set outside the repository, that allows models to be programs.
-pub(super) const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
+const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
 /// Where answers are kept that belong to no file of the working tree: those of old versions.
 const ASIDE: &str = ".promptctl/asked";
 /// Where the newest answers to recorded requests are kept until a person says that they count.
@@ -128,6 +128,18 @@ impl Came {
     }
 }
 
+/// What somebody outside the repository allows.
+pub(super) fn permissions(context: &Context, project: &Project, allow_exec: bool, secrets: Secrets) -> Permissions {
+    let allowed = context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true");
+    Permissions {
+        hosts: AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref()),
+        programs: allow_exec || allowed,
+        folder: project.root.clone(),
+        traces: context.is_verbose(),
+        secrets,
+    }
+}
+
 /// Asks, within the limits of one command.
 pub(super) struct Asker {
     args: AskArgs,
@@ -197,12 +209,7 @@ impl Asker {
         let done = self.run(context, project, prepared, plan, &settings, &store, &journal, secrets, &mut told);
         self.told = told;
         // Whatever happened, what arrived is put where it belongs.
-        let (path, lines) = journal.finish()?;
-        settle(&root, lines.clone()).map_err(|error| settle_failure(error, Exit::Errored))?;
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+        let lines = put_away(&root, journal)?;
         self.came.add(done?);
         Ok((store.with(lines.clone()), lines))
     }
@@ -231,7 +238,8 @@ impl Asker {
         mode: Mode,
     ) -> Result<(), Failure> {
         let settings = self.settings(mode);
-        for (prepared, plan, store) in plans {
+        let is_asked = !self.args.yes && super::forecast::is_asked_about(context, &settings);
+        for (prepared, plan, store) in plans.iter().filter(|_| is_asked) {
             let get = |name: &str| self.environment.get(name);
             let missing = Missing::find(prepared, plan, &settings, store, &get, &|_| false)?;
             if missing.calls() > 0 {
@@ -296,14 +304,7 @@ impl Asker {
         secrets: Secrets,
         told: &mut Vec<String>,
     ) -> Result<Came, Failure> {
-        let allowed = context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true");
-        let permissions = Permissions {
-            hosts: AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref()),
-            programs: self.args.allow_exec || allowed,
-            folder: project.root.clone(),
-            traces: context.is_verbose(),
-            secrets,
-        };
+        let permissions = permissions(context, project, self.args.allow_exec, secrets);
         let get = |name: &str| self.environment.get(name);
         let clock = context.take_clock();
         let run = Run {

@@ -257,7 +257,7 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
         Err(JournalError::Io(error)) => return Err(error.into()),
         Err(refused @ JournalError::Secret { .. }) => return Err(Failure::usage(refused.to_string())),
     };
-    put_away(&project, journal)?;
+    put_away(&project.root, journal)?;
     writeln!(context.out(), "{count} answers imported")?;
     for why in &refused {
         writeln!(context.err(), "no answer: {}", terminal_line(why))?;

@@ -77,7 +77,7 @@ pub(super) fn agrees(
 }
 
 /// Whether a person is asked before a run that may cost much.
-fn is_asked_about(context: &Context, settings: &Settings) -> bool {
+pub(super) fn is_asked_about(context: &Context, settings: &Settings) -> bool {
     settings.mode != Mode::Replay && settings.max_cost.is_none() && context.is_interactive()
 }
 

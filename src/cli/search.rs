@@ -43,11 +43,7 @@ pub(super) struct Search<'a> {
 
 /// The first of what is wrong, with its place.
 fn problem_words(problems: &[Problem]) -> String {
-    let Some(first) = problems.first() else { return "it cannot be read".to_owned() };
-    match first.place.locate() {
-        (Some(path), Some(line), _) => format!("{path}:{line}: {}", first.message),
-        _ => first.message.clone(),
-    }
+    problems.first().map_or_else(|| "it cannot be read".to_owned(), Problem::in_a_line)
 }
 
 /// The commits that have a version, in which its recordings may have been replaced.

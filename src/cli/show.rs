@@ -68,8 +68,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         Some(about) => writeln!(
             context.out(),
             "commit {}  {}  {}  {}",
-            style.yellow(about.commit.get(..12).unwrap_or(&about.commit)),
-            about.date.get(..10).unwrap_or(&about.date),
+            style.yellow(about.short()),
+            about.day(),
             terminal_line(&about.author),
             terminal_line(&about.summary)
         )?,

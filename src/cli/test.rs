@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use super::ask::ALLOW_EXEC;
+use super::ask::permissions;
 use super::changed;
 use super::context::Context;
 use super::days;
@@ -22,14 +22,14 @@ use super::render::find_models;
 use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener, Provenance};
+use crate::core::names::PromptName;
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
 use crate::core::time::Clock as _;
 use crate::core::verdict::Exit;
 use crate::history::Gather;
-use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::{Overrides, Plan};
-use crate::recording::{Journal, SettleError, orphans, recover, settle};
+use crate::recording::{Journal, Line, SettleError, orphans, recover, settle};
 use crate::report::{HumanReport, JsonReport, Progress, write_problems};
 use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
@@ -349,13 +349,7 @@ fn execute(
     if settings.mode != Mode::Replay {
         interrupt::watch(&stop);
     }
-    let permissions = Permissions {
-        hosts: AllowedHosts::new(context.variable(ALLOWED_HOSTS).as_deref()),
-        programs: args.allow_exec || context.variable(ALLOW_EXEC).is_some_and(|value| value == "1" || value == "true"),
-        folder: project.root.clone(),
-        traces: context.is_verbose(),
-        secrets,
-    };
+    let permissions = permissions(context, project, args.allow_exec, secrets);
     let get = |name: &str| environment.get(name);
     let clock = context.take_clock();
     let mut gather = settings.writes.then(|| Gather::new(clock.now(), project.tree.describe(), settings.mode));
@@ -382,7 +376,7 @@ fn execute(
     };
     // Whatever happened, what arrived is put where it belongs.
     let result = match journal {
-        Some(journal) => put_away(project, journal).and(result),
+        Some(journal) => put_away(&project.root, journal).and(result),
         None => result,
     };
     if let Some(gather) = gather {
@@ -391,14 +385,14 @@ fn execute(
     result
 }
 
-/// Moves what a journal holds to where it belongs.
-pub(super) fn put_away(project: &Project, journal: Journal) -> Result<(), Failure> {
+/// Moves what a journal holds to where it belongs below a root, and gives it.
+pub(super) fn put_away(root: &Path, journal: Journal) -> Result<Vec<(PromptName, Line)>, Failure> {
     let (path, lines) = journal.finish()?;
-    settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
+    settle(root, lines.clone()).map_err(|error| settle_failure(error, Exit::Errored))?;
     // Another process may have recovered it meanwhile: what is in it is settled either way.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(lines),
     }
 }
 

@@ -93,6 +93,16 @@ impl Problem {
         Self { severity: Severity::Warning, ..Self::error(place, message) }
     }
 
+    /// The problem in a line: where as far as that is known, and what.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        match self.place.locate() {
+            (Some(path), Some(line), _) => format!("{path}:{line}: {}", self.message),
+            (Some(path), None, _) => format!("{path}: {}", self.message),
+            _ => self.message.clone(),
+        }
+    }
+
     /// The same with a line on what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {

@@ -304,11 +304,6 @@ fn sentence(problems: Problems) -> String {
     let sorted = problems.sorted();
     let errors = || sorted.iter().filter(|problem| problem.severity == Severity::Error);
     let more = errors().count().saturating_sub(1);
-    let Some(Problem { place, message, .. }) = errors().next() else { return "it cannot be loaded".to_owned() };
-    let at = match place.locate() {
-        (Some(path), Some(line), _) => format!("{path}:{line}: "),
-        (Some(path), None, _) => format!("{path}: "),
-        _ => String::new(),
-    };
-    if more > 0 { format!("{at}{message} (and {more} more)") } else { format!("{at}{message}") }
+    let Some(first) = errors().next().map(Problem::in_a_line) else { return "it cannot be loaded".to_owned() };
+    if more > 0 { format!("{first} (and {more} more)") } else { first }
 }

@@ -30,6 +30,20 @@ pub struct About {
     pub summary: String,
 }
 
+impl About {
+    /// The hash as people read it.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.commit.get(..12).unwrap_or(&self.commit)
+    }
+
+    /// The day.
+    #[must_use]
+    pub fn day(&self) -> &str {
+        self.date.get(..10).unwrap_or(&self.date)
+    }
+}
+
 /// Why history cannot be walked.
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError {

@@ -28,9 +28,8 @@ pub fn write_looked(out: &mut dyn Write, number: usize, looked: &Looked, style: 
         Mark::Skip => style.yellow("skip"),
     };
     let about = &looked.about;
-    let day = about.date.get(..10).unwrap_or_default();
-    let line = format!("{day}  {}  {}", looked.version.as_deref().unwrap_or("no version"), looked.reason);
-    let hash = style.yellow(about.commit.get(..12).unwrap_or(&about.commit));
+    let line = format!("{}  {}  {}", about.day(), looked.version.as_deref().unwrap_or("no version"), looked.reason);
+    let hash = style.yellow(about.short());
     writeln!(out, "{number:3} {word} {hash}  {}", terminal_line(&line))?;
     out.flush()
 }
@@ -41,12 +40,12 @@ pub fn write_found(out: &mut dyn Write, prompt: &str, found: &Found, extent: Ext
     if let Some(first) = &found.first_bad {
         let about = &first.about;
         writeln!(out, "{}", style.bold(&format!("the first bad commit is {}", about.commit)))?;
-        let line = format!("{}  {}  {}", about.date.get(..10).unwrap_or_default(), about.author, about.summary);
+        let line = format!("{}  {}  {}", about.day(), about.author, about.summary);
         writeln!(out, "  {}", terminal_line(&line))?;
         let words: Vec<String> = first.changes.iter().map(change_word).collect();
         let (added, removed) = first.lines;
         writeln!(out, "  {} (+{added} −{removed} lines)", terminal_line(&words.join(", ")))?;
-        let (short, prompt) = (about.commit.get(..12).unwrap_or(&about.commit), terminal_line(prompt));
+        let (short, prompt) = (about.short(), terminal_line(prompt));
         if let Some((good, bad)) = &found.moved {
             let text = format!(
                 "confounded: another model answered there ({} → {}); compare its answers on one model to tell them apart",

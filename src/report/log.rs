@@ -12,10 +12,7 @@ pub fn write_log(out: &mut dyn Write, name: &PromptName, versions: &[Told], styl
     writeln!(out, "{}", style.bold(&terminal_line(name.as_str())))?;
     for entry in versions {
         let (commit, who) = match &entry.about {
-            Some(about) => {
-                let day = about.date.get(..10).unwrap_or(&about.date);
-                (about.commit.get(..12).unwrap_or(&about.commit), format!("{day} {}", terminal_line(&about.author)))
-            }
+            Some(about) => (about.short(), format!("{} {}", about.day(), terminal_line(&about.author))),
             None => ("working tree", "not committed".to_owned()),
         };
         let version = entry.version.as_deref().unwrap_or("no version");

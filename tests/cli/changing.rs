@@ -1,15 +1,6 @@
 //! `promptctl test --changed` is green only where `promptctl test` is: bugs that were found once, each under its name.
 
-use crate::sandbox::{Ended, Sandbox};
-
-#[track_caller]
-fn says(ended: &Ended, code: i32, parts: &[&str]) {
-    let shown = ended.shown();
-    assert_eq!(ended.code, code, "{shown}");
-    for part in parts {
-        assert!(shown.contains(part), "no {part:?} in {shown}");
-    }
-}
+use crate::sandbox::{Ended, Sandbox, says};
 
 fn commit(sandbox: &Sandbox, message: &str) {
     sandbox.git(&["add", "-A"]);

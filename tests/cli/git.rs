@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::sandbox::{Ended, Sandbox};
+use crate::sandbox::{Sandbox, says};
 
 /// Two cases; the model answers wrongly where the prompt says `Careless`.
 const CASES: &str = "cases:\n  - { name: one, vars: { q: hi }, expect: [{ contains: right }], snapshot: none }\n";
@@ -42,15 +42,6 @@ fn grow(sandbox: &Sandbox, at: &str) {
     sandbox.edit(&format!("{at}prompts/p.j2"), "1.0.0", "1.1.0");
     sandbox.run(&["-C", folder, "test"]);
     commit(sandbox, "careless");
-}
-
-#[track_caller]
-fn says(ended: &Ended, code: i32, parts: &[&str]) {
-    let shown = ended.shown();
-    assert_eq!(ended.code, code, "{shown}");
-    for part in parts {
-        assert!(shown.contains(part), "no {part:?} in {shown}");
-    }
 }
 
 /// Every command on commits, where four commits lead to HEAD.

@@ -149,3 +149,13 @@ impl Ended {
         )
     }
 }
+
+/// Holds a run to its exit code and to what it must show.
+#[track_caller]
+pub fn says(ended: &Ended, code: i32, parts: &[&str]) {
+    let shown = ended.shown();
+    assert_eq!(ended.code, code, "{shown}");
+    for part in parts {
+        assert!(shown.contains(part), "no {part:?} in {shown}");
+    }
+}

@@ -2,16 +2,7 @@
 
 use serde_json::Value;
 
-use crate::sandbox::{Ended, Sandbox};
-
-#[track_caller]
-fn says(ended: &Ended, code: i32, parts: &[&str]) {
-    let shown = ended.shown();
-    assert_eq!(ended.code, code, "{shown}");
-    for part in parts {
-        assert!(shown.contains(part), "no {part:?} in {shown}");
-    }
-}
+use crate::sandbox::{Ended, Sandbox, says};
 
 /// Every second sample is wrong.
 const FLAKY: &str = "models:\n  it:\n    provider: mock\n    replies: [{ say: \"{% if sample % 2 == 1 %}wrong{% else %}right{% endif %}\" }]\n";

@@ -10,7 +10,7 @@ use super::cases::{CasePair, RenderedSide};
 use super::rename::PairedPrompt;
 use super::side::TreeSide;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
-use crate::core::problem::Problems;
+use crate::core::problem::{Problem, Problems};
 use crate::plan::Overrides;
 use crate::snapshot::{Answer, Info, JsonChange, classify, diff_json, snapshot_path};
 
@@ -141,11 +141,7 @@ pub(super) fn answers(
 }
 
 fn first(problems: Problems) -> String {
-    problems.sorted().into_iter().next().map_or_else(String::new, |problem| match problem.place.locate() {
-        (Some(path), Some(line), _) => format!("{path}:{line}: {}", problem.message),
-        (Some(path), ..) => format!("{path}: {}", problem.message),
-        _ => problem.message,
-    })
+    problems.sorted().first().map_or_else(String::new, Problem::in_a_line)
 }
 
 /// What one side asks a model, and where its answers are.

@@ -63,9 +63,5 @@ fn render<'a>((workspace, case): &Found<'a>) -> RenderedSide<'a> {
 fn sentence(problem: &Problem, case: &Case) -> String {
     let own = format!("case `{}`: ", case.name);
     let message = problem.message.strip_prefix(&own).unwrap_or(&problem.message);
-    match problem.place.locate() {
-        (Some(path), Some(line), _) => format!("{path}:{line}: {message}"),
-        (Some(path), ..) => format!("{path}: {message}"),
-        _ => message.to_owned(),
-    }
+    Problem::error(problem.place.clone(), message).in_a_line()
 }
