@@ -77,6 +77,7 @@ fn kinds() -> [(&'static str, jsonschema::Validator, &'static [&'static str]); 3
 #[test]
 fn what_is_right_is_right_for_both() {
     validator(include_str!("../docs/schema/report.schema.json"));
+    validator(include_str!("../docs/schema/events.schema.json"));
     for (path, validator, documents) in kinds() {
         for yaml in documents {
             assert!(schema_accepts(&validator, yaml), "the schema refuses {yaml}");

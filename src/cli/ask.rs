@@ -288,6 +288,7 @@ impl Asker {
             require_live: false,
             heading: String::new(),
             provenance: Provenance::default(),
+            shard: None,
         }
     }
 

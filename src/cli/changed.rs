@@ -100,8 +100,8 @@ pub(super) fn empty_run(listener: &mut dyn Listener, settings: &Settings) -> Res
     for verdict in Verdict::ALL {
         summary.verdicts.entry(verdict).or_default();
     }
-    let (heading, provenance) = (settings.heading.clone(), settings.provenance.clone());
-    listener.on(&Event::Started { planned: 0, heading, calls: 0, provenance })?;
+    let (heading, provenance, shard) = (settings.heading.clone(), settings.provenance.clone(), settings.shard.clone());
+    listener.on(&Event::Started { planned: 0, heading, calls: 0, provenance, shard })?;
     listener.on(&Event::Ended(Box::new(summary.clone())))?;
     Ok(RunResult { summary, exit: Exit::Good, problems: Problems::default() })
 }

@@ -24,13 +24,18 @@ pub(super) struct Context {
     folder: PathBuf,
     color: ColorChoice,
     verbose: bool,
+    quiet: bool,
     out: BufWriter<Stdout>,
     clock: WallClock,
 }
 
 #[expect(clippy::unused_self, reason = "what is outside is reached through the context only")]
 impl Context {
-    pub(super) fn new(directory: Option<&Path>, color: ColorChoice, verbose: bool) -> Result<Self, Failure> {
+    pub(super) fn new(
+        directory: Option<&Path>,
+        color: ColorChoice,
+        (verbose, quiet): (bool, bool),
+    ) -> Result<Self, Failure> {
         let current = std::env::current_dir()
             .map_err(|error| Failure::usage(format!("the current folder cannot be read: {error}")))?;
         let folder = match directory {
@@ -41,7 +46,7 @@ impl Context {
             return Err(Failure::usage(format!("there is no folder `{}`", folder.display())));
         }
         let clock = WallClock { fixed: fixed_time()? };
-        Ok(Self { folder, color, verbose, out: BufWriter::new(io::stdout()), clock })
+        Ok(Self { folder, color, verbose, quiet, out: BufWriter::new(io::stdout()), clock })
     }
 
     /// The folder that the command was started in.
@@ -52,6 +57,11 @@ impl Context {
     /// Whether everything is to be shown that is sent and that comes back.
     pub(super) fn is_verbose(&self) -> bool {
         self.verbose
+    }
+
+    /// Whether only what is not good is to be shown.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Standard output, buffered.

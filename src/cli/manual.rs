@@ -39,6 +39,8 @@ enum SchemaOf {
     Cases,
     /// The report of `test --report json`
     Report,
+    /// The lines of `test --report jsonl`
+    Events,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -74,6 +76,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::FrontMatter => include_str!("../../docs/schema/front-matter.schema.json"),
         SchemaOf::Cases => include_str!("../../docs/schema/cases.schema.json"),
         SchemaOf::Report => include_str!("../../docs/schema/report.schema.json"),
+        SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;
     Ok(Exit::Good)

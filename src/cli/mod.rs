@@ -24,11 +24,13 @@ mod load;
 mod log;
 mod manual;
 mod memory;
+mod merge;
 mod models;
 mod past;
 mod probe;
 mod prune;
 mod render;
+mod reports;
 mod rerun;
 mod search;
 mod show;
@@ -58,6 +60,9 @@ pub struct Cli {
     /// Show on standard error what is sent to models and what comes back, without keys.
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Show only what is not good: no heading, no notes, no progress, and nothing at all where all is good.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -83,6 +88,7 @@ enum Command {
     Reject(waiting::RejectArgs),
     Import(import::Args),
     Batch(batch::Args),
+    Merge(merge::Args),
     Models(models::Args),
     Prune(prune::Args),
     Completions(manual::CompletionsArgs),
@@ -97,7 +103,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    let mut context = match Context::new(cli.directory.as_deref(), cli.color, cli.verbose) {
+    let mut context = match Context::new(cli.directory.as_deref(), cli.color, (cli.verbose, cli.quiet)) {
         Ok(context) => context,
         Err(failure) => return failure.print_plainly(),
     };
@@ -129,6 +135,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Reject(args) => waiting::reject_some(context, &args),
         Command::Import(args) => import::run(context, &args),
         Command::Batch(args) => batch::run(context, &args),
+        Command::Merge(args) => merge::run(context, &args),
         Command::Models(args) => models::run(context, &args),
         Command::Prune(args) => prune::run(context, &args),
         Command::Render(args) => render::run(context, &args),

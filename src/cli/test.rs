@@ -1,9 +1,7 @@
 //! `promptctl test`: render, ask or replay, check, compare.
 
-use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -19,19 +17,20 @@ use super::history;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
+use super::reports::{All, ReportArgs, report_run};
 use super::rerun::{self, Rerun};
 use crate::core::escape::terminal_line;
-use crate::core::event::{Event, Listener, Provenance};
+use crate::core::event::Provenance;
 use crate::core::names::PromptName;
 use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
 use crate::core::time::Clock as _;
 use crate::core::verdict::Exit;
 use crate::history::Gather;
-use crate::plan::{Overrides, Plan};
+use crate::plan::{Overrides, Part, Plan};
 use crate::recording::{Journal, Line, SettleError, orphans, recover, settle};
-use crate::report::{HumanReport, JsonReport, Progress, write_problems};
-use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::report::write_problems;
+use crate::run::{FlakyResult, Mode, Prepared, Run, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::{Index, PENDING};
 use crate::tree::{provenance, tracked};
 
@@ -111,9 +110,11 @@ pub(super) struct Args {
     /// Read the project at this commit, tag or branch.
     #[arg(long, value_name = "REV")]
     at: Option<String>,
-    /// Report as `human` or `json`, to standard output or into a file. May be given several times.
-    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
-    reports: Vec<ReportArg>,
+    /// Do only this part of what is planned, such as 2/4: the parts of several machines are put together by `merge`.
+    #[arg(long, value_name = "K/N", conflicts_with_all = ["confirm", "dry_run"])]
+    shard: Option<Part>,
+    #[command(flatten)]
+    reports: ReportArgs,
 }
 
 /// A duration in milliseconds.
@@ -145,46 +146,6 @@ enum FlakyArg {
     Pass,
     /// Every sample must pass.
     Fail,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Human,
-    Json,
-}
-
-/// `FORMAT` or `FORMAT=PATH`.
-#[derive(Clone, Debug)]
-struct ReportArg {
-    format: Format,
-    path: Option<PathBuf>,
-}
-
-impl FromStr for ReportArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, path) = match text.split_once('=') {
-            Some((_, "")) => return Err("the path is empty".into()),
-            Some((name, path)) => (name, Some(PathBuf::from(path))),
-            None => (text, None),
-        };
-        let format = match name {
-            "human" => Format::Human,
-            "json" => Format::Json,
-            _ => {
-                let hint = crate::core::suggest::did_you_mean(name, ["human", "json"]);
-                return Err(format!("there is no report format `{name}`; there are human and json{hint}"));
-            }
-        };
-        Ok(Self { format, path })
-    }
-}
-
-impl fmt::Display for ReportArg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.format)
-    }
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
@@ -232,18 +193,24 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     if had_items && plan.items.is_empty() {
         write_problems(&mut context.err(), &unmoved, context.error_style())?;
-        if args.reports.is_empty() {
+        if args.reports.reports.is_empty() {
             writeln!(context.out(), "nothing to test: no prompt changed")?;
             return Ok(Exit::Good);
         }
         // Whoever reads a report must not find an older one.
         writeln!(context.err(), "nothing to test: no prompt changed")?;
-        return report_run(context, args, |listener| changed::empty_run(listener, &settings));
+        return report_run(context, &args.reports, &project.root, |listener| changed::empty_run(listener, &settings));
     }
     if plan.items.is_empty() {
         let message = "nothing to test: the project has no case yet".to_owned();
         let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
         return Err(Failure::Message { exit: Exit::Nothing, message, help });
+    }
+    if let Some(part) = args.shard {
+        let times = prepared.recorded_latencies(&plan, &project.store());
+        let (own, shard) = plan.part(&prepared.workspace, part, &times);
+        plan = own;
+        settings.shard = Some(shard);
     }
     let committed = tracked(&project.root, PENDING);
     if !committed.is_empty() {
@@ -260,6 +227,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let warnings = warnings.chain(days::quarantines_over(context, &prepared, &plan));
     let warnings: Vec<Problem> = warnings.collect();
     write_problems(&mut context.err(), &warnings, context.error_style())?;
+    if let (Some(Part { number, of }), true) = (args.shard, plan.items.is_empty()) {
+        writeln!(context.err(), "nothing to test in part {number} of {of}: there are fewer cases than parts")?;
+        return report_run(context, &args.reports, &project.root, |listener| changed::empty_run(listener, &settings));
+    }
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
     }
@@ -318,6 +289,7 @@ fn decide(context: &Context, args: &Args, project: &Project, provenance: Provena
             project.tree.describe()
         ),
         provenance,
+        shard: None,
     }
 }
 
@@ -369,7 +341,7 @@ fn execute(
             permissions,
             notes,
         };
-        report_run(context, args, |listener| match gather.as_mut() {
+        report_run(context, &args.reports, &project.root, |listener| match gather.as_mut() {
             Some(gather) => run.run(&mut All(vec![gather, listener])),
             None => run.run(listener),
         })
@@ -413,80 +385,4 @@ pub(super) fn settle_failure(error: SettleError, exit: Exit) -> Failure {
         SettleError::Damaged(problems) => problems.into(),
         other => Failure::Message { exit, message: other.to_string(), help: None },
     }
-}
-
-/// Several listeners as one.
-struct All<'a>(Vec<&'a mut dyn Listener>);
-
-impl Listener for All<'_> {
-    fn on(&mut self, event: &Event) -> io::Result<()> {
-        self.0.iter_mut().try_for_each(|listener| listener.on(event))
-    }
-}
-
-type Done = Result<crate::run::RunResult, RunError>;
-
-/// Runs with the reports that were asked for, and writes them.
-fn report_run(
-    context: &mut Context,
-    args: &Args,
-    run: impl FnOnce(&mut dyn Listener) -> Done,
-) -> Result<Exit, Failure> {
-    let to_stdout: Vec<Format> = args.reports.iter().filter(|r| r.path.is_none()).map(|r| r.format).collect();
-    if to_stdout.len() > 1 {
-        return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
-    }
-    let human_on_stdout = to_stdout.first().is_none_or(|format| *format == Format::Human);
-    let (style, error_style) = (context.style(), context.error_style());
-    let moving = context.err_is_terminal();
-    let mut log = context.err();
-    let mut screen_log = context.err();
-    let mut files: Vec<(BufWriter<std::fs::File>, &Path)> = Vec::new();
-    for report in args.reports.iter().filter(|r| r.format == Format::Human) {
-        if let Some(path) = &report.path {
-            files.push((BufWriter::new(create(&context.folder().join(path))?), path));
-        }
-    }
-    let mut json = JsonReport::default();
-    let done = {
-        let out: &mut dyn Write = if human_on_stdout { context.out() } else { &mut screen_log };
-        let mut human = HumanReport::new(out, if human_on_stdout { style } else { error_style });
-        let mut progress = Progress::new(moving, &mut log);
-        let mut others: Vec<HumanReport<'_>> =
-            files.iter_mut().map(|(file, _)| HumanReport::new(file, crate::report::Style::plain())).collect();
-        let mut all = All(vec![&mut progress, &mut human]);
-        if args.reports.iter().any(|r| r.format == Format::Json) {
-            all.0.push(&mut json);
-        }
-        all.0.extend(others.iter_mut().map(|report| report as &mut dyn Listener));
-        run(&mut all)
-    };
-    let result = match done {
-        Ok(result) => result,
-        Err(RunError::Problems(problems)) => return Err(problems.into()),
-        Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
-        Err(RunError::Io(error)) => {
-            let message = format!("the run ended early: {error}");
-            return Err(Failure::Message { exit: Exit::Errored, message, help: None });
-        }
-    };
-    for report in args.reports.iter().filter(|r| r.format == Format::Json) {
-        match &report.path {
-            Some(path) => {
-                let full = context.folder().join(path);
-                json.write(&mut BufWriter::new(create(&full)?), result.exit)?;
-            }
-            None => json.write(context.out(), result.exit)?,
-        }
-    }
-    if !result.problems.is_empty() {
-        context.flush()?;
-        write_problems(&mut context.err(), &result.problems.sorted(), error_style)?;
-    }
-    Ok(result.exit)
-}
-
-fn create(path: &Path) -> Result<std::fs::File, Failure> {
-    std::fs::File::create(path)
-        .map_err(|error| Failure::usage(format!("the report {} cannot be written: {error}", path.display())))
 }

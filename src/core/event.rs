@@ -14,6 +14,19 @@ pub struct Provenance {
     pub dirty: Option<bool>,
 }
 
+/// Which part of a plan a run did, where the plan was divided among machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub number: u32,
+    /// Of how many.
+    pub of: u32,
+    /// SHA-256 over the whole plan and how it was divided: the parts of one run have the same.
+    pub plan: String,
+    /// How many prompt × case × model the whole plan has.
+    pub whole: u64,
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -27,6 +40,8 @@ pub enum Event {
         calls: u64,
         /// What the project was read from.
         provenance: Provenance,
+        /// Which part of a plan this is; none where it is the whole.
+        shard: Option<Shard>,
     },
     /// A case on a model has all its answers, or none can be had; told at once, in no order.
     Progressed {

@@ -1,5 +1,6 @@
 //! What became of a case, how a run adds up, and the exit code that follows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,8 @@ pub struct Outcome {
     pub tags: Vec<String>,
     /// What became of it.
     pub verdict: Verdict,
+    /// Whether it lets the run be good, under what the run was told of changed, new and quarantined answers.
+    pub good: bool,
     /// Whether some samples passed and some failed.
     #[serde(default)]
     pub flaky: bool,
@@ -193,31 +196,48 @@ pub struct Outcome {
     pub prompt_digest: String,
     /// Every sample.
     pub samples: Vec<SampleOutcome>,
-    /// What else a person should see; never part of what programs read.
-    #[serde(skip)]
+    /// Where it stands in the whole plan, from 0, where the run did a part of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// What else a person should see.
+    #[serde(default)]
     pub detail: Detail,
 }
 
-/// What a person is shown of an outcome beyond what programs read.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a person is shown of an outcome beyond what was asked, answered and checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detail {
-    /// Where the case is written: path and line.
-    pub place: Option<(String, usize)>,
+    /// Where the case is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SourceLine>,
     /// The accepted and the new answer, or the recorded and the present request, as texts to be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<Difference>,
     /// The share of samples that must pass; `None` where all must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<f64>,
     /// Whether it was not asked at all, because others before it could not be answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unasked: bool,
     /// The pending snapshot's path, where one was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<String>,
 }
 
+/// A line of a file of the project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceLine {
+    /// The path below the project's folder.
+    pub path: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
 /// Two texts to be shown as a diff.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// What the two are (`accepted answer`, `recorded request`).
-    pub what: &'static str,
+    /// What the two are (`answer`, `request`).
+    pub what: Cow<'static, str>,
     /// The former.
     pub old: String,
     /// The present.

@@ -32,12 +32,14 @@ fn outcome(digest: &str, case: &str, (pass, fail): (u32, u32), source: AnswerSou
         model: ModelAlias::new("m").expect("an alias"),
         tags: Vec::new(),
         verdict: if pass > 0 { Verdict::Passed } else { Verdict::Failed },
+        good: fail == 0,
         flaky: pass > 0 && fail > 0,
         quarantine: None,
         reason: String::new(),
         prompt_version: Some("1.0.0".into()),
         prompt_digest: digest.repeat(64),
         samples: (0..pass + fail).map(sample).collect(),
+        position: None,
         detail: Detail::default(),
     }
 }
@@ -47,7 +49,7 @@ fn run(outcomes: Vec<Outcome>) -> Gather {
     let mut gather = Gather::new(jiff::Timestamp::UNIX_EPOCH, "working tree".into(), Mode::Fill);
     let provenance = Provenance { commit: Some("c".repeat(40)), dirty: Some(true) };
     let planned = outcomes.len() as u64;
-    let started = Event::Started { planned, heading: String::new(), calls: 0, provenance };
+    let started = Event::Started { planned, heading: String::new(), calls: 0, provenance, shard: None };
     let finished = outcomes.into_iter().map(|outcome| Event::Finished(Box::new(outcome)));
     for event in std::iter::once(started).chain(finished) {
         gather.on(&event).expect("gathered");

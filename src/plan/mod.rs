@@ -3,11 +3,13 @@
 //! Everything is rendered here, before anything is asked, so that every mistake of every case is reported in one go.
 //! Only the keys are kept; a request is rendered again where its text is needed.
 
+mod shard;
 mod tokens;
 mod workspace;
 
 use rayon::prelude::*;
 
+pub use shard::Part;
 pub use tokens::{Estimate, default_limit};
 pub use workspace::Workspace;
 
@@ -27,6 +29,8 @@ pub struct Item {
     pub model: usize,
     /// The key of each sample's request.
     pub keys: Vec<RequestKey>,
+    /// Where it stands in the whole plan, from 0, where that was divided.
+    pub position: Option<u64>,
 }
 
 /// Why a request cannot be sent to a model, and what to do.
@@ -135,7 +139,12 @@ fn plan_case(
             let alike = Some(format!("{} {why}", prompt.name));
             return Some(Err(NoItem { problem: Problem::error(case.place.clone(), message).help(help), alike }));
         }
-        Some(Ok(Item { case: index, model, keys: (0..repeat).map(|sample| request.key(sample)).collect() }))
+        Some(Ok(Item {
+            case: index,
+            model,
+            keys: (0..repeat).map(|sample| request.key(sample)).collect(),
+            position: None,
+        }))
     };
     let aliases = models_of(workspace, case, prompt, overrides);
     if aliases.is_empty() {

@@ -237,7 +237,8 @@ fn flips(out: &mut dyn Write, row: &Row, pairs: &Pairs, style: Style) -> io::Res
         if let (Some(old), Some(new)) = (pair.base.first(), pair.head.first())
             && old.text != new.text
         {
-            let difference = Difference { what: "answer", old: cut(&old.text), new: cut(&new.text), json: false };
+            let difference =
+                Difference { what: "answer".into(), old: cut(&old.text), new: cut(&new.text), json: false };
             let mut text = Vec::new();
             write_difference(&mut text, &difference, "       ", style)?;
             let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();

@@ -21,6 +21,8 @@ const SHOWN_ANSWER: usize = 600;
 pub struct HumanReport<'a> {
     out: &'a mut dyn Write,
     style: Style,
+    /// Whether only what is not good is shown.
+    quiet: bool,
     /// Whether anything was done yet.
     begun: bool,
     shown: usize,
@@ -40,6 +42,7 @@ impl<'a> HumanReport<'a> {
         Self {
             out,
             style,
+            quiet: false,
             begun: false,
             shown: 0,
             hidden: 0,
@@ -50,7 +53,17 @@ impl<'a> HumanReport<'a> {
         }
     }
 
+    /// Shows only what is not good, and nothing where all is.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
+        if self.quiet && outcome.good {
+            return Ok(());
+        }
         self.pending += usize::from(outcome.detail.pending.is_some());
         self.undecided += usize::from(is_undecided(outcome));
         if outcome.verdict == Verdict::Passed && !outcome.flaky {
@@ -80,7 +93,7 @@ impl<'a> HumanReport<'a> {
             let reason = if quarantine.reason.is_empty() { String::new() } else { format!(": {}", quarantine.reason) };
             terminal_line(&format!(" (in quarantine until {}{reason})", quarantine.until)).into_owned()
         });
-        let place = outcome.detail.place.as_ref().map(|(path, line)| format!("  {}:{line}", terminal_line(path)));
+        let place = outcome.detail.place.as_ref().map(|at| format!("  {}:{}", terminal_line(&at.path), at.line));
         let (held, place) = (self.style.yellow(&held.unwrap_or_default()), self.style.dim(&place.unwrap_or_default()));
         writeln!(self.out, "{verdict} {}{held}{place}", self.style.bold(&name))?;
         match outcome.verdict {
@@ -241,12 +254,15 @@ fn indented(text: &str) -> String {
 impl Listener for HumanReport<'_> {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Started { heading, planned, calls, .. } => {
+            Event::Started { .. } | Event::Noted(_) | Event::Forecast(_) if self.quiet => Ok(()),
+            Event::Started { heading, planned, calls, shard, .. } => {
                 let calls = match calls {
                     0 => "no call needed".to_owned(),
                     n => format!("{} needed", counted(*n, "call", "calls")),
                 };
-                writeln!(self.out, "{}", self.style.bold(&format!("{heading} · {planned} planned, {calls}")))?;
+                let part = shard.as_ref().map(|s| format!(" · part {} of {}", s.number, s.of)).unwrap_or_default();
+                let line = format!("{heading}{part} · {planned} planned, {calls}");
+                writeln!(self.out, "{}", self.style.bold(&line))?;
                 self.out.flush()
             }
             Event::Finished(outcome) => {
@@ -258,6 +274,7 @@ impl Listener for HumanReport<'_> {
                 // What a run will cost is to be seen before it does; later a moving bar stands in the way.
                 if self.begun { Ok(()) } else { self.out.flush() }
             }
+            Event::Ended(_) if self.quiet && self.shown == 0 && self.unasked.is_empty() => Ok(()),
             Event::Ended(summary) => self.summary(summary),
             Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => {
                 self.begun = true;

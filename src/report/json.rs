@@ -5,17 +5,19 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::core::event::{Event, Listener, Provenance};
+use super::Report;
+use crate::core::event::{Event, Listener, Provenance, Shard};
 use crate::core::verdict::{Exit, Outcome, Summary};
 
 /// The version of the document's shape; it grows when something is taken away or changes its meaning.
 pub const VERSION: u32 = 1;
 
-/// Collects a run as JSON; [`JsonReport::write`] writes the document once the exit code is known.
+/// Collects a run as JSON.
 #[derive(Debug, Default)]
 pub struct JsonReport {
     heading: String,
     provenance: Provenance,
+    shard: Option<Shard>,
     /// The outcomes so far, already text: a hundred thousand of them take the room of their document only.
     results: Vec<u8>,
     summary: Summary,
@@ -39,15 +41,19 @@ impl JsonReport {
         let row = Row { outcome, tool_version: env!("CARGO_PKG_VERSION"), provenance: &self.provenance };
         serde_json::to_writer(&mut self.results, &row).map_err(io::Error::other)
     }
+}
 
-    /// Writes the document.
-    pub fn write(&self, out: &mut dyn Write, exit: Exit) -> io::Result<()> {
+impl Report for JsonReport {
+    fn write(&mut self, out: &mut dyn Write, exit: Exit) -> io::Result<()> {
         let tool = json!({"name": "promptctl", "version": env!("CARGO_PKG_VERSION")});
         let text = |value: &Value| value.to_string();
         let summary = serde_json::to_string(&self.summary).map_err(io::Error::other)?;
         writeln!(out, "{{\"version\":{VERSION},\"tool\":{},\"heading\":{},", text(&tool), text(&json!(self.heading)))?;
         let (commit, dirty) = (json!(self.provenance.commit), json!(self.provenance.dirty));
         writeln!(out, "\"commit\":{commit},\"dirty\":{dirty},")?;
+        if let Some(shard) = &self.shard {
+            writeln!(out, "\"shard\":{},", text(&json!(shard)))?;
+        }
         writeln!(out, "\"exit_code\":{},\"summary\":{summary},", exit.code())?;
         writeln!(out, "\"results\":[")?;
         out.write_all(&self.results)?;
@@ -59,8 +65,9 @@ impl JsonReport {
 impl Listener for JsonReport {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Started { heading, provenance, .. } => {
+            Event::Started { heading, provenance, shard, .. } => {
                 self.heading.clone_from(heading);
+                self.shard.clone_from(shard);
                 self.provenance.clone_from(provenance);
             }
             Event::Finished(outcome) => self.add(outcome)?,

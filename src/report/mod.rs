@@ -2,27 +2,48 @@
 //!
 //! A report never changes a verdict and never decides what is shown where; it is handed a writer and what happened.
 
+use std::io::{self, Write};
+
+use crate::core::event::Listener;
+use crate::core::verdict::Exit;
+
 mod bisection;
 mod changes;
 mod comparison;
 mod difference;
+mod gitlab;
 mod history;
 mod human;
 mod json;
+mod jsonl;
+mod junit;
 mod log;
 mod problems;
 mod progress;
 mod samples;
+mod saved;
 mod style;
+mod tap;
 
 pub use bisection::{write_candidates, write_found, write_looked};
 pub use changes::write_changes;
 pub use comparison::{Compared, write_comparison};
 pub use difference::write_difference;
+pub use gitlab::GitlabReport;
 pub use history::{write_flaky, write_runs, write_trends};
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
+pub use jsonl::JsonlReport;
+pub use junit::JunitReport;
 pub use log::{change_word, write_log};
 pub use problems::write_problems;
 pub use progress::Progress;
+pub use saved::{Saved, SavedError, merge};
 pub use style::Style;
+pub use tap::TapReport;
+
+/// A report of a run that is written when the run is over.
+pub trait Report: Listener {
+    /// Writes it, once the exit code is known.
+    fn write(&mut self, out: &mut dyn Write, exit: Exit) -> io::Result<()>;
+}

@@ -1,6 +1,6 @@
 //! What the samples of a case say of its pass rate: how many passed, the interval, and whether they decide.
 
-use crate::core::verdict::{Outcome, Verdict};
+use crate::core::verdict::{Outcome, SampleOutcome, Verdict};
 use crate::stats::{binomial_at_least, binomial_at_most, wilson};
 
 /// How often what the samples are said to show may be wrong.
@@ -30,4 +30,25 @@ pub(super) fn is_undecided(outcome: &Outcome) -> bool {
     let answered = [Verdict::Passed, Verdict::Failed, Verdict::Changed, Verdict::New].contains(&outcome.verdict);
     let is_open = |p: f64| p > ALPHA;
     answered && all > 1 && is_open(binomial_at_most(passed, all, rate)) && is_open(binomial_at_least(passed, all, rate))
+}
+
+/// Why an outcome is what it is, in a line; empty where its verdict says it all.
+pub(super) fn why(outcome: &Outcome) -> String {
+    let sample = outcome.samples.iter().find(|sample| sample.verdict == Verdict::Failed);
+    match (outcome.verdict, sample) {
+        _ if !outcome.reason.is_empty() => outcome.reason.clone(),
+        (Verdict::Failed, Some(sample)) => sample_why(sample),
+        (Verdict::Changed, _) => "the answer differs from the accepted one".to_owned(),
+        (Verdict::New, _) => "nothing is accepted yet".to_owned(),
+        (Verdict::Stale, _) => "what is recorded answers another request".to_owned(),
+        (Verdict::Unrecorded, _) => "nothing is recorded".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Why a sample failed, in a line.
+pub(super) fn sample_why(sample: &SampleOutcome) -> String {
+    let reasons = sample.reason.iter().cloned();
+    let checks = sample.expectations.iter().filter(|checked| !checked.pass);
+    reasons.chain(checks.map(|checked| format!("{}: {}", checked.kind, checked.reason))).collect::<Vec<_>>().join("; ")
 }

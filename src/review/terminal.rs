@@ -44,7 +44,7 @@ pub fn show(out: &mut dyn Write, pending: &Pending, prompt: Option<&str>, style:
             let is_json = |text: &str| serde_json::from_str::<serde_json::Value>(text).is_ok_and(|v| !v.is_string());
             let (old, new) = (accepted.body().to_owned(), pending.new.body().to_owned());
             let json = info.compare == "json" && is_json(&old) && is_json(&new);
-            write_difference(out, &Difference { what: "answer", old, new, json }, "  ", style)
+            write_difference(out, &Difference { what: "answer".into(), old, new, json }, "  ", style)
         }
         None => {
             writeln!(out, "  nothing was accepted yet; the answer is:")?;

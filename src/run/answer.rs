@@ -4,6 +4,11 @@ use crate::core::record::Response;
 use crate::core::verdict::{AnswerSource, Verdict};
 use crate::recording::Line;
 
+/// How the reason of what was left out for a limit begins.
+pub(super) const BUDGET: &str = "budget";
+/// How the reason of what was left out for want of a key begins.
+pub(super) const NO_CREDENTIALS: &str = "no credentials";
+
 /// Why something was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Skip {
@@ -24,10 +29,10 @@ pub(super) enum Skip {
 impl Skip {
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Budget(calls) => format!("budget: {calls} calls were allowed, and are spent"),
-            Self::Money(limit) => format!("budget: it might cost more than is left of ${limit}"),
-            Self::Time => "budget: the time that was allowed is over".to_owned(),
-            Self::Credentials(variable) => format!("no credentials: {variable} is not set"),
+            Self::Budget(calls) => format!("{BUDGET}: {calls} calls were allowed, and are spent"),
+            Self::Money(limit) => format!("{BUDGET}: it might cost more than is left of ${limit}"),
+            Self::Time => format!("{BUDGET}: the time that was allowed is over"),
+            Self::Credentials(variable) => format!("{NO_CREDENTIALS}: {variable} is not set"),
             Self::Failed => "stopped after the first failure".to_owned(),
             Self::Interrupted => "interrupted before it was asked".to_owned(),
         }

@@ -193,7 +193,8 @@ impl Run<'_> {
         if let Some(planned) = planned {
             let forecast = missing.forecast(part.prepared, plan);
             let (heading, provenance) = (part.settings.heading.clone(), part.settings.provenance.clone());
-            listener.on(&Event::Started { planned, heading, calls, provenance })?;
+            let shard = part.settings.shard.clone();
+            listener.on(&Event::Started { planned, heading, calls, provenance, shard })?;
             for note in self.notes.iter().chain(&missing.notes) {
                 listener.on(&Event::Noted(note.clone()))?;
             }
@@ -442,8 +443,14 @@ impl Run<'_> {
         }
     }
 
-    fn tell(&self, (outcome, problem): Evaluated, tally: &mut Tally, listener: &mut dyn Listener) -> io::Result<()> {
+    fn tell(
+        &self,
+        (mut outcome, problem): Evaluated,
+        tally: &mut Tally,
+        listener: &mut dyn Listener,
+    ) -> io::Result<()> {
         let entry = self.prepared.workspace.config.model(&outcome.model);
+        outcome.good = self.settings.is_good(&outcome);
         for note in tally.add(&outcome, problem, entry) {
             listener.on(&Event::Noted(note))?;
         }

@@ -8,7 +8,7 @@ use super::settings::{FlakyResult, Settings, SnapshotPolicy};
 use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
 use crate::core::record::{FinishReason, Price, Request, Response};
-use crate::core::verdict::{Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, Verdict};
+use crate::core::verdict::{Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict};
 use crate::expect::{Bound, Subject, is_refusal, total};
 use crate::plan::Item;
 use crate::project::{Compare, ModelEntry};
@@ -45,12 +45,14 @@ impl Evaluator<'_> {
             model: entry.alias.clone(),
             tags: case.tags.to_vec(),
             verdict: Verdict::Passed,
+            good: false,
             flaky: false,
             quarantine: case.quarantine.as_deref().filter(|quarantine| quarantine.holds(&self.today)).cloned(),
             reason: String::new(),
             prompt_version: prompt.front.version.as_ref().map(ToString::to_string),
             prompt_digest: prompt.digest.clone(),
             samples: Vec::with_capacity(answers.len()),
+            position: item.position,
             detail: Detail {
                 place: place_of(case),
                 min_pass_rate: Some(case.min_pass_rate).filter(|rate| *rate < 1.0),
@@ -165,7 +167,7 @@ impl Evaluator<'_> {
         }
         if let (SnapshotState::Differs, Some(accepted)) = (state, &accepted) {
             outcome.detail.difference = Some(Difference {
-                what: "answer",
+                what: "answer".into(),
                 old: accepted.body().to_owned(),
                 new: golden.body().to_owned(),
                 json: golden.is_json() && serde_json::from_str::<serde_json::Value>(accepted.body()).is_ok(),
@@ -225,9 +227,9 @@ impl Evaluator<'_> {
     }
 }
 
-fn place_of(case: &Case) -> Option<(String, usize)> {
+fn place_of(case: &Case) -> Option<SourceLine> {
     match case.place.locate() {
-        (Some(path), Some(line), _) => Some((path.to_owned(), line)),
+        (Some(path), Some(line), _) => Some(SourceLine { path: path.to_owned(), line }),
         _ => None,
     }
 }
@@ -325,7 +327,7 @@ fn commonest(answers: &[Answer]) -> Option<(usize, &Response)> {
 }
 
 fn request_difference((old, new): (&Request, &Request)) -> Difference {
-    Difference { what: "request", old: request_text(old), new: request_text(new), json: false }
+    Difference { what: "request".into(), old: request_text(old), new: request_text(new), json: false }
 }
 
 /// A request as a person reads it.

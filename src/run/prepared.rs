@@ -14,8 +14,9 @@ use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
 use crate::expect::{Bound, Expectation, compile};
 use crate::model::{self, Checker};
-use crate::plan::{Overrides, Plan, Workspace};
+use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::prompt::Prompt;
+use crate::recording::Store;
 
 /// A project, ready to be run.
 pub struct Prepared {
@@ -69,6 +70,20 @@ impl Prepared {
         let models = &self.workspace.config.models;
         let sendable = |index: usize, request: &Request| self.checker.request(index, &models[index], request);
         Plan::new(&self.workspace, selected, overrides, &sendable)
+    }
+
+    /// How long each item took when it was recorded last, in milliseconds, where that is known.
+    #[must_use]
+    pub fn recorded_latencies(&self, plan: &Plan, store: &Store) -> Vec<Option<u64>> {
+        let latency = |item: &Item| {
+            let case = &self.workspace.cases.list[item.case];
+            let (prompt, model) =
+                (&self.workspace.prompt_of(case).name, &self.workspace.config.models[item.model].alias);
+            // What is damaged is reported when the run reads it.
+            let line = store.nearest(prompt, model, &case.name, 0).ok()??;
+            Some(line.response.latency_ms? * item.keys.len() as u64)
+        };
+        plan.items.par_iter().map(latency).collect()
     }
 
     /// The digests of the files that an expectation names.

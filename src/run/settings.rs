@@ -1,6 +1,8 @@
 //! What a run may do: decided once, by the command line, and printed in the first line of the run.
 
-use crate::core::event::Provenance;
+use super::answer::NO_CREDENTIALS;
+use crate::core::event::{Provenance, Shard};
+use crate::core::verdict::{Outcome, Verdict};
 
 /// Where answers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,4 +96,22 @@ pub struct Settings {
     pub heading: String,
     /// What the project is read from.
     pub provenance: Provenance,
+    /// Which part of a plan is done; none where it is the whole.
+    pub shard: Option<Shard>,
+}
+
+impl Settings {
+    /// Whether an outcome lets the run be good.
+    pub(super) fn is_good(&self, outcome: &Outcome) -> bool {
+        if outcome.quarantine.is_some() {
+            return true;
+        }
+        match outcome.verdict {
+            Verdict::Passed => true,
+            Verdict::Changed => self.snapshots != SnapshotPolicy::Fail,
+            Verdict::New => self.snapshots != SnapshotPolicy::Fail || !self.new_waits,
+            Verdict::Skipped => outcome.reason.starts_with(NO_CREDENTIALS) && !self.require_live,
+            Verdict::Failed | Verdict::Stale | Verdict::Unrecorded | Verdict::Errored => false,
+        }
+    }
 }

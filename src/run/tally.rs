@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::{BUDGET, NO_CREDENTIALS};
 use super::budget::Budget;
 use super::settings::{MaxAge, Settings, SnapshotPolicy};
 use super::stop::Stop;
@@ -70,8 +71,8 @@ impl Tally {
             *self.deciding.entry(outcome.verdict).or_default() += 1;
         }
         if outcome.verdict == Verdict::Skipped && outcome.quarantine.is_none() {
-            self.budget |= outcome.reason.starts_with("budget");
-            self.credentials |= outcome.reason.starts_with("no credentials");
+            self.budget |= outcome.reason.starts_with(BUDGET);
+            self.credentials |= outcome.reason.starts_with(NO_CREDENTIALS);
         }
         let otherwise = entry.and_then(|entry| self.served_otherwise(outcome, entry));
         let differently = self.served_differently(outcome);

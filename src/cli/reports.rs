@@ -1,0 +1,225 @@
+//! `--report FORMAT[=PATH]`: which reports a run is told to, and where they are written.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::context::Context;
+use super::failure::Failure;
+use crate::core::event::{Event, Listener};
+use crate::core::verdict::Exit;
+use crate::report::{
+    GitlabReport, HumanReport, JsonReport, JsonlReport, JunitReport, Progress, Report, Style, TapReport, write_problems,
+};
+use crate::run::{RunError, RunResult};
+use crate::tree::open_repository;
+
+/// What is reported, and where.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ReportArgs {
+    /// Report as human, json, jsonl, junit, gitlab or tap, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
+    pub(super) reports: Vec<ReportArg>,
+    /// End with 0 where answers failed or something waits (1 and 5); what is wrong with the project or the run still
+    /// shows. Reports keep the code that it would have been.
+    #[arg(long)]
+    exit_zero_on_fail: bool,
+}
+
+impl ReportArgs {
+    /// What the process ends with.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        let is_of_answers = matches!(exit, Exit::Failed | Exit::Waiting);
+        if self.exit_zero_on_fail && is_of_answers { Exit::Good } else { exit }
+    }
+}
+
+/// The formats of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Human,
+    Json,
+    Jsonl,
+    Junit,
+    Gitlab,
+    Tap,
+}
+
+impl Format {
+    const ALL: [(&'static str, Self); 6] = [
+        ("human", Self::Human),
+        ("json", Self::Json),
+        ("jsonl", Self::Jsonl),
+        ("junit", Self::Junit),
+        ("gitlab", Self::Gitlab),
+        ("tap", Self::Tap),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// `FORMAT` or `FORMAT=PATH`.
+#[derive(Clone, Debug)]
+pub(super) struct ReportArg {
+    pub(super) format: Format,
+    pub(super) path: Option<PathBuf>,
+}
+
+impl FromStr for ReportArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, path) = match text.split_once('=') {
+            Some((_, "")) => return Err("the path is empty".into()),
+            Some((name, path)) => (name, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let names = Format::ALL.map(|(name, _)| name);
+        match Format::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, format)) => Ok(Self { format: *format, path }),
+            None => {
+                let hint = crate::core::suggest::did_you_mean(name, names);
+                Err(format!("there is no report format `{name}`; there are {}{hint}", names.join(", ")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ReportArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.format.name())
+    }
+}
+
+/// Several listeners as one.
+pub(super) struct All<'a>(pub(super) Vec<&'a mut dyn Listener>);
+
+impl Listener for All<'_> {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        self.0.iter_mut().try_for_each(|listener| listener.on(event))
+    }
+}
+
+/// How a run ended.
+pub(super) type Done = Result<RunResult, RunError>;
+
+/// A report that is written when the run is over, and where to.
+type Written = (Box<dyn Report>, Option<BufWriter<File>>);
+
+/// Runs with the reports that were asked for, and writes them. `root` is the project's folder.
+pub(super) fn report_run(
+    context: &mut Context,
+    args: &ReportArgs,
+    root: &Path,
+    run: impl FnOnce(&mut dyn Listener) -> Done,
+) -> Result<Exit, Failure> {
+    let on_stdout: Vec<Format> = args.reports.iter().filter(|r| r.path.is_none()).map(|r| r.format).collect();
+    if on_stdout.len() > 1 {
+        return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+    }
+    let on_stdout = on_stdout.first().copied().unwrap_or(Format::Human);
+    // Opened before anything runs: what cannot be written shows now, and nobody finds an older report.
+    let mut streamed: Vec<(Format, BufWriter<File>)> = Vec::new();
+    let mut written: Vec<Written> = Vec::new();
+    for report in &args.reports {
+        let file = report.path.as_ref().map(|path| create(&context.folder().join(path))).transpose()?;
+        match (collected(report.format, root), file) {
+            (Some(collects), file) => written.push((collects, file)),
+            (None, Some(file)) => streamed.push((report.format, file)),
+            (None, None) => {}
+        }
+    }
+    let (style, error_style, quiet) = (context.style(), context.error_style(), context.is_quiet());
+    let moving = context.err_is_terminal();
+    let (mut log, mut screen_log) = (context.err(), context.err());
+    let done = {
+        let mut progress = Progress::new(moving, &mut log);
+        let mut streams: Vec<Box<dyn Listener + '_>> = Vec::new();
+        let out: &mut dyn Write = context.out();
+        if on_stdout == Format::Human {
+            streams.push(Box::new(human(out, style, quiet)));
+        } else {
+            if let Some(stream) = stream(on_stdout, out) {
+                streams.push(stream);
+            }
+            streams.push(Box::new(human(&mut screen_log, error_style, quiet)));
+        }
+        streams.extend(streamed.iter_mut().filter_map(|(format, file)| stream(*format, file)));
+        let mut all = All(Vec::new());
+        if !quiet {
+            all.0.push(&mut progress);
+        }
+        all.0.extend(streams.iter_mut().map(|stream| &mut **stream as &mut dyn Listener));
+        all.0.extend(written.iter_mut().map(|(report, _)| &mut **report as &mut dyn Listener));
+        run(&mut all)
+    };
+    let result = match done {
+        Ok(result) => result,
+        Err(RunError::Problems(problems)) => return Err(problems.into()),
+        Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
+        Err(RunError::Io(error)) => {
+            let message = format!("the run ended early: {error}");
+            return Err(Failure::Message { exit: Exit::Errored, message, help: None });
+        }
+    };
+    for (report, file) in &mut written {
+        match file {
+            Some(file) => {
+                report.write(file, result.exit)?;
+                file.flush()?;
+            }
+            None => report.write(context.out(), result.exit)?,
+        }
+    }
+    for (_, mut file) in streamed {
+        file.flush()?;
+    }
+    if !result.problems.is_empty() {
+        context.flush()?;
+        write_problems(&mut context.err(), &result.problems.sorted(), error_style)?;
+    }
+    Ok(args.exit(result.exit))
+}
+
+/// A report that needs the whole run before it can be written.
+fn collected(format: Format, root: &Path) -> Option<Box<dyn Report>> {
+    match format {
+        Format::Human | Format::Jsonl => None,
+        Format::Json => Some(Box::<JsonReport>::default()),
+        Format::Junit => Some(Box::<JunitReport>::default()),
+        Format::Gitlab => Some(Box::new(GitlabReport::new(folder_of(root)))),
+        Format::Tap => Some(Box::<TapReport>::default()),
+    }
+}
+
+/// A report that is written while the run goes on.
+fn stream<'a>(format: Format, out: &'a mut dyn Write) -> Option<Box<dyn Listener + 'a>> {
+    match format {
+        Format::Human => Some(Box::new(HumanReport::new(out, Style::plain()))),
+        Format::Jsonl => Some(Box::new(JsonlReport::new(out))),
+        Format::Json | Format::Junit | Format::Gitlab | Format::Tap => None,
+    }
+}
+
+fn human(out: &mut dyn Write, style: Style, quiet: bool) -> HumanReport<'_> {
+    let report = HumanReport::new(out, style);
+    if quiet { report.quiet() } else { report }
+}
+
+/// The project's folder as seen from the repository's root, with a `/` behind it; empty where it is that.
+fn folder_of(root: &Path) -> String {
+    let folder = open_repository(root).map(|(_, folder)| folder).unwrap_or_default();
+    if folder.is_empty() || folder.ends_with('/') { folder } else { format!("{folder}/") }
+}
+
+/// A file for a report, with the folders that it is in.
+fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+    let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let file = parent.and_then(|()| File::create(path));
+    let failed = |error: io::Error| Failure::usage(format!("the report {} cannot be written: {error}", path.display()));
+    file.map(BufWriter::new).map_err(failed)
+}
