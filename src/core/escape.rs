@@ -39,6 +39,28 @@ pub fn terminal_line(text: &str) -> Cow<'_, str> {
     if shown.contains("::") || shown.contains("##") { Cow::Owned(no_command(&shown).into_owned()) } else { shown }
 }
 
+/// A text of JSON for a terminal or a log: what is unsafe there can only stand within its strings, and is written as an
+/// escape of JSON, so that every reader gets the same values.
+#[must_use]
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| c != '\r' && is_unsafe_on_a_terminal(c);
+    if !text.contains(is_unsafe) && !text.contains("##") {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    let mut before = ' ';
+    for c in text.chars() {
+        if is_unsafe(c) || c == '#' && before == '#' {
+            let mut units = [0; 2];
+            safe.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            safe.push(c);
+        }
+        before = c;
+    }
+    Cow::Owned(safe)
+}
+
 fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe_on_a_terminal) {
         return Cow::Borrowed(text);
@@ -107,6 +129,16 @@ mod tests {
             assert_eq!(terminal_line(text), safe, "{text}");
         }
         assert_eq!(terminal("a\n\t::stop-commands::x\nb::c"), "a\n\t\\::stop-commands::x\nb::c");
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_is_unsafe() {
+        let worst = "a\u{9b}31m\u{202e}\u{7f}\u{e0041}\u{200b}###vso[x]\u{2028}b##[error] \n\t\u{1b}";
+        let text = serde_json::to_string(worst).expect("JSON");
+        let safe = json(&text);
+        assert!(!safe.contains("##") && safe.chars().all(|c| !is_unsafe_on_a_terminal(c)), "{safe}");
+        assert_eq!(serde_json::from_str::<String>(&safe).expect("still JSON"), worst);
+        assert!(matches!(json("{\"a\": \"ü\"}\r\n"), Cow::Borrowed(_)));
     }
 
     #[test]

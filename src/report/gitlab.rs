@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Report;
 use super::samples::why;
 use crate::core::digest::sha256_hex;
-use crate::core::escape::terminal_line;
+use crate::core::escape::{json, terminal_line};
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::{Exit, Outcome, Verdict};
 
@@ -35,7 +35,7 @@ impl GitlabReport {
         let text = format!("{prompt} › {case} › {model} {}: {}", verdict.name(), why(outcome));
         let description: String = terminal_line(&text).chars().take(LONGEST).collect();
         // The same case in the next pipeline is the same issue, whatever it says.
-        let fingerprint = sha256_hex(json!([prompt, case, model, verdict]).to_string().as_bytes());
+        let fingerprint = sha256_hex(serde_json::json!([prompt, case, model, verdict]).to_string().as_bytes());
         let severity = match verdict {
             Verdict::Failed => "major",
             Verdict::Errored => "critical",
@@ -46,7 +46,7 @@ impl GitlabReport {
             Some(place) => (place.path.clone(), place.line),
             None => (format!("prompts/{prompt}.j2"), 1),
         };
-        json!({
+        serde_json::json!({
             "description": description, "check_name": format!("promptctl/{}", verdict.name()),
             "fingerprint": fingerprint, "severity": severity,
             "location": {"path": format!("{}{path}", self.folder), "lines": {"begin": line}},
@@ -67,6 +67,7 @@ impl Listener for GitlabReport {
 
 impl Report for GitlabReport {
     fn write(&mut self, out: &mut dyn Write, _exit: Exit) -> io::Result<()> {
-        writeln!(out, "{:#}", Value::Array(std::mem::take(&mut self.issues)))
+        let issues = Value::Array(std::mem::take(&mut self.issues));
+        writeln!(out, "{}", json(&format!("{issues:#}")))
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Report;
+use crate::core::escape;
 use crate::core::event::{Event, Listener, Provenance, Shard};
 use crate::core::verdict::{Exit, Outcome, Summary};
 
@@ -39,14 +40,16 @@ impl JsonReport {
             self.results.extend_from_slice(b",\n");
         }
         let row = Row { outcome, tool_version: env!("CARGO_PKG_VERSION"), provenance: &self.provenance };
-        serde_json::to_writer(&mut self.results, &row).map_err(io::Error::other)
+        let text = serde_json::to_string(&row).map_err(io::Error::other)?;
+        self.results.extend_from_slice(escape::json(&text).as_bytes());
+        Ok(())
     }
 }
 
 impl Report for JsonReport {
     fn write(&mut self, out: &mut dyn Write, exit: Exit) -> io::Result<()> {
         let tool = json!({"name": "promptctl", "version": env!("CARGO_PKG_VERSION")});
-        let text = |value: &Value| value.to_string();
+        let text = |value: &Value| escape::json(&value.to_string()).into_owned();
         let summary = serde_json::to_string(&self.summary).map_err(io::Error::other)?;
         writeln!(out, "{{\"version\":{VERSION},\"tool\":{},\"heading\":{},", text(&tool), text(&json!(self.heading)))?;
         let (commit, dirty) = (json!(self.provenance.commit), json!(self.provenance.dirty));

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::core::escape;
 use crate::core::event::{Event, Listener};
 
 /// The version of the lines' shape; it grows when something is taken away or changes its meaning.
@@ -43,7 +44,7 @@ fn line(event: &Event) -> Option<Value> {
 impl Listener for JsonlReport<'_> {
     fn on(&mut self, event: &Event) -> io::Result<()> {
         let Some(line) = line(event) else { return Ok(()) };
-        writeln!(self.out, "{line}")?;
+        writeln!(self.out, "{}", escape::json(&line.to_string()))?;
         // Whoever reads along must not wait for a buffer to fill.
         if matches!(event, Event::Finished(_)) { Ok(()) } else { self.out.flush() }
     }

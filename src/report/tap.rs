@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::Value;
 
 use super::Report;
 use super::samples::{samples_line, why};
-use crate::core::escape::terminal_line;
+use crate::core::escape::{json, terminal_line};
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::{Exit, Outcome, Verdict};
 
@@ -37,7 +37,10 @@ impl TapReport {
             return;
         }
         // A diagnostic is YAML, and a text of JSON is one of YAML: nothing in it can end the block.
-        let text = |text: &str| json!(text.chars().take(LONGEST).collect::<String>()).to_string();
+        let text = |text: &str| {
+            let clipped = Value::from(text.chars().take(LONGEST).collect::<String>()).to_string();
+            json(&clipped).into_owned()
+        };
         self.points.push_str(&format!("  ---\n  verdict: {}\n", outcome.verdict.name()));
         let why = why(outcome);
         if !why.is_empty() {
