@@ -25,10 +25,10 @@ fn json(text: &str) -> Value {
 #[test]
 fn each_format_says_what_became_of_each_case() {
     let sandbox = project();
+    let times = regex::Regex::new(" time=\"[0-9.]+\"").expect("valid");
     for format in ["junit", "tap", "gitlab"] {
         let ended = sandbox.run(&["test", "--offline", "--report", format]);
         assert_eq!(ended.code, 1);
-        let times = regex::Regex::new(" time=\"[0-9.]+\"").expect("valid");
         insta::assert_snapshot!(format!("report_{format}"), times.replace_all(&ended.stdout, " time=\"…\""));
     }
 }
