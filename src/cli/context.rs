@@ -84,6 +84,15 @@ impl Context {
         variable(name)
     }
 
+    /// The environment variables whose names begin so.
+    #[cfg(feature = "shared-recordings")]
+    pub(super) fn variables_of(&self, beginnings: &[&str]) -> Vec<(String, String)> {
+        // One that is no text is none that is meant.
+        let named =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        named.filter(|(name, _)| beginnings.iter().any(|beginning| name.starts_with(beginning))).collect()
+    }
+
     /// Whether this runs in continuous integration.
     pub(super) fn is_ci(&self) -> bool {
         self.variable("CI").is_some_and(|value| !matches!(value.as_str(), "0" | "false" | "no"))

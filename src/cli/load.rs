@@ -9,13 +9,14 @@ use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
 use crate::case::{Selection, SelectionError};
+use crate::core::names::PromptName;
 use crate::core::problem::{Problem, Problems};
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
 use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, Root, find_project};
-use crate::recording::Store;
+use crate::recording::{Line, Store};
 use crate::run::Prepared;
 use crate::tree::{CommitError, CommitTree, Nothing, RepositoryError, Tree, WorkingTree};
 
@@ -46,6 +47,8 @@ pub(super) struct Project {
     pub(super) working: Arc<dyn Tree>,
     /// Whether it is in a bare repository, and can only be read at commits.
     pub(super) is_bare: bool,
+    /// Answers that it has from elsewhere.
+    pub(super) shared: Vec<(PromptName, Line)>,
 }
 
 impl Project {
@@ -80,7 +83,7 @@ impl Project {
         };
         let working: Arc<dyn Tree> =
             if is_bare { Arc::new(Nothing::at("a bare repository")) } else { Arc::new(open_working(&root)?) };
-        Ok(Self { root, tree: Arc::clone(&working), working, is_bare })
+        Ok(Self { root, tree: Arc::clone(&working), working, is_bare, shared: Vec::new() })
     }
 
     /// Its files on the disk, where it has any.
@@ -101,7 +104,7 @@ impl Project {
     /// Its recordings. A project at a revision may also use what the working tree holds: answers are found by their
     /// requests, whenever they were recorded.
     pub(super) fn store(&self) -> Store {
-        let store = Store::open(Arc::clone(&self.tree));
+        let store = Store::open(Arc::clone(&self.tree)).with(self.shared.clone());
         if Arc::ptr_eq(&self.tree, &self.working) { store } else { store.or(Arc::clone(&self.working)) }
     }
 

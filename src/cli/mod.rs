@@ -26,6 +26,11 @@ mod manual;
 mod memory;
 mod merge;
 mod models;
+#[cfg(feature = "shared-recordings")]
+mod objects;
+#[cfg(not(feature = "shared-recordings"))]
+#[path = "no_objects.rs"]
+mod objects;
 mod past;
 mod probe;
 mod prune;
@@ -33,6 +38,7 @@ mod render;
 mod reports;
 mod rerun;
 mod search;
+mod shared;
 mod show;
 mod sides;
 mod test;

@@ -304,7 +304,7 @@ impl Search<'_> {
         let store = store.before(Arc::clone(&tree));
         let (root, working, is_bare) =
             (self.project.root.clone(), Arc::clone(&self.project.working), self.project.is_bare);
-        let project = Project { root, tree, working, is_bare };
+        let project = Project { root, tree, working, is_bare, shared: Vec::new() };
         let judged = match self.probe.judge(context, &project, &loaded, store) {
             Ok(judged) => judged,
             // Damage at one commit says nothing of the others.

@@ -19,6 +19,7 @@ use super::load::{Project, SelectionArgs, known_secrets};
 use super::render::find_models;
 use super::reports::{All, ReportArgs, report_run};
 use super::rerun::{self, Rerun};
+use super::shared::SharedArgs;
 use crate::core::escape::terminal_line;
 use crate::core::event::Provenance;
 use crate::core::names::PromptName;
@@ -114,6 +115,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "K/N", conflicts_with_all = ["confirm", "dry_run"])]
     shard: Option<Part>,
     #[command(flatten)]
+    shared: SharedArgs,
+    #[command(flatten)]
     reports: ReportArgs,
 }
 
@@ -149,7 +152,7 @@ enum FlakyArg {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, args.at.as_deref())?;
+    let mut project = Project::find(context, args.at.as_deref())?;
     if args.write || args.snapshots == PolicyArg::Accept {
         project.needs_files("to write recordings and snapshots into")?;
     }
@@ -231,13 +234,15 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         writeln!(context.err(), "nothing to test in part {number} of {of}: there are fewer cases than parts")?;
         return report_run(context, &args.reports, &project.root, |listener| changed::empty_run(listener, &settings));
     }
+    let mut notes = args.shared.fetch(context, &mut project, &prepared, &plan, settings.mode)?;
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
     }
     if !args.yes && !forecast::agrees(context, &project, &prepared, &plan, &settings, &environment)? {
         return Err(Failure::Message { exit: Exit::Incomplete, message: "nothing was asked".to_owned(), help: None });
     }
-    execute(context, args, &project, &prepared, &plan, &settings, &environment)
+    notes.extend(forecast::retirements(context, &prepared, &plan, &settings));
+    execute(context, args, &project, &prepared, &plan, &settings, &environment, notes)
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.
@@ -293,6 +298,7 @@ fn decide(context: &Context, args: &Args, project: &Project, provenance: Provena
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is another part of a run")]
 fn execute(
     context: &mut Context,
     args: &Args,
@@ -301,8 +307,8 @@ fn execute(
     plan: &Plan,
     settings: &Settings,
     environment: &Environment,
+    mut notes: Vec<String>,
 ) -> Result<Exit, Failure> {
-    let mut notes = forecast::retirements(context, prepared, plan, settings);
     let records = settings.writes && settings.mode != Mode::Replay;
     let left_behind = if settings.writes && args.at.is_none() {
         let recovered = recover(&project.root).map_err(|error| settle_failure(error, Exit::Usage))?;
@@ -317,6 +323,12 @@ fn execute(
     let index = Index::load(&*project.tree)?;
     let secrets = known_secrets(environment, &prepared.workspace.config.models);
     let journal = if records { Some(open_journal(project, secrets.clone())?) } else { None };
+    if let Some(journal) = &journal {
+        // What came from elsewhere is recorded here as if it had been asked for.
+        for (prompt, line) in &project.shared {
+            journal.append(prompt, line).map_err(|error| Failure::usage(error.to_string()))?;
+        }
+    }
     let stop = Arc::new(Stop::default());
     if settings.mode != Mode::Replay {
         interrupt::watch(&stop);
@@ -348,7 +360,15 @@ fn execute(
     };
     // Whatever happened, what arrived is put where it belongs.
     let result = match journal {
-        Some(journal) => put_away(&project.root, journal).and(result),
+        Some(journal) => match put_away(&project.root, journal) {
+            Ok(lines) => {
+                for note in args.shared.put(context, project, &lines)? {
+                    writeln!(context.err(), "{}", terminal_line(&note))?;
+                }
+                result
+            }
+            Err(failure) => Err(failure),
+        },
         None => result,
     };
     if let Some(gather) = gather {

@@ -159,9 +159,14 @@ impl Client {
     }
 }
 
-fn build_http(local: bool) -> Result<reqwest::Client, String> {
+/// Says which cryptography TLS uses, before the first connection is set up.
+pub fn use_ring() {
     // A second installation is refused, and the first one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn build_http(local: bool) -> Result<reqwest::Client, String> {
+    use_ring();
     let builder = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT)

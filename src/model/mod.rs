@@ -34,7 +34,7 @@ mod wire;
 mod tests;
 
 pub use batch::{Batch, BatchError, BatchResult};
-pub use client::{Client, Happened, Lane, Permissions, Question};
+pub use client::{Client, Happened, Lane, Permissions, Question, use_ring};
 pub use credentials::{Variables, missing_credentials, secret_variables};
 pub use fault::{Fault, FaultKind};
 pub use hosts::{ALLOWED_HOSTS, AllowedHosts, vendor_variables};

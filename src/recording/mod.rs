@@ -11,6 +11,7 @@ mod leak;
 mod line;
 mod prune;
 mod settle;
+mod shared;
 mod store;
 
 pub use file::RecordedFile;
@@ -19,6 +20,7 @@ pub use journal::{Journal, JournalError, orphans};
 pub use line::Line;
 pub use prune::{Unused, prune, unused};
 pub use settle::{SettleError, recover, settle};
+pub use shared::{MAX_SHARED, shared_line, shared_path, shared_text};
 pub use store::Store;
 
 use crate::case::FIXTURES;

@@ -20,4 +20,4 @@ pub use engine::{Run, RunError, RunResult};
 pub use prepared::Prepared;
 pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;
-pub use wanted::{Forecast, Missing, Wanted};
+pub use wanted::{Forecast, Missing, Unrecorded, Wanted};

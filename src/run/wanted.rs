@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::answer::Skip;
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
-use crate::core::names::{ModelAlias, RequestKey};
+use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::Problems;
 use crate::core::record::Price;
 use crate::core::words::counted;
@@ -105,6 +105,41 @@ impl Missing {
 
 fn is_scripted(provider: &str) -> bool {
     ["mock", "exec"].contains(&provider)
+}
+
+/// A request of which no answer is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unrecorded {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// The case.
+    pub case: CaseName,
+    /// The model.
+    pub model: ModelAlias,
+    /// The key of the request.
+    pub key: RequestKey,
+}
+
+impl Prepared {
+    /// Everything of a plan that is not recorded.
+    pub fn unrecorded(&self, plan: &Plan, store: &Store) -> Result<Vec<Unrecorded>, Problems> {
+        let mut found = Vec::new();
+        for item in &plan.items {
+            for key in &item.keys {
+                if recorded(self, store, item, key)?.is_some() {
+                    continue;
+                }
+                let case = &self.workspace.cases.list[item.case];
+                found.push(Unrecorded {
+                    prompt: self.workspace.prompt_of(case).name.clone(),
+                    case: case.name.clone(),
+                    model: self.workspace.config.models[item.model].alias.clone(),
+                    key: key.clone(),
+                });
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// The recorded answer to a request, where there is one.

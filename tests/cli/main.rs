@@ -24,6 +24,7 @@ mod running;
 mod sandbox;
 mod server;
 mod sharding;
+mod sharing;
 mod standing;
 mod tls;
 mod trees;
