@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::past;
 use super::sides::{Both, Loaded, Wanted};
 use crate::case::Selection;
-use crate::compare::{FailOn, Limits, Pairs, compare};
+use crate::compare::{Document, FailOn, Limits, Pairs, Told, compare};
 use crate::core::verdict::Exit;
 use crate::report::{Compared, write_comparison};
 
@@ -133,17 +133,16 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let names = (both.base.describe(args.base_model.as_ref()), both.head.describe(args.head_model.as_ref()));
     let apart = both.apart(args.range.as_deref());
+    let verdict = if changed || comparison.fails(fail_on) { Exit::Failed } else { Exit::Good };
+    let waits = if both.waits { Exit::Waiting } else { Exit::Good };
+    let exit = verdict.worse(came.exit()).worse(waits);
+    let heading = format!("compare {} → {} · {words}", names.0, names.1);
     if args.json {
-        let document = serde_json::json!({
-            "version": 1, "base": names.0, "head": names.1, "alpha": limits.alpha, "delta": limits.delta,
-            "sequential": limits.sequential, "prompts": comparison.prompts, "slices": comparison.slices,
-            "only_base": pairs.only_base, "only_head": pairs.only_head, "unanswered": pairs.unanswered, "unjudged": pairs.unjudged, "unjudged_changed": pairs.unjudged_changed,
-            "left_out": pairs.left_out, "notes": both.notes, "calls_made": came.calls, "cost_usd": came.cost, "tell_apart": apart,
-        });
-        writeln!(context.out(), "{document:#}")?;
+        let (notes, spent, exit_code) = (both.notes, (came.calls, came.cost), exit.code());
+        let told = Told { heading, sides: names, notes, tell_apart: apart, spent, exit_code };
+        Document::new(comparison, &pairs, &limits, told).write(context.out())?;
     } else {
         let style = context.style();
-        let heading = format!("compare {} → {} · {words}", names.0, names.1);
         let compared =
             Compared { comparison: &comparison, pairs: &pairs, heading: &heading, notes: &both.notes, apart: &apart };
         write_comparison(context.out(), &compared, style)?;
@@ -151,9 +150,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             writeln!(context.out(), "{}", style.dim(&came.spent()))?;
         }
     }
-    let verdict = if changed || comparison.fails(fail_on) { Exit::Failed } else { Exit::Good };
-    let waits = if both.waits { Exit::Waiting } else { Exit::Good };
-    Ok(verdict.worse(came.exit()).worse(waits))
+    Ok(exit)
 }
 
 /// The revisions of both sides.

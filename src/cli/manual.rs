@@ -41,6 +41,8 @@ enum SchemaOf {
     Report,
     /// The lines of `test --report jsonl`
     Events,
+    /// The report of `compare --json`
+    Compare,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -77,6 +79,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Cases => include_str!("../../docs/schema/cases.schema.json"),
         SchemaOf::Report => include_str!("../../docs/schema/report.schema.json"),
         SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
+        SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;
     Ok(Exit::Good)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::seed;
 use super::pair::{Flip, Pair, Pairs, Sample};
-use super::ratios::{as_f64, changed, latency, latency_ratio, ratio, reliability, scores, served, shares};
+use super::ratios::{as_f64, changed, latency, latency_ratio, means, ratio, reliability, scores, served, shares};
 use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
 use crate::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_most, clustered_mean, holm, paired_mean,
@@ -123,11 +123,12 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
         mid_p_regress: test.mid_p_regress(),
         least_losses: None,
         p_two_sided: test.p_two_sided(),
-        ln_p_two_sided: test.ln_two_sided(),
+        ln_p_two_sided: test.ln_two_sided().max(f64::MIN),
         q: 1.0,
         p_holm: 1.0,
-        e_regress: bets.e_regress(),
-        e_ok: bets.e_ok(),
+        // JSON has no infinity.
+        e_regress: bets.e_regress().min(f64::MAX),
+        e_ok: bets.e_ok().min(f64::MAX),
         verdict: match bets.decision() {
             Some(Decision::Regressed) => Verdict::Regressed,
             Some(Decision::NotRegressed) => Verdict::NotRegressed,
@@ -142,6 +143,7 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
         score: scores(pairs, seed(prompt, digests(pairs))),
         reliability: reliability(pairs),
         shares: shares(pairs),
+        means: means(pairs),
         expectations: by_expectation(pairs),
         confounded: changed.is_confounded(),
         served,
@@ -158,13 +160,14 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
 
 fn flipped(pair: &Pair) -> Option<FlippedCase> {
     let first = |samples: &[Sample]| samples.first().map(|sample| sample.text.clone()).unwrap_or_default();
-    let failed = pair.head.iter().find(|sample| !sample.failed.is_empty()).map(|sample| &sample.failed);
     Some(FlippedCase {
         case: pair.case.to_string(),
         loss: pair.flip()? == Flip::Loss,
         base_answer: first(&pair.base),
+        base_left_out: 0,
         head_answer: first(&pair.head),
-        failed: failed.into_iter().flatten().map(|checked| format!("{}: {}", checked.kind, checked.reason)).collect(),
+        head_left_out: 0,
+        failed: pair.head.iter().find(|sample| !sample.failed.is_empty()).map(Sample::reasons).unwrap_or_default(),
     })
 }
 

@@ -6,6 +6,7 @@
 
 pub mod changes;
 mod confirm;
+mod document;
 mod figures;
 mod order;
 mod pair;
@@ -14,11 +15,14 @@ mod shape;
 mod table;
 
 pub use confirm::{confirm, screened};
+pub use document::{
+    AnswerSample, Answers, ChangedAnswer, Document, DocumentError, LONGEST_ANSWER, Text, Told, Tool, VERSION, Way,
+};
 pub use figures::compare;
 pub use order::ranks;
 pub use pair::{Flip, LeftOut, Pair, Pairs, Sample, Samples, Side, UNJUDGED, ask_alike, pair};
 pub use shape::{ShapeChange, shape_changes};
 pub use table::{
-    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Median, Ratio, Reliability, Rescored, Row, Scores,
-    Served, Shares, Verdict,
+    ByExpectation, Changed, Comparison, FailOn, FlippedCase, Limits, Means, Median, Ratio, Reliability, Rescored, Row,
+    Scores, Served, Shares, Verdict,
 };

@@ -1,9 +1,10 @@
 //! Pairing: the same case on both sides, with its answers and what they are worth.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::order::ranks;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
@@ -39,6 +40,8 @@ pub struct Sample {
     pub calls: Option<String>,
     /// Characters.
     pub length: u64,
+    /// Tokens of the request.
+    pub input_tokens: Option<u64>,
     /// Tokens of the answer.
     pub output_tokens: Option<u64>,
     /// USD.
@@ -57,6 +60,15 @@ pub struct Sample {
     pub failed: Vec<Checked>,
     /// Every expectation by its name, and whether it holds.
     pub checks: Vec<(String, bool)>,
+}
+
+impl Sample {
+    /// Why it fails: each expectation that does not hold, and what is wrong beyond them.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let failed = self.failed.iter().map(|checked| format!("{}: {}", checked.kind, checked.reason));
+        self.unfinished.iter().cloned().chain(failed).collect()
+    }
 }
 
 /// A case on both sides.
@@ -91,7 +103,8 @@ pub struct Pair {
 }
 
 /// Which way a case went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Flip {
     /// More of base's answers passed.
     Loss,
@@ -141,12 +154,14 @@ pub struct Pairs {
     pub unjudged: u64,
     /// Those of them whose answers differ.
     pub unjudged_changed: u64,
+    /// The same with both answers, to be looked at: they pass on both sides, and count nowhere.
+    pub beside: Vec<Pair>,
     /// The cases that could not be paired, each with its prompt and why.
     pub left_out: Vec<LeftOut>,
 }
 
 /// A case that could not be paired.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The prompt.
     pub prompt: PromptName,
@@ -155,7 +170,7 @@ pub struct LeftOut {
     /// The model, as its own side calls it.
     pub model: ModelAlias,
     /// Why.
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
 }
 
 /// Why a case is left out that only its snapshot checks.
@@ -197,7 +212,7 @@ pub fn pair(
             pairs.only_head += 1;
             let elsewhere = base_cases.contains(&(prompt.clone(), case.clone()));
             let why = if elsewhere { "on another model in base" } else { "only in head" };
-            pairs.left_out.push(LeftOut { prompt, case, model, why });
+            pairs.left_out.push(LeftOut { prompt, case, model, why: why.into() });
             continue;
         };
         let all = |answers: &[Option<Response>]| {
@@ -208,16 +223,20 @@ pub fn pair(
         if before.is_empty() || after.is_empty() {
             pairs.unanswered += 1;
             let side = if before.is_empty() { "no recorded answer in base" } else { "no recorded answer in head" };
-            pairs.left_out.push(LeftOut { prompt, case, model, why: side });
+            pairs.left_out.push(LeftOut { prompt, case, model, why: side.into() });
             continue;
         }
         let (base_item, item) = (&base.plan.items[base_index], &head.plan.items[index]);
-        if !head.prepared.judges(item.case) {
+        let judged = head.prepared.judges(item.case);
+        if !judged {
             // Only its snapshot says what is right, and that is not what head's author expects of base.
             pairs.unjudged += 1;
-            pairs.unjudged_changed += u64::from(before[0].text != after[0].text);
-            pairs.left_out.push(LeftOut { prompt, case, model, why: UNJUDGED });
-            continue;
+            let (prompt, case, model) = (prompt.clone(), case.clone(), model.clone());
+            pairs.left_out.push(LeftOut { prompt, case, model, why: UNJUDGED.into() });
+            if before[0].text == after[0].text {
+                continue;
+            }
+            pairs.unjudged_changed += 1;
         }
         let base_entry = &base.prepared.workspace.config.models[base_item.model];
         let entry = &head.prepared.workspace.config.models[item.model];
@@ -239,7 +258,8 @@ pub fn pair(
             rescored.0 += u64::from(passed && !sample.pass);
             rescored.1 += u64::from(!passed && sample.pass);
         }
-        pairs.pairs.push(Pair {
+        let list = if judged { &mut pairs.pairs } else { &mut pairs.beside };
+        list.push(Pair {
             rank: ranks[index],
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
@@ -263,7 +283,7 @@ pub fn pair(
         prompt,
         case,
         model,
-        why: "only in base",
+        why: "only in base".into(),
     }));
     Ok(pairs)
 }
@@ -293,6 +313,7 @@ fn sample(
         score: outcome.score,
         calls: (!answer.tool_calls.is_empty()).then(|| serde_json::to_string(&answer.tool_calls).unwrap_or_default()),
         length: answer.text.chars().count() as u64,
+        input_tokens: answer.usage.input,
         output_tokens: answer.usage.output,
         cost: outcome.cost_usd,
         latency_ms: answer.latency_ms,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pair::{Pair, Sample};
-use super::table::{Changed, Median, Ratio, Reliability, Scores, Served, Shares};
+use super::table::{Changed, Means, Median, Ratio, Reliability, Scores, Served, Shares};
 use crate::stats::{Estimate, log_ratio, pass_at_k, pass_hat_k, quantile_ranks, sign_flip};
 
 #[expect(clippy::cast_precision_loss, reason = "lengths and tokens are far below 2^53")]
@@ -100,6 +100,20 @@ pub(super) fn shares(pairs: &[&Pair]) -> Shares {
         refusals: both(&|samples| of(samples, |sample| sample.refused)),
         unparsed: both(&|samples| of(samples, |sample| sample.unparsed)),
         commonest: both(&commonest),
+    }
+}
+
+/// What the answers of each side take on the mean.
+pub(super) fn means(pairs: &[&Pair]) -> Means {
+    let of = |side: fn(&Pair) -> &Vec<Sample>, what: fn(&Sample) -> Option<f64>| {
+        let values: Vec<f64> = pairs.iter().flat_map(|pair| side(pair)).filter_map(what).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / as_f64(values.len() as u64))
+    };
+    let both = |what| (of(|pair| &pair.base, what), of(|pair| &pair.head, what));
+    Means {
+        input_tokens: both(|sample| sample.input_tokens.map(as_f64)),
+        output_tokens: both(|sample| sample.output_tokens.map(as_f64)),
+        cost_usd: both(|sample| sample.cost),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A comparison as a table: a row a prompt, a row a tag of it, with every figure and the verdict.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Rates of error, and the drop that matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub struct Limits {
 }
 
 /// What became of a prompt, or of a slice of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Head is worse than chance explains.
@@ -54,7 +54,7 @@ pub enum FailOn {
 }
 
 /// What differs between the sides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
     /// The prompt's digest.
     pub prompt: bool,
@@ -73,7 +73,7 @@ impl Changed {
 }
 
 /// The models that answered, as the servers reported them, with their fingerprints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Served {
     /// Of base's answers.
     pub base: Vec<String>,
@@ -91,7 +91,7 @@ impl Served {
 }
 
 /// What base's answers make of head's expectations: the part of a change that no answer has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rescored {
     /// Answers that pass only under what base expects.
     pub lost: u64,
@@ -100,7 +100,7 @@ pub struct Rescored {
 }
 
 /// One kind of expectation, over all answers of both sides.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByExpectation {
     /// Its name.
     #[serde(rename = "type")]
@@ -116,7 +116,7 @@ pub struct ByExpectation {
 }
 
 /// Shares of answers, base and head.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shares {
     /// Declined.
     pub refusals: (f64, f64),
@@ -126,8 +126,19 @@ pub struct Shares {
     pub commonest: (f64, f64),
 }
 
+/// Means over the answers that tell, base and head; none where no answer does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Means {
+    /// Tokens that an answer's request has.
+    pub input_tokens: (Option<f64>, Option<f64>),
+    /// Tokens that an answer has.
+    pub output_tokens: (Option<f64>, Option<f64>),
+    /// USD that an answer cost.
+    pub cost_usd: (Option<f64>, Option<f64>),
+}
+
 /// A prompt, or a slice of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The prompt.
     pub prompt: String,
@@ -196,6 +207,9 @@ pub struct Row {
     pub reliability: Option<Reliability>,
     /// Shares of answers.
     pub shares: Shares,
+    /// What an answer takes on the mean.
+    #[serde(default)]
+    pub means: Means,
     /// The cases that flipped.
     pub flips: Vec<FlippedCase>,
     /// Each kind of expectation.
@@ -211,12 +225,12 @@ pub struct Row {
     /// Cases whose variables differ.
     pub variables_changed: u64,
     /// Answers a side and case that confirmed it, where the first ones looked worse.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<u64>,
 }
 
 /// A ratio with its interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ratio {
     /// Head to base.
     pub ratio: f64,
@@ -225,7 +239,7 @@ pub struct Ratio {
 }
 
 /// A median of milliseconds, with an interval from the order of what was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Median {
     /// The median.
     pub median_ms: u64,
@@ -234,7 +248,7 @@ pub struct Median {
 }
 
 /// Scores of answers, from 0 to 1, as a mean over the cases.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Of base.
     pub base: f64,
@@ -247,7 +261,7 @@ pub struct Scores {
 }
 
 /// Shares of cases of which some, or all, of k answers pass.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
     /// How many answers are drawn of each case.
     pub k: u64,
@@ -258,7 +272,7 @@ pub struct Reliability {
 }
 
 /// A case that flipped.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlippedCase {
     /// Its name.
     pub case: String,
@@ -266,10 +280,21 @@ pub struct FlippedCase {
     pub loss: bool,
     /// The first answer of base.
     pub base_answer: String,
+    /// Bytes of it that a document leaves out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub base_left_out: u64,
     /// The first answer of head.
     pub head_answer: String,
+    /// Bytes of it that a document leaves out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub head_left_out: u64,
     /// What does not hold of head's answers.
     pub failed: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A whole comparison.

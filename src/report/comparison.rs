@@ -261,7 +261,7 @@ fn left_out(out: &mut dyn Write, pairs: &Pairs, style: Style) -> io::Result<()> 
     let mut by_reason: BTreeMap<&str, Vec<&LeftOut>> = BTreeMap::new();
     // Those that only a snapshot checks are told with what became of them.
     for case in pairs.left_out.iter().filter(|case| case.why != UNJUDGED) {
-        by_reason.entry(case.why).or_default().push(case);
+        by_reason.entry(&*case.why).or_default().push(case);
     }
     for (why, cases) in by_reason {
         let names: Vec<String> =

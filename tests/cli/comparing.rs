@@ -465,3 +465,34 @@ fn a_version_is_raised_and_nothing_else_is_touched() {
     assert_eq!(sandbox.run(&["bump", "p"]).code, 2);
     assert_eq!(sandbox.run(&["bump", "q"]).code, 4);
 }
+
+#[test]
+fn the_document_of_a_comparison_is_as_its_schema_says_and_is_read_again() {
+    let sandbox = project(24);
+    sandbox.edit("fixtures/p/cases.yaml", "cases:\n", "cases:\n  - { name: bare, vars: { q: odd }, expect: [] }\n");
+    sandbox.edit("promptctl.yaml", "provider: mock", "provider: mock\n    price: { input: 1, output: 2 }");
+    sandbox.run(&["test"]);
+    sandbox.run(&["accept", "--all"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "one that only its snapshot checks"]);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    let ended = sandbox.run(&["compare", "--json"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let value: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    // Strict here: what the document says and the schema does not is a gap in the schema.
+    let schema = include_str!("../../docs/schema/compare.schema.json")
+        .replace("\"additionalProperties\": true", "\"additionalProperties\": false");
+    let schema: Value = serde_json::from_str(&schema).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let errors: Vec<String> = validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert_eq!(errors, Vec::<String>::new());
+    let document = promptctl::compare::Document::read(ended.stdout.as_bytes()).expect("read");
+    let mut again = Vec::new();
+    document.write(&mut again).expect("memory");
+    assert_eq!(String::from_utf8_lossy(&again), ended.stdout);
+    assert_eq!((value["exit_code"].as_u64(), document.answers.len(), document.unjudged_changed), (Some(1), 25, 1));
+    let means = document.prompts[0].means;
+    assert!(means.input_tokens.1.is_some() && means.cost_usd.0.is_some(), "{means:?}");
+    let last = document.answers.last().expect("one");
+    assert_eq!((last.case.as_str(), last.judged, last.head.shown.text.as_str()), ("bare", false, "wrong"));
+}
