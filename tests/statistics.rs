@@ -224,6 +224,7 @@ fn stopping_early_keeps_its_promises() {
 fn pair(prompt: usize, case: usize, base: bool, head: bool) -> Pair {
     let sample = |pass| Sample { pass, ..Sample::default() };
     Pair {
+        place: None,
         prompt: PromptName::new(&format!("p{prompt}")).expect("a name"),
         case: CaseName::new(&format!("c{case}")).expect("a name"),
         model: ModelAlias::new("m").expect("an alias"),

@@ -1,14 +1,18 @@
 //! `promptctl compare`: did head get worse than base, on the same cases.
 
+use std::io::Write;
+
 use super::ask::{AskArgs, Asker};
+use super::compare_reports::{self, Reports};
 use super::context::Context;
 use super::failure::Failure;
 use super::past;
+use super::reports::ReportArg;
 use super::sides::{Both, Loaded, Wanted};
 use crate::case::Selection;
 use crate::compare::{Document, FailOn, Limits, Pairs, Told, compare};
 use crate::core::verdict::Exit;
-use crate::report::{Compared, write_comparison};
+use crate::report::{Compared, Style, write_comparison};
 
 /// Compare two commits, or two models, on the same cases: what got worse, by how much, and beyond chance or not. Recorded
 /// answers are used; what is not recorded is asked for, unless --offline.
@@ -44,7 +48,10 @@ pub(super) struct Args {
     judge: JudgeArgs,
     #[command(flatten)]
     ask: AskArgs,
-    /// Print JSON.
+    /// Report as human, json, markdown or github, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = compare_reports::report)]
+    reports: Vec<ReportArg>,
+    /// Print JSON: the same as --report json.
     #[arg(long)]
     json: bool,
 }
@@ -102,6 +109,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let mut reports = Reports::open(context, &args.reports, args.json)?;
     let (base_revision, head_revision) = sides(args);
     let wanted = |revision, model| Wanted {
         revision,
@@ -128,28 +136,41 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let came = both.asker.came;
     let fail_on = FailOn::from(args.judge.fail_on);
     let changed = fail_on == FailOn::Changed && pairs.unjudged_changed > 0;
-    if pairs.pairs.is_empty() && !changed {
-        return Err(nothing(&pairs, came.exit(), words));
-    }
     let names = (both.base.describe(args.base_model.as_ref()), both.head.describe(args.head_model.as_ref()));
     let apart = both.apart(args.range.as_deref());
-    let verdict = if changed || comparison.fails(fail_on) { Exit::Failed } else { Exit::Good };
+    let is_nothing = pairs.pairs.is_empty() && !changed;
+    let verdict = match () {
+        () if is_nothing => Exit::Nothing,
+        () if changed || comparison.fails(fail_on) => Exit::Failed,
+        () => Exit::Good,
+    };
     let waits = if both.waits { Exit::Waiting } else { Exit::Good };
     let exit = verdict.worse(came.exit()).worse(waits);
     let heading = format!("compare {} → {} · {words}", names.0, names.1);
-    if args.json {
-        let (notes, spent, exit_code) = (both.notes, (came.calls, came.cost), exit.code());
-        let told = Told { heading, sides: names, notes, tell_apart: apart, spent, exit_code };
-        Document::new(comparison, &pairs, &limits, told).write(context.out())?;
-    } else {
-        let style = context.style();
+    let told = Told {
+        heading: heading.clone(),
+        sides: names,
+        notes: both.notes.clone(),
+        tell_apart: apart.clone(),
+        spent: (came.calls, came.cost),
+        exit_code: exit.code(),
+    };
+    let document = Document::new(&comparison, &pairs, &limits, told);
+    let human = |out: &mut dyn Write, style: Style| {
         let compared =
             Compared { comparison: &comparison, pairs: &pairs, heading: &heading, notes: &both.notes, apart: &apart };
-        write_comparison(context.out(), &compared, style)?;
+        write_comparison(out, &compared, style)?;
         if came.calls > 0 {
-            writeln!(context.out(), "{}", style.dim(&came.spent()))?;
+            writeln!(out, "{}", style.dim(&came.spent()))?;
         }
+        Ok(())
+    };
+    let root = &both.head.project.root;
+    if is_nothing {
+        reports.write_files(&document, root, &human)?;
+        return Err(nothing(&pairs, came.exit(), words));
     }
+    reports.write(context, &document, root, &human)?;
     Ok(exit)
 }
 

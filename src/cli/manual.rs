@@ -41,7 +41,7 @@ enum SchemaOf {
     Report,
     /// The lines of `test --report jsonl`
     Events,
-    /// The report of `compare --json`
+    /// The report of `compare --report json`
     Compare,
 }
 

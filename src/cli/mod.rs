@@ -8,6 +8,7 @@ mod bisect;
 mod bump;
 mod changed;
 mod compare;
+mod compare_reports;
 mod context;
 mod days;
 mod diff;

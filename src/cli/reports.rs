@@ -11,15 +11,21 @@ use super::failure::Failure;
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::Exit;
 use crate::report::{
-    GitlabReport, HumanReport, JsonReport, JsonlReport, JunitReport, Progress, Report, Style, TapReport, write_problems,
+    GithubReport, GitlabReport, HumanReport, JOB_SUMMARY, JsonReport, JsonlReport, JunitReport, MarkdownReport,
+    Progress, Report, Style, TapReport, write_problems,
 };
 use crate::run::{RunError, RunResult};
 use crate::tree::open_repository;
 
+/// Names the file that a job's summary is added to.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+/// The least room that a summary is worth writing in.
+const LEAST_SUMMARY: usize = 4000;
+
 /// What is reported, and where.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ReportArgs {
-    /// Report as human, json, jsonl, junit, gitlab or tap, to standard output or into a file. May be given several times.
+    /// Report as human, json, jsonl, junit, gitlab, tap, markdown or github, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]")]
     pub(super) reports: Vec<ReportArg>,
     /// End with 0 where answers failed or something waits (1 and 5); what is wrong with the project or the run still
@@ -45,19 +51,23 @@ pub(super) enum Format {
     Junit,
     Gitlab,
     Tap,
+    Markdown,
+    Github,
 }
 
 impl Format {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("human", Self::Human),
         ("json", Self::Json),
         ("jsonl", Self::Jsonl),
         ("junit", Self::Junit),
         ("gitlab", Self::Gitlab),
         ("tap", Self::Tap),
+        ("markdown", Self::Markdown),
+        ("github", Self::Github),
     ];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
     }
 }
@@ -133,6 +143,9 @@ pub(super) fn report_run(
             (None, None) => {}
         }
     }
+    if let Some((file, room)) = job_summary(context, &args.reports)? {
+        written.push((Box::new(MarkdownReport::new(room)), Some(file)));
+    }
     let (style, error_style, quiet) = (context.style(), context.error_style(), context.is_quiet());
     let moving = context.err_is_terminal();
     let (mut log, mut screen_log) = (context.err(), context.err());
@@ -146,7 +159,10 @@ pub(super) fn report_run(
             if let Some(stream) = stream(on_stdout, out) {
                 streams.push(stream);
             }
-            streams.push(Box::new(human(&mut screen_log, error_style, quiet)));
+            // That of the runner holds what a person reads: its log would show it twice.
+            if on_stdout != Format::Github {
+                streams.push(Box::new(human(&mut screen_log, error_style, quiet)));
+            }
         }
         streams.extend(streamed.iter_mut().filter_map(|(format, file)| stream(*format, file)));
         let mut all = All(Vec::new());
@@ -193,6 +209,8 @@ fn collected(format: Format, root: &Path) -> Option<Box<dyn Report>> {
         Format::Junit => Some(Box::<JunitReport>::default()),
         Format::Gitlab => Some(Box::new(GitlabReport::new(folder_of(root)))),
         Format::Tap => Some(Box::<TapReport>::default()),
+        Format::Markdown => Some(Box::<MarkdownReport>::default()),
+        Format::Github => Some(Box::new(GithubReport::new(folder_of(root)))),
     }
 }
 
@@ -201,7 +219,7 @@ fn stream<'a>(format: Format, out: &'a mut dyn Write) -> Option<Box<dyn Listener
     match format {
         Format::Human => Some(Box::new(HumanReport::new(out, Style::plain()))),
         Format::Jsonl => Some(Box::new(JsonlReport::new(out))),
-        Format::Json | Format::Junit | Format::Gitlab | Format::Tap => None,
+        Format::Json | Format::Junit | Format::Gitlab | Format::Tap | Format::Markdown | Format::Github => None,
     }
 }
 
@@ -211,13 +229,31 @@ fn human(out: &mut dyn Write, style: Style, quiet: bool) -> HumanReport<'_> {
 }
 
 /// The project's folder as seen from the repository's root, with a `/` behind it; empty where it is that.
-fn folder_of(root: &Path) -> String {
+pub(super) fn folder_of(root: &Path) -> String {
     let folder = open_repository(root).map(|(_, folder)| folder).unwrap_or_default();
     if folder.is_empty() || folder.ends_with('/') { folder } else { format!("{folder}/") }
 }
 
+/// The file that a job's summary is added to, and how many bytes still fit, where the runner is told of a run.
+pub(super) fn job_summary(
+    context: &Context,
+    reports: &[ReportArg],
+) -> Result<Option<(BufWriter<File>, usize)>, Failure> {
+    let Some(path) = context.variable(STEP_SUMMARY) else { return Ok(None) };
+    if !reports.iter().any(|report| report.format == Format::Github) {
+        return Ok(None);
+    }
+    let failed =
+        |error: io::Error| Failure::usage(format!("{STEP_SUMMARY} is {path}, which cannot be written: {error}"));
+    let file = File::options().append(true).create(true).open(&path).map_err(failed)?;
+    let there = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
+    // Where a step has filled it there is no room for a page, and one beyond the limit would cost the others.
+    let room = JOB_SUMMARY.saturating_sub(there);
+    Ok((room >= LEAST_SUMMARY).then(|| (BufWriter::new(file), room)))
+}
+
 /// A file for a report, with the folders that it is in.
-fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+pub(super) fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
     let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let file = parent.and_then(|()| File::create(path));
     let failed = |error: io::Error| Failure::usage(format!("the report {} cannot be written: {error}", path.display()));

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::pair::{Flip, LeftOut, Pair, Pairs, Sample};
 use super::table::{Comparison, Limits, Row, is_zero};
+use crate::core::escape::json;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
+use crate::core::verdict::SourceLine;
 
 /// The version of the document's shape; it grows when something is taken away or changes its meaning.
 pub const VERSION: u32 = 1;
@@ -103,6 +105,9 @@ pub struct ChangedAnswer {
     pub model: ModelAlias,
     /// The case's tags, as head has them.
     pub tags: Vec<String>,
+    /// Where the case is written, as head has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<SourceLine>,
     /// Which way the case went.
     pub flip: Way,
     /// Whether anything but a snapshot says what is right.
@@ -188,8 +193,9 @@ pub enum DocumentError {
 impl Document {
     /// A comparison with the cases behind it.
     #[must_use]
-    pub fn new(comparison: Comparison, pairs: &Pairs, limits: &Limits, told: Told) -> Self {
-        let Comparison { sequential, several_models, mut prompts, mut slices } = comparison;
+    pub fn new(comparison: &Comparison, pairs: &Pairs, limits: &Limits, told: Told) -> Self {
+        let (sequential, several_models) = (comparison.sequential, comparison.several_models);
+        let (mut prompts, mut slices) = (comparison.prompts.clone(), comparison.slices.clone());
         for flip in prompts.iter_mut().chain(&mut slices).flat_map(|row| &mut row.flips) {
             flip.base_left_out = cut(&mut flip.base_answer);
             flip.head_left_out = cut(&mut flip.head_answer);
@@ -239,8 +245,8 @@ impl Document {
 
     /// Writes it, a key a line.
     pub fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, self).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from)?;
+        writeln!(out, "{}", json(&text))?;
         out.flush()
     }
 }
@@ -302,6 +308,7 @@ fn changed(pair: &Pair, judged: bool) -> Option<ChangedAnswer> {
         case: pair.case.clone(),
         model: pair.model.clone(),
         tags: pair.tags.clone(),
+        place: pair.place.clone(),
         flip,
         judged,
         json: base.shown.is_structure() && head.shown.is_structure(),
@@ -342,6 +349,7 @@ mod tests {
             rescored: (0, 0),
             variables_changed: false,
             group: None,
+            place: None,
             base,
             head,
         }
@@ -350,7 +358,7 @@ mod tests {
     fn document(pairs: Vec<Pair>, beside: Vec<Pair>) -> Document {
         let limits = Limits { alpha: 0.05, delta: 0.1, sequential: false };
         let pairs = Pairs { pairs, beside, ..Pairs::default() };
-        Document::new(compare(&pairs, &limits), &pairs, &limits, Told::default())
+        Document::new(&compare(&pairs, &limits), &pairs, &limits, Told::default())
     }
 
     fn say(text: &str, pass: bool) -> Sample {

@@ -10,12 +10,12 @@ use super::order::ranks;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
 use crate::core::record::Response;
-use crate::core::verdict::{Checked, Verdict};
+use crate::core::verdict::{Checked, SourceLine, Verdict};
 use crate::expect::is_refusal;
 use crate::plan::Plan;
 use crate::project::{Compare, ModelEntry};
 use crate::recording::Store;
-use crate::run::Prepared;
+use crate::run::{Prepared, place_of};
 
 /// One side of a comparison.
 pub struct Side<'a> {
@@ -96,6 +96,8 @@ pub struct Pair {
     pub variables_changed: bool,
     /// What the case was made from.
     pub group: Option<Arc<str>>,
+    /// Where head's case is written.
+    pub place: Option<SourceLine>,
     /// Base's answers.
     pub base: Vec<Sample>,
     /// Head's answers.
@@ -264,6 +266,7 @@ pub fn pair(
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
+            place: place_of(head_case),
             rescored,
             digests: (digest(base.prepared, base_item.case), digest(head.prepared, item.case)),
             entry_changed: !ask_alike(base_entry, entry),

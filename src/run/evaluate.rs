@@ -227,7 +227,9 @@ impl Evaluator<'_> {
     }
 }
 
-fn place_of(case: &Case) -> Option<SourceLine> {
+/// Where a case is written.
+#[must_use]
+pub fn place_of(case: &Case) -> Option<SourceLine> {
     match case.place.locate() {
         (Some(path), Some(line), _) => Some(SourceLine { path: path.to_owned(), line }),
         _ => None,

@@ -17,6 +17,7 @@ mod tally;
 mod wanted;
 
 pub use engine::{Run, RunError, RunResult};
+pub use evaluate::place_of;
 pub use prepared::Prepared;
 pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;

@@ -16,6 +16,7 @@ mod killed;
 mod limits;
 mod past;
 mod providers;
+mod pulls;
 mod regressions;
 mod requests;
 mod reporting;

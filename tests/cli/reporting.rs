@@ -180,6 +180,26 @@ fn hostile() -> Sandbox {
     sandbox
 }
 
+/// A command of a log: its name, its properties, its message.
+pub type Command = (String, BTreeMap<String, String>, String);
+
+/// The commands in a log, as the runner of GitHub Actions finds them.
+pub fn commands(log: &str) -> Vec<Command> {
+    let plain = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+    let property = |text: &str| plain(&text.replace("%3A", ":").replace("%2C", ","));
+    let mut found = Vec::new();
+    for line in log.lines() {
+        assert!(!line.contains("##["), "{line:?}");
+        let Some(rest) = line.trim_start().strip_prefix("::") else { continue };
+        let Some((head, message)) = rest.split_once("::") else { continue };
+        let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
+        let pairs = properties.split(',').filter_map(|pair| pair.trim().split_once('='));
+        let pairs = pairs.map(|(key, value)| (key.to_owned(), property(value))).collect();
+        found.push((name.to_owned(), pairs, plain(message)));
+    }
+    found
+}
+
 #[test]
 fn nothing_in_an_answer_or_a_name_escapes_its_frame() {
     let sandbox = hostile();
@@ -197,6 +217,10 @@ fn nothing_in_an_answer_or_a_name_escapes_its_frame() {
         "json=whole.json",
         "--report",
         "human=a.txt",
+        "--report",
+        "markdown=a.md",
+        "--report",
+        "github=a.log",
     ]);
     let count = WORST.len();
     assert_eq!(ended.code, 1, "{}", ended.stderr);
@@ -205,7 +229,7 @@ fn nothing_in_an_answer_or_a_name_escapes_its_frame() {
         let commands = text.lines().filter(|line| line.trim_start().starts_with("::"));
         text.chars().all(|c| !hidden(c)) && commands.count() == 0 && !text.contains("##[") && !text.contains("##vso[")
     };
-    for name in ["a.xml", "a.tap", "a.json", "a.jsonl", "whole.json", "a.txt"] {
+    for name in ["a.xml", "a.tap", "a.json", "a.jsonl", "whole.json", "a.txt", "a.md"] {
         assert!(is_clean(&sandbox.read(name)), "{name} shows what is hidden, or commands a runner");
     }
 
@@ -220,6 +244,19 @@ fn nothing_in_an_answer_or_a_name_escapes_its_frame() {
     assert!(points.iter().all(|point| !point.replace("\\\\", "").replace("\\#", "").contains('#')), "{points:?}");
     let others = tap.lines().filter(|line| !line.starts_with("  ") && !points.contains(line)).collect::<Vec<_>>();
     assert_eq!(others, ["TAP version 14", &format!("1..{count}")]);
+
+    let page = sandbox.read("a.md");
+    assert_eq!(page.matches("<details>").count(), page.matches("\n</details>\n").count(), "{page}");
+    assert!(page.len() <= 65_000 && !page.contains("<script>alert(1)</script></code>"), "{} bytes", page.len());
+
+    let commands = commands(&sandbox.read("a.log"));
+    let count_of = |name: &str| commands.iter().filter(|(command, ..)| command == name).count();
+    assert_eq!((count_of("group"), count_of("endgroup"), count_of("error")), (1, 1, 10), "{commands:?}");
+    assert_eq!(commands.len(), 12, "{commands:?}");
+    for (_, properties, _) in commands.iter().filter(|(name, ..)| name == "error").take(9) {
+        assert_eq!(properties["file"], "fixtures/GH-1 ~_.ü__b/cases.yaml");
+        assert_eq!(properties.len(), 3, "{properties:?}");
+    }
 
     assert_eq!(json(&sandbox.read("a.json")).as_array().map(Vec::len), Some(count));
     let events: Vec<Value> = sandbox.read("a.jsonl").lines().map(json).collect();

@@ -1,0 +1,108 @@
+//! `compare --report FORMAT[=PATH]`: which reports a comparison is told to, and where they are written.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::reports::{Format, ReportArg, create, folder_of, job_summary};
+use crate::compare::Document;
+use crate::report::{COMMENT, Style, comparison_markdown, write_github_comparison};
+
+/// The formats of a comparison.
+const FORMATS: [Format; 4] = [Format::Human, Format::Json, Format::Markdown, Format::Github];
+
+/// A report of a format that a comparison has.
+pub(super) fn report(text: &str) -> Result<ReportArg, String> {
+    let names = FORMATS.map(Format::name);
+    let report: ReportArg = text.parse().map_err(|why: String| {
+        // The formats of runs are no help here.
+        let name = text.split('=').next().unwrap_or_default();
+        let hint = crate::core::suggest::did_you_mean(name, names);
+        if why.starts_with("there is no") { format!("{}{hint}", none(name, &names)) } else { why }
+    })?;
+    if FORMATS.contains(&report.format) { Ok(report) } else { Err(none(report.format.name(), &names)) }
+}
+
+fn none(name: &str, names: &[&str]) -> String {
+    format!("a comparison has no report format `{name}`; there are {}", names.join(", "))
+}
+
+/// What a person reads, written in a style.
+pub(super) type Human<'a> = dyn Fn(&mut dyn Write, Style) -> io::Result<()> + 'a;
+
+/// The reports of a comparison, opened before anything is asked: what cannot be written shows then, and nobody finds an
+/// older one.
+pub(super) struct Reports {
+    files: Vec<(Format, BufWriter<File>)>,
+    on_stdout: Option<Format>,
+    job_summary: Option<(BufWriter<File>, usize)>,
+}
+
+impl Reports {
+    pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
+        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
+        if json && !on_stdout.contains(&Format::Json) {
+            on_stdout.push(Format::Json);
+        }
+        if on_stdout.len() > 1 {
+            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+        }
+        let on_stdout = on_stdout.first().copied();
+        let mut files = Vec::new();
+        for report in args {
+            if let Some(path) = &report.path {
+                files.push((report.format, create(&context.folder().join(path))?));
+            }
+        }
+        Ok(Self { files, on_stdout, job_summary: job_summary(context, args)? })
+    }
+
+    /// Writes all of them. Without one for standard output, a person reads it there.
+    pub(super) fn write(
+        mut self,
+        context: &mut Context,
+        document: &Document,
+        root: &Path,
+        human: &Human<'_>,
+    ) -> Result<(), Failure> {
+        let style = context.style();
+        self.write_files(document, root, human)?;
+        one(context.out(), self.on_stdout.unwrap_or(Format::Human), document, root, (human, style))?;
+        Ok(())
+    }
+
+    /// Writes those that go into files: where nothing could be compared, an error says why.
+    pub(super) fn write_files(&mut self, document: &Document, root: &Path, human: &Human<'_>) -> Result<(), Failure> {
+        for (format, file) in &mut self.files {
+            one(file, *format, document, root, (human, Style::plain()))?;
+            file.flush()?;
+        }
+        if let Some((file, room)) = &mut self.job_summary {
+            file.write_all(comparison_markdown(document, *room).as_bytes())?;
+            file.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn one(
+    out: &mut dyn Write,
+    format: Format,
+    document: &Document,
+    root: &Path,
+    (human, style): (&Human<'_>, Style),
+) -> io::Result<()> {
+    match format {
+        Format::Json => document.write(out),
+        Format::Markdown => out.write_all(comparison_markdown(document, COMMENT).as_bytes()),
+        Format::Github => {
+            let mut text = Vec::new();
+            human(&mut text, Style::plain())?;
+            write_github_comparison(out, document, &text, &folder_of(root))
+        }
+        // What a comparison has no form of was refused.
+        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap => human(out, style),
+    }
+}

@@ -1,0 +1,263 @@
+//! `github`: what the runner of GitHub Actions understands. Annotations on the lines that they are about, the riskiest
+//! first, and what a person reads in the log, folded a prompt.
+//! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
+
+use std::io::{self, Write};
+
+use super::human::HumanReport;
+use super::samples::why;
+use super::{Report, Style};
+use crate::compare::{ChangedAnswer, Document, Row, Verdict as Judged, Way};
+use crate::core::escape::terminal_line;
+use crate::core::event::{Event, Listener};
+use crate::core::verdict::{Exit, Outcome, Verdict};
+use crate::core::words::counted;
+
+/// The most annotations of a kind that a step shows.
+const SHOWN: usize = 10;
+/// The most bytes of a message.
+const MESSAGE: usize = 2000;
+
+/// What an annotation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Notice];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+}
+
+/// One annotation.
+#[derive(Clone, Debug)]
+struct Annotation {
+    kind: Kind,
+    /// Of one kind, the lower comes first.
+    rank: u8,
+    path: String,
+    line: usize,
+    title: String,
+    message: String,
+}
+
+/// What stands behind `::`.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// What stands in a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Lines of untrusted text as a message: nothing invisible, no command, not too long.
+fn message(text: &str) -> String {
+    let end = text.floor_char_boundary(MESSAGE);
+    let more = if end < text.len() { format!("\n… ({} bytes left out)", text.len() - end) } else { String::new() };
+    let lines: Vec<String> = text[..end].lines().map(|line| terminal_line(line).into_owned()).collect();
+    format!("{}{more}", lines.join("\n"))
+}
+
+impl Annotation {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (path, title) = (terminal_line(&self.path), terminal_line(&self.title));
+        let (path, title, message) = (property(&path), property(&title), data(&message(&self.message)));
+        writeln!(out, "::{} file={path},line={},title={title}::{message}", self.kind.name(), self.line)
+    }
+}
+
+/// Writes annotations as far as a step shows them, and says how many more there are.
+fn annotate(out: &mut dyn Write, mut annotations: Vec<Annotation>) -> io::Result<()> {
+    annotations.sort_by_key(|annotation| (annotation.kind, annotation.rank));
+    for kind in Kind::ALL {
+        let all: Vec<&Annotation> = annotations.iter().filter(|annotation| annotation.kind == kind).collect();
+        let shown = if all.len() > SHOWN { SHOWN - 1 } else { all.len() };
+        for annotation in &all[..shown] {
+            annotation.write(out)?;
+        }
+        if all.len() > shown {
+            let more = counted((all.len() - shown) as u64, "more of these", "more of these");
+            writeln!(out, "::{} title=promptctl::and {more}: the log has all of them", kind.name())?;
+        }
+    }
+    Ok(())
+}
+
+/// Folds what a person reads under a title.
+fn group(out: &mut dyn Write, title: &str, text: &[u8]) -> io::Result<()> {
+    writeln!(out, "::group::{}", data(&terminal_line(title)))?;
+    out.write_all(text)?;
+    if !text.ends_with(b"\n") && !text.is_empty() {
+        writeln!(out)?;
+    }
+    writeln!(out, "::endgroup::")
+}
+
+/// Collects a run, to tell the runner of it.
+#[derive(Debug)]
+pub struct GithubReport {
+    folder: String,
+    heading: String,
+    notes: Vec<String>,
+    /// The prompts in the order of the run: their names, how many outcomes, how many that are not good, and what a person
+    /// reads of them.
+    prompts: Vec<(String, u64, u64, Vec<u8>)>,
+    annotations: Vec<Annotation>,
+    sums: Vec<u8>,
+}
+
+impl GithubReport {
+    /// A report of a project in this folder of its repository, written with a `/` behind it.
+    #[must_use]
+    pub fn new(folder: String) -> Self {
+        let (heading, sums) = (String::new(), Vec::new());
+        Self { folder, heading, notes: Vec::new(), prompts: Vec::new(), annotations: Vec::new(), sums }
+    }
+
+    fn add(&mut self, event: &Event, outcome: &Outcome) -> io::Result<()> {
+        let name = outcome.prompt.as_str();
+        if self.prompts.last().is_none_or(|(last, ..)| last != name) {
+            self.prompts.push((name.to_owned(), 0, 0, Vec::new()));
+        }
+        if let Some((_, count, bad, text)) = self.prompts.last_mut() {
+            *count += 1;
+            *bad += u64::from(!outcome.good);
+            HumanReport::new(text, Style::plain()).on(event)?;
+        }
+        self.annotations.extend(self.annotation(outcome));
+        Ok(())
+    }
+
+    fn annotation(&self, outcome: &Outcome) -> Option<Annotation> {
+        let kind = match outcome.verdict {
+            Verdict::Passed if !outcome.flaky => return None,
+            _ if outcome.good => Kind::Notice,
+            Verdict::Failed | Verdict::Errored => Kind::Error,
+            _ => Kind::Warning,
+        };
+        let rank = match outcome.verdict {
+            Verdict::Failed => 0,
+            Verdict::Errored => 1,
+            Verdict::Changed => 2,
+            Verdict::Stale => 3,
+            Verdict::Unrecorded => 4,
+            Verdict::New => 5,
+            Verdict::Passed => 6,
+            Verdict::Skipped => 7,
+        };
+        let (path, line) = match &outcome.detail.place {
+            Some(place) => (place.path.clone(), place.line),
+            None => (template(outcome.prompt.as_str()), 1),
+        };
+        let flaky = if outcome.flaky { ", flaky" } else { "" };
+        let held = outcome.quarantine.as_ref().map(|held| format!(", in quarantine until {}", held.until));
+        let title = format!("{} › {} › {}", outcome.prompt, outcome.case, outcome.model);
+        let verdict = format!("{}{flaky}{}", outcome.verdict.name(), held.unwrap_or_default());
+        let why = why(outcome);
+        let message = if why.is_empty() { verdict } else { format!("{verdict}: {why}") };
+        Some(Annotation { kind, rank, path: format!("{}{path}", self.folder), line, title, message })
+    }
+}
+
+fn template(prompt: &str) -> String {
+    format!("prompts/{prompt}.j2")
+}
+
+impl Listener for GithubReport {
+    fn on(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { heading, .. } => self.heading.clone_from(heading),
+            Event::Noted(note) | Event::Forecast(note) => self.notes.push(note.clone()),
+            Event::Finished(outcome) => self.add(event, outcome)?,
+            Event::Ended(_) => HumanReport::new(&mut self.sums, Style::plain()).on(event)?,
+            Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Report for GithubReport {
+    fn write(&mut self, out: &mut dyn Write, _exit: Exit) -> io::Result<()> {
+        writeln!(out, "{}", terminal_line(&self.heading))?;
+        for note in &self.notes {
+            writeln!(out, "{}", terminal_line(&format!("note: {note}")))?;
+        }
+        for (name, count, bad, text) in &self.prompts {
+            let count = counted(*count, "case", "cases");
+            let title =
+                if *bad > 0 { format!("{name}: {bad} of {count} not good") } else { format!("{name}: {count} good") };
+            if text.is_empty() {
+                writeln!(out, "{}", terminal_line(&title))?;
+            } else {
+                group(out, &title, text)?;
+            }
+        }
+        annotate(out, std::mem::take(&mut self.annotations))?;
+        out.write_all(&self.sums)?;
+        out.flush()
+    }
+}
+
+/// Tells the runner of a comparison. `human` is what a person reads of it.
+pub fn write_github_comparison(out: &mut dyn Write, document: &Document, human: &[u8], folder: &str) -> io::Result<()> {
+    group(out, &document.heading, human)?;
+    let rows = document.prompts.iter().chain(&document.slices).filter_map(|row| of_row(row, folder));
+    let answers = document.answers.iter().filter_map(|answer| of_answer(answer, document, folder));
+    annotate(out, rows.chain(answers).collect())?;
+    out.flush()
+}
+
+fn of_row(row: &Row, folder: &str) -> Option<Annotation> {
+    let (kind, rank) = match (row.verdict, &row.tag) {
+        (Judged::Regressed, None) => (Kind::Error, 0),
+        (Judged::Regressed, Some(_)) => (Kind::Error, 1),
+        (Judged::Undecided, None) if row.losses > row.wins => (Kind::Notice, 0),
+        _ => return None,
+    };
+    let tag = row.tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
+    let (losses, wins) = (counted(row.losses, "loss", "losses"), counted(row.wins, "win", "wins"));
+    let (base, head) = ((row.base_passes, row.base_answers), (row.head_passes, row.head_answers));
+    Some(Annotation {
+        kind,
+        rank,
+        path: format!("{folder}{}", template(&row.prompt)),
+        line: 1,
+        title: format!("{}{tag} on {} {}", row.prompt, row.model, row.verdict.name()),
+        message: format!("{} of {} → {} of {}, {losses}, {wins}", base.0, base.1, head.0, head.1),
+    })
+}
+
+/// A case that got worse: a warning where its prompt did, too, else a notice.
+fn of_answer(answer: &ChangedAnswer, document: &Document, folder: &str) -> Option<Annotation> {
+    if answer.flip != Way::Loss {
+        return None;
+    }
+    let is_of =
+        |row: &&Row| (row.prompt.as_str(), row.model.as_str()) == (answer.prompt.as_str(), answer.model.as_str());
+    let mut rows = document.prompts.iter().chain(&document.slices).filter(is_of);
+    let regressed = rows.any(|row| row.verdict == Judged::Regressed);
+    let (path, line) = match &answer.place {
+        Some(place) => (place.path.clone(), place.line),
+        None => (template(answer.prompt.as_str()), 1),
+    };
+    let why = if answer.failed.is_empty() { String::new() } else { format!("\n{}", answer.failed.join("\n")) };
+    let (base, head) = (&answer.base, &answer.head);
+    Some(Annotation {
+        kind: if regressed { Kind::Warning } else { Kind::Notice },
+        rank: 1,
+        path: format!("{folder}{path}"),
+        line,
+        title: format!("{} › {} › {} lost", answer.prompt, answer.case, answer.model),
+        message: format!("{} of {} → {} of {} pass{why}", base.passes, base.count, head.passes, head.count),
+    })
+}

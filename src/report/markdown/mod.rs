@@ -1,0 +1,24 @@
+//! `markdown`: what a comment of a pull request shows. The verdict first, a table of the prompts, then what changed, folded
+//! away, the riskiest first, cut to what a host accepts.
+
+mod comparison;
+mod difference;
+mod escape;
+mod page;
+mod run;
+
+pub use comparison::comparison_markdown;
+pub use run::MarkdownReport;
+
+/// The bytes that fit into a comment on GitHub (65,536 characters), with room for a marker.
+pub const COMMENT: usize = 65_000;
+/// The bytes that fit into a job's summary on GitHub.
+pub const JOB_SUMMARY: usize = 1_000_000;
+
+/// The most bytes of a name that is shown.
+const NAME: usize = 200;
+/// The most bytes of a sentence that is shown.
+const SENTENCE: usize = 600;
+
+#[cfg(test)]
+mod tests;
