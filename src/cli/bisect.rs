@@ -98,7 +98,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     search.look_into(context, good, &bisect)?;
     let found = search.found(&bisect)?;
     if args.json {
-        writeln!(context.out(), "{:#}", document(&search, &found))?;
+        context.print_json(&document(&search, &found))?;
     } else {
         write_found(context.out(), name.as_str(), &found, search.extent(), style)?;
     }

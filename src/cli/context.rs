@@ -8,6 +8,7 @@ use console::Term;
 use jiff::Timestamp;
 
 use super::failure::Failure;
+use crate::core::escape;
 use crate::core::time::Clock;
 use crate::report::Style;
 
@@ -67,6 +68,11 @@ impl Context {
     /// Standard output, buffered.
     pub(super) fn out(&mut self) -> &mut dyn Write {
         &mut self.out
+    }
+
+    /// Prints a document for programs.
+    pub(super) fn print_json(&mut self, document: &serde_json::Value) -> io::Result<()> {
+        writeln!(self.out, "{}", escape::json(&format!("{document:#}")))
     }
 
     /// Standard error.

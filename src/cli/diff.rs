@@ -139,7 +139,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let found =
         changes(&sides.base, &sides.head, &Wanted { prompts: &prompts, layers, cases: &cases, models: &models })?;
     if args.json {
-        writeln!(context.out(), "{:#}", document(&sides, &found, layers))?;
+        context.print_json(&document(&sides, &found, layers))?;
     } else {
         let style = context.style();
         let names = (sides.base.tree.describe(), sides.head.tree.describe());

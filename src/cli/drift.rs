@@ -139,7 +139,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             "version": 1, "alpha": limits.alpha, "delta": limits.delta, "sequential": limits.sequential,
             "updated": args.update && complete, "calls_made": came.calls, "cost_usd": came.cost, "models": documents,
         });
-        writeln!(context.out(), "{document:#}")?;
+        context.print_json(&document)?;
     } else {
         let kept = match (args.update, complete) {
             (true, true) => "the new answers are recorded in the place of the old ones",

@@ -59,7 +59,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let flaky = history.flaky(limit).map_err(|error| unreadable(&error))?;
         if args.json {
             let document = json!({"version": 1, "flaky": flaky});
-            writeln!(context.out(), "{document:#}")?;
+            context.print_json(&document)?;
         } else {
             write_flaky(context.out(), &flaky, style)?;
         }
@@ -68,7 +68,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let runs = history.runs(limit).map_err(|error| unreadable(&error))?;
     if args.json {
         let document = json!({"version": 1, "runs": runs});
-        writeln!(context.out(), "{document:#}")?;
+        context.print_json(&document)?;
     } else {
         write_runs(context.out(), &runs, style)?;
     }

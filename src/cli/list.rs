@@ -100,6 +100,6 @@ fn print_json(context: &mut Context, workspace: &Workspace, listed: &[(&Prompt, 
         })
         .collect();
     let document = json!({"version": 1, "prompts": prompts});
-    writeln!(context.out(), "{document:#}")?;
+    context.print_json(&document)?;
     Ok(Exit::Good)
 }

@@ -62,7 +62,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     if args.json {
         let prompts: Vec<Value> = found.iter().map(|(name, versions)| document(name, versions)).collect();
-        writeln!(context.out(), "{:#}", json!({ "version": 1, "prompts": prompts }))?;
+        context.print_json(&json!({ "version": 1, "prompts": prompts }))?;
     } else {
         let style = context.style();
         for (name, versions) in &found {

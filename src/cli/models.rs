@@ -36,7 +36,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     if args.json {
         let document = json!({"models": rows, "prices": prices(), "prices_as_of": prices_as_of()});
-        writeln!(context.out(), "{document:#}")?;
+        context.print_json(&document)?;
         return Ok(Exit::Good);
     }
     let style = context.style();

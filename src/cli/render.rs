@@ -77,7 +77,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         writeln!(context.out())?;
     }
     if args.json {
-        writeln!(context.out(), "{:#}", json!(documents))?;
+        context.print_json(&json!(documents))?;
     }
     Ok(Exit::Good)
 }

@@ -56,7 +56,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             "author": about.as_ref().map(|about| &about.author), "summary": about.as_ref().map(|about| &about.summary),
             "path": path, "text": text, "partials": partials, "cases": cases, "broken": state.broken,
         });
-        writeln!(context.out(), "{document:#}")?;
+        context.print_json(&document)?;
         return Ok(Exit::Good);
     }
     let style = context.style();

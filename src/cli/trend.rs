@@ -67,7 +67,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let trends = trends(&rows, by, args.limit as usize);
     if args.json {
         let document = json!({"version": 1, "prompt": prompt, "by": by, "trends": trends});
-        writeln!(context.out(), "{document:#}")?;
+        context.print_json(&document)?;
     } else {
         let style = context.style();
         write_trends(context.out(), prompt, &trends, style)?;
