@@ -296,8 +296,9 @@ impl Summary {
         self.quarantined += u64::from(outcome.quarantine.is_some());
         for sample in &outcome.samples {
             self.cut_off += u64::from(sample.finish_reason == Some(FinishReason::Length));
-            self.input_tokens += sample.usage.input.unwrap_or(0);
-            self.output_tokens += sample.usage.output.unwrap_or(0);
+            // A saved run may hold any number.
+            self.input_tokens = self.input_tokens.saturating_add(sample.usage.input.unwrap_or(0));
+            self.output_tokens = self.output_tokens.saturating_add(sample.usage.output.unwrap_or(0));
             match sample.source {
                 Some(AnswerSource::Live) => self.cost_usd += sample.cost_usd.unwrap_or(0.0),
                 Some(AnswerSource::Recorded) => {

@@ -68,13 +68,13 @@ fn case(outcome: &Outcome) -> TestCase {
     let name = format!("{} › {}", outcome.case, outcome.model);
     let mut case = TestCase::new(xml(&name), status(outcome));
     case.set_classname(xml(outcome.prompt.as_str()));
-    case.set_time(Duration::from_millis(outcome.samples.iter().filter_map(|sample| sample.latency_ms).sum()));
+    case.set_time(Duration::from_millis(sum(outcome, |sample| sample.latency_ms)));
     case.set_assertions(outcome.samples.iter().map(|sample| sample.expectations.len()).sum());
-    let sum = |of: fn(&SampleOutcome) -> Option<u64>| outcome.samples.iter().filter_map(of).sum::<u64>().to_string();
+    let tokens = |of: fn(&SampleOutcome) -> Option<u64>| sum(outcome, of).to_string();
     case.add_property(("verdict", outcome.verdict.name()));
     case.add_property(("model", outcome.model.as_str()));
-    case.add_property(("input_tokens", sum(|sample| sample.usage.input).as_str()));
-    case.add_property(("output_tokens", sum(|sample| sample.usage.output).as_str()));
+    case.add_property(("input_tokens", tokens(|sample| sample.usage.input).as_str()));
+    case.add_property(("output_tokens", tokens(|sample| sample.usage.output).as_str()));
     let costs: Vec<f64> = outcome.samples.iter().filter_map(|sample| sample.cost_usd).collect();
     if !costs.is_empty() {
         case.add_property(("cost_usd", costs.iter().sum::<f64>().to_string().as_str()));
@@ -92,6 +92,11 @@ fn case(outcome: &Outcome) -> TestCase {
         case.set_system_out(xml(answer));
     }
     case
+}
+
+/// The sum over the samples. A saved run may hold any number.
+fn sum(outcome: &Outcome, of: fn(&SampleOutcome) -> Option<u64>) -> u64 {
+    outcome.samples.iter().filter_map(of).fold(0, u64::saturating_add)
 }
 
 fn status(outcome: &Outcome) -> TestCaseStatus {
@@ -175,7 +180,8 @@ impl Report for JunitReport {
         let mut document = Document::new("promptctl");
         document.set_time(Duration::try_from_secs_f64(self.summary.seconds).unwrap_or_default());
         for mut suite in std::mem::take(&mut self.suites) {
-            suite.set_time(suite.test_cases.iter().filter_map(|case| case.time).sum());
+            let times = suite.test_cases.iter().filter_map(|case| case.time);
+            suite.set_time(times.fold(Duration::ZERO, Duration::saturating_add));
             suite.add_property(("promptctl", env!("CARGO_PKG_VERSION")));
             suite.add_property(("exit_code", exit.code().to_string().as_str()));
             if let Some(commit) = &self.commit {

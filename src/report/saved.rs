@@ -6,7 +6,11 @@ use serde::Deserialize;
 
 use super::VERSION;
 use crate::core::event::{Event, Listener, Provenance, Shard};
-use crate::core::verdict::{Exit, Outcome, Summary, Verdict};
+use crate::core::record::Usage;
+use crate::core::verdict::{Exit, Outcome, SampleOutcome, Summary, Verdict};
+
+/// The largest number of tokens or milliseconds of an answer that is believed.
+const MOST: u64 = 1 << 36;
 
 /// A saved run. Keys that are not known are of a later version, which may hold more.
 #[derive(Clone, Debug, Deserialize)]
@@ -109,7 +113,30 @@ impl Saved {
         if version != VERSION {
             return Err(SavedError::Version { name: name.to_owned(), version });
         }
-        serde_json::from_str(text).map_err(no_report)
+        let saved: Self = serde_json::from_str(text).map_err(no_report)?;
+        let (found, planned) = (saved.results.len() as u64, saved.summary.planned);
+        if found != planned {
+            let why = format!("{planned} results are planned, and {found} are there");
+            return Err(SavedError::NoReport { name: name.to_owned(), why });
+        }
+        if let Some(outcome) = saved.results.iter().find(|outcome| !outcome.samples.iter().all(is_bounded)) {
+            let why = format!("case `{}` holds a number that is none of an answer's", outcome.case);
+            return Err(SavedError::NoReport { name: name.to_owned(), why });
+        }
+        Ok(saved.summed())
+    }
+
+    /// With the sums of its results, whatever somebody wrote there.
+    fn summed(mut self) -> Self {
+        let Summary { calls_made, retries, seconds, .. } = self.summary;
+        let planned = self.results.len() as u64;
+        let mut sums = Summary { planned, calls_made, retries, seconds, ..Summary::default() };
+        for verdict in Verdict::ALL {
+            sums.verdicts.entry(verdict).or_default();
+        }
+        self.results.iter().for_each(|outcome| sums.add(outcome));
+        self.summary = sums;
+        self
     }
 
     /// How it ended.
@@ -178,22 +205,27 @@ pub fn merge(mut parts: Vec<(String, Saved)>) -> Result<Option<Saved>, SavedErro
     put_together(numbered.into_iter().map(|(_, _, saved)| saved).collect(), whole)
 }
 
+/// Whether tokens, milliseconds and dollars are such that all of a run can be added up. Somebody may have written them.
+fn is_bounded(sample: &SampleOutcome) -> bool {
+    let Usage { input, cached_input, cache_write, output, reasoning } = sample.usage;
+    let counts = [input, cached_input, cache_write, output, reasoning, sample.latency_ms];
+    counts.into_iter().flatten().all(|count| count <= MOST) && sample.cost_usd.is_none_or(|cost| cost.abs() <= 1e9)
+}
+
 fn put_together(parts: Vec<Saved>, whole: u64) -> Result<Option<Saved>, SavedError> {
     // A part in which there was nothing to do ended well.
     let exit = parts.iter().map(Saved::exit).fold(Exit::Good, Exit::worse);
-    let mut sums = Summary { planned: whole, ..Summary::default() };
-    for verdict in Verdict::ALL {
-        sums.verdicts.entry(verdict).or_default();
-    }
     let mut merged: Option<Saved> = None;
     for part in parts {
-        sums.calls_made += part.summary.calls_made;
-        sums.retries += part.summary.retries;
-        sums.seconds = sums.seconds.max(part.summary.seconds);
-        match merged.as_mut() {
-            Some(merged) => merged.results.extend(part.results),
-            None => merged = Some(part),
-        }
+        let Some(merged) = merged.as_mut() else {
+            merged = Some(part);
+            continue;
+        };
+        let (sums, own) = (&mut merged.summary, &part.summary);
+        sums.calls_made = sums.calls_made.saturating_add(own.calls_made);
+        sums.retries = sums.retries.saturating_add(own.retries);
+        sums.seconds = sums.seconds.max(own.seconds);
+        merged.results.extend(part.results);
     }
     let Some(mut merged) = merged else { return Ok(None) };
     merged.results.sort_by_key(|outcome| outcome.position);
@@ -203,11 +235,7 @@ fn put_together(parts: Vec<Saved>, whole: u64) -> Result<Option<Saved>, SavedErr
         let what = if found == whole { "some stand twice" } else { "a report was cut off or changed" };
         return Err(SavedError::Incomplete { found, whole, what });
     }
-    for outcome in &mut merged.results {
-        sums.add(outcome);
-        outcome.position = None;
-    }
-    merged.summary = sums;
+    merged.results.iter_mut().for_each(|outcome| outcome.position = None);
     merged.exit_code = exit.code();
-    Ok(Some(merged))
+    Ok(Some(merged.summed()))
 }
