@@ -7,6 +7,7 @@ mod batch;
 mod bisect;
 mod bump;
 mod changed;
+mod comment;
 mod compare;
 mod compare_reports;
 mod context;
@@ -16,6 +17,7 @@ mod drift;
 mod environment;
 mod failure;
 mod forecast;
+mod github;
 mod history;
 mod import;
 mod init;
@@ -79,6 +81,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Comment(comment::Args),
     Diff(diff::Args),
     Drift(drift::Args),
     Bisect(bisect::Args),
@@ -127,6 +130,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Comment(args) => comment::run(context, &args),
         Command::Diff(args) => diff::run(context, &args),
         Command::Drift(args) => drift::run(context, &args),
         Command::Bisect(args) => bisect::run(context, &args),

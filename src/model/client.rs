@@ -148,15 +148,27 @@ impl Client {
 
     /// The connections for an address: a proxy of the environment is used, but never for this machine itself.
     fn http(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
-        let host = url.host_str().unwrap_or_default().trim_end_matches('.').trim_matches(['[', ']']);
-        let address = host.parse::<IpAddr>().ok();
-        let local = host == "localhost"
-            || host.ends_with(".localhost")
-            || address.is_some_and(|address| address.is_loopback() || address.is_unspecified());
+        let local = is_local(url);
         let slot = if local { &self.direct } else { &self.proxied };
         let built = slot.get_or_init(|| build_http(local));
         built.as_ref().map_err(|why| Fault::new(FaultKind::Tls, format!("connections cannot be set up: {why}")))
     }
+}
+
+/// Connections for another service than a model, at an address: the same certificates, proxies and time limits, and no
+/// redirect is followed. `Err` says why they cannot be set up.
+pub fn connections(url: &Url) -> Result<reqwest::Client, String> {
+    build_http(is_local(url))
+}
+
+/// Whether an address is this machine itself.
+#[must_use]
+pub fn is_local(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.').trim_matches(['[', ']']);
+    let address = host.parse::<IpAddr>().ok();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 /// Says which cryptography TLS uses, before the first connection is set up.

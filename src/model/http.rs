@@ -40,7 +40,8 @@ fn is_transient(status: u16) -> bool {
 }
 
 /// The fault that a failed call is.
-pub(super) fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
+#[must_use]
+pub fn call_fault(error: &reqwest::Error, limit: Duration) -> Fault {
     let causes = causes(error);
     if error.is_timeout() {
         return Fault::new(FaultKind::Timeout, format!("no answer within {} s", limit.as_secs_f64()))
@@ -83,7 +84,8 @@ fn causes(error: &reqwest::Error) -> String {
 }
 
 /// How long the server asks to be left alone: `retry-after-ms`, or `retry-after` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(ms) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
         return seconds(ms / 1000.0);

@@ -34,10 +34,11 @@ mod wire;
 mod tests;
 
 pub use batch::{Batch, BatchError, BatchResult};
-pub use client::{Client, Happened, Lane, Permissions, Question, use_ring};
+pub use client::{Client, Happened, Lane, Permissions, Question, connections, is_local, use_ring};
 pub use credentials::{Variables, missing_credentials, secret_variables};
 pub use fault::{Fault, FaultKind};
 pub use hosts::{ALLOWED_HOSTS, AllowedHosts, vendor_variables};
+pub use http::{call_fault, retry_after};
 pub use params::{Checker, refusal};
 pub use program::end_programs;
 pub use provider::host;

@@ -6,6 +6,7 @@ mod bisecting;
 mod broken;
 mod changing;
 mod commands;
+mod commenting;
 mod comparing;
 mod diffing;
 mod drifting;

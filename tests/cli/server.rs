@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-type Answer = dyn Fn(usize, &str) -> Vec<u8> + Send + Sync;
+type Answer = dyn Fn(usize, &str, &str) -> Vec<u8> + Send + Sync;
 
 /// A server that lives as long as its test.
 pub struct Server {
@@ -23,7 +23,7 @@ impl Server {
 
     /// The same, each after a while.
     pub fn slow(delay: Duration, answer: impl Fn(usize, &str) -> (u16, String) + Send + Sync + 'static) -> Self {
-        Self::start(delay, move |number, body| {
+        Self::start(delay, move |number, _, body| {
             let (status, text) = answer(number, body);
             if text.starts_with("HTTP/1.1") {
                 // A reply of the test's own.
@@ -36,10 +36,18 @@ impl Server {
     /// Answers each request (its number, its body) with the bytes of a whole reply; without any byte it never answers.
     /// A reply that does not say how long it is ends the connection.
     pub fn raw(answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::start(Duration::ZERO, answer)
+        Self::start(Duration::ZERO, move |number, _, body| answer(number, body))
     }
 
-    fn start(delay: Duration, answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    /// Answers each request (method and path, body) with the bytes of a whole reply.
+    pub fn routed(answer: impl Fn(&str, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(Duration::ZERO, move |_, head, body| {
+            let line = head.lines().next().unwrap_or_default();
+            answer(line.trim_end_matches(" HTTP/1.1"), body)
+        })
+    }
+
+    fn start(delay: Duration, answer: impl Fn(usize, &str, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -132,7 +140,7 @@ fn serve(
         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         std::thread::sleep(delay);
         now.fetch_sub(1, Ordering::SeqCst);
-        let reply = answer(number, &body);
+        let reply = answer(number, &head, &body);
         if reply.is_empty() {
             std::thread::sleep(Duration::from_mins(1));
             return;

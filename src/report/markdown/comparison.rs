@@ -282,7 +282,7 @@ fn texts(base: &Text, head: &Text, json: bool) -> String {
         body.push_str("both sides answer the same\n\n");
         body.push_str(&super::difference::plain(&head.text));
     }
-    let left_out = base.left_out + head.left_out;
+    let left_out = base.left_out.saturating_add(head.left_out);
     if left_out > 0 {
         let bytes = counted(left_out, "byte", "bytes");
         body.push_str(&format!("\n(the report that this was made from leaves out {bytes} of these answers)\n"));

@@ -79,8 +79,8 @@ impl MarkdownReport {
         for sample in &outcome.samples {
             sums.held += sample.expectations.iter().filter(|checked| checked.pass).count() as u64;
             sums.checked += sample.expectations.len() as u64;
-            sums.input_tokens += sample.usage.input.unwrap_or(0);
-            sums.output_tokens += sample.usage.output.unwrap_or(0);
+            sums.input_tokens = sums.input_tokens.saturating_add(sample.usage.input.unwrap_or(0));
+            sums.output_tokens = sums.output_tokens.saturating_add(sample.usage.output.unwrap_or(0));
             sums.cost_usd += sample.cost_usd.unwrap_or(0.0);
             sums.answers += u64::from(sample.source.is_some());
             sums.unpriced += u64::from(sample.source.is_some() && sample.cost_usd.is_none());
@@ -90,10 +90,10 @@ impl MarkdownReport {
         }
     }
 
-    /// The page of a run that ended so.
+    /// The page of a run that ended so, of at most so many bytes.
     #[must_use]
-    pub fn page(&self, exit: Exit) -> String {
-        let mut page = Page::new(self.limit);
+    pub fn page(&self, exit: Exit, limit: usize) -> String {
+        let mut page = Page::new(limit);
         page.push(&format!("### {}\n\n{}\n\n", self.verdict(exit), code(&self.heading, SENTENCE)));
         self.table(&mut page);
         page.push(&self.figures());
@@ -441,7 +441,7 @@ impl Listener for MarkdownReport {
 
 impl Report for MarkdownReport {
     fn write(&mut self, out: &mut dyn Write, exit: Exit) -> io::Result<()> {
-        out.write_all(self.page(exit).as_bytes())?;
+        out.write_all(self.page(exit, self.limit).as_bytes())?;
         out.flush()
     }
 }

@@ -253,7 +253,7 @@ fn run(limit: usize, times: usize) -> String {
         }
     }
     tell(&mut report, &Event::Ended(Box::new(summary)));
-    report.page(Exit::Failed)
+    report.page(Exit::Failed, limit)
 }
 
 #[test]
