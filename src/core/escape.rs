@@ -61,20 +61,32 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn visible(text: &str) -> Cow<'_, str> {
+/// Text in which every control character but line feed and tab, and every invisible one, is written out. What is
+/// dangerous in a sink beside those is the sink's own to escape.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe_on_a_terminal) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match c {
-            '\r' => safe.push_str("\\r"),
-            '\u{1b}' => safe.push_str("\\e"),
-            c if is_unsafe_on_a_terminal(c) => safe.extend(c.escape_unicode()),
-            c => safe.push(c),
+        match written_out(c) {
+            Some(name) => safe.push_str(&name),
+            None => safe.push(c),
         }
     }
     Cow::Owned(safe)
+}
+
+/// How a character is written that cannot be shown as it is: `\r`, `\e` or `\u{…}`.
+#[must_use]
+pub fn written_out(c: char) -> Option<String> {
+    match c {
+        '\r' => Some("\\r".to_owned()),
+        '\u{1b}' => Some("\\e".to_owned()),
+        c if is_unsafe_on_a_terminal(c) => Some(c.escape_unicode().to_string()),
+        _ => None,
+    }
 }
 
 /// A line that commands no runner: those of GitHub act on `::` behind white space and on `##[` anywhere, those of Azure

@@ -20,6 +20,7 @@ mod jsonl;
 mod junit;
 mod log;
 mod markdown;
+pub mod page;
 mod problems;
 mod progress;
 mod samples;
