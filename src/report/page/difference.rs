@@ -236,7 +236,7 @@ mod tests {
     use serde_json::json;
 
     fn between(old: &str, new: &str, json: bool) -> Shown {
-        difference(&Difference { what: "answer", old: old.into(), new: new.into(), json }, 1)
+        difference(&Difference { what: "answer".into(), old: old.into(), new: new.into(), json }, 1)
     }
 
     #[test]
