@@ -103,6 +103,8 @@ fn one(
             write_github_comparison(out, document, &text, &folder_of(root))
         }
         // What a comparison has no form of was refused.
-        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap => human(out, style),
+        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap | Format::Html => {
+            human(out, style)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -73,7 +74,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> Result<Vec<Told>, Failure> {
-    let working = project.files().filter(|_| args.from == "HEAD" && !is_left_out(project, name));
+    let working = project.files().filter(|_| args.from == "HEAD" && !is_left_out(&project.root, name));
     let mut found = Vec::new();
     let mut wrong = None;
     let mut take = |entry: Entry| {
@@ -95,10 +96,10 @@ fn versions(project: &Project, args: &Args, walk: &Walk, name: &PromptName) -> R
 }
 
 /// Whether a sparse checkout leaves out something of a prompt: then its files say nothing of what was edited.
-fn is_left_out(project: &Project, name: &PromptName) -> bool {
+pub(super) fn is_left_out(root: &Path, name: &PromptName) -> bool {
     let (template, folders) = (template_path(name), [format!("fixtures/{name}/"), format!("snapshots/{name}/")]);
     let is_own = |path: &String| *path == template.as_str() || folders.iter().any(|folder| path.starts_with(folder));
-    left_out(&project.root).iter().any(is_own)
+    left_out(root).iter().any(is_own)
 }
 
 fn document(name: &PromptName, versions: &[Told]) -> Value {

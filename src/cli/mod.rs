@@ -35,6 +35,7 @@ mod objects;
 #[path = "no_objects.rs"]
 mod objects;
 mod past;
+mod plotted;
 mod probe;
 mod prune;
 mod render;

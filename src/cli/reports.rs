@@ -8,11 +8,12 @@ use std::str::FromStr;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::plotted::versions_of;
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::Exit;
 use crate::report::{
-    GithubReport, GitlabReport, HumanReport, JOB_SUMMARY, JsonReport, JsonlReport, JunitReport, MarkdownReport,
-    Progress, Report, Style, TapReport, write_problems,
+    GithubReport, GitlabReport, HtmlReport, HumanReport, JOB_SUMMARY, JsonReport, JsonlReport, JunitReport,
+    MarkdownReport, Progress, Report, Style, TapReport, write_problems,
 };
 use crate::run::{RunError, RunResult};
 use crate::tree::open_repository;
@@ -25,7 +26,7 @@ const LEAST_SUMMARY: usize = 4000;
 /// What is reported, and where.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ReportArgs {
-    /// Report as human, json, jsonl, junit, gitlab, tap, markdown or github, to standard output or into a file. May be given several times.
+    /// Report as human, json, jsonl, junit, gitlab, tap, markdown, github or html, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]")]
     pub(super) reports: Vec<ReportArg>,
     /// End with 0 where answers failed or something waits (1 and 5); what is wrong with the project or the run still
@@ -53,10 +54,11 @@ pub(super) enum Format {
     Tap,
     Markdown,
     Github,
+    Html,
 }
 
 impl Format {
-    const ALL: [(&'static str, Self); 8] = [
+    const ALL: [(&'static str, Self); 9] = [
         ("human", Self::Human),
         ("json", Self::Json),
         ("jsonl", Self::Jsonl),
@@ -65,6 +67,7 @@ impl Format {
         ("tap", Self::Tap),
         ("markdown", Self::Markdown),
         ("github", Self::Github),
+        ("html", Self::Html),
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -211,6 +214,7 @@ fn collected(format: Format, root: &Path) -> Option<Box<dyn Report>> {
         Format::Tap => Some(Box::<TapReport>::default()),
         Format::Markdown => Some(Box::<MarkdownReport>::default()),
         Format::Github => Some(Box::new(GithubReport::new(folder_of(root)))),
+        Format::Html => Some(Box::new(HtmlReport::with_past(versions_of(root)))),
     }
 }
 
@@ -219,7 +223,13 @@ fn stream<'a>(format: Format, out: &'a mut dyn Write) -> Option<Box<dyn Listener
     match format {
         Format::Human => Some(Box::new(HumanReport::new(out, Style::plain()))),
         Format::Jsonl => Some(Box::new(JsonlReport::new(out))),
-        Format::Json | Format::Junit | Format::Gitlab | Format::Tap | Format::Markdown | Format::Github => None,
+        Format::Json
+        | Format::Junit
+        | Format::Gitlab
+        | Format::Tap
+        | Format::Markdown
+        | Format::Github
+        | Format::Html => None,
     }
 }
 

@@ -96,10 +96,8 @@ const page = (() => {
     const field = el("input", { type: "search", id: "filter-text", autocomplete: "off", spellcheck: "false", placeholder: "Filter" });
     let wanted = [];
     let waits;
-    const apply = () => {
-      wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-      changed();
-    };
+    const split = () => { wanted = field.value.toLowerCase().split(/\s+/).filter(Boolean); };
+    const apply = () => { split(); changed(); };
     field.addEventListener("input", () => { clearTimeout(waits); waits = setTimeout(apply, 80); });
     host.append(el("label", { for: "filter-text", class: "unseen" }, "Filter by text"), field);
     const values = (facet, row) => [facet.of(row)].flat();
@@ -123,7 +121,20 @@ const page = (() => {
       for (const name of Object.keys(chosen)) delete chosen[name];
       apply();
     };
-    return { matches, clear, focus: () => { field.focus(); field.select(); } };
+    // What is chosen, by the names of the facets and `text`; it can be set again, and nobody is told of that.
+    const state = () => ({ ...chosen, text: field.value.trim() });
+    const set = (asked) => {
+      field.value = asked.text || "";
+      split();
+      facets.forEach((facet, at) => {
+        const select = selects[at];
+        if (!select) return;
+        select.value = asked[facet.name] || "";
+        if (select.selectedIndex < 0) select.value = "";
+        chosen[facet.name] = select.value;
+      });
+    };
+    return { matches, clear, state, set, focus: () => { field.focus(); field.select(); } };
   }
 
   return { el, byId, data, say, counted, theme, bind, listen, help, filters };
