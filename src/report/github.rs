@@ -2,7 +2,9 @@
 //! first, and what a person reads in the log, folded a prompt.
 //! <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use super::human::HumanReport;
 use super::samples::why;
@@ -87,7 +89,7 @@ fn annotate(out: &mut dyn Write, mut annotations: Vec<Annotation>) -> io::Result
         }
         if all.len() > shown {
             let more = counted((all.len() - shown) as u64, "more of these", "more of these");
-            writeln!(out, "::{} title=promptctl::and {more}: the log has all of them", kind.name())?;
+            writeln!(out, "::{} title=promptctl::and {more}: see the log of this step", kind.name())?;
         }
     }
     Ok(())
@@ -109,33 +111,43 @@ pub struct GithubReport {
     folder: String,
     heading: String,
     notes: Vec<String>,
-    /// The prompts in the order of the run: their names, how many outcomes, how many that are not good, and what a person
-    /// reads of them.
-    prompts: Vec<(String, u64, u64, Vec<u8>)>,
+    /// The prompts in the order of the run.
+    prompts: Vec<Prompt>,
     annotations: Vec<Annotation>,
-    sums: Vec<u8>,
+    ended: Option<Event>,
+}
+
+/// What became of a prompt's cases.
+#[derive(Debug)]
+struct Prompt {
+    name: String,
+    count: u64,
+    bad: u64,
+    /// What a person is shown of it.
+    events: Vec<Event>,
 }
 
 impl GithubReport {
     /// A report of a project in this folder of its repository, written with a `/` behind it.
     #[must_use]
     pub fn new(folder: String) -> Self {
-        let (heading, sums) = (String::new(), Vec::new());
-        Self { folder, heading, notes: Vec::new(), prompts: Vec::new(), annotations: Vec::new(), sums }
+        let (prompts, annotations) = (Vec::new(), Vec::new());
+        Self { folder, heading: String::new(), notes: Vec::new(), prompts, annotations, ended: None }
     }
 
-    fn add(&mut self, event: &Event, outcome: &Outcome) -> io::Result<()> {
+    fn add(&mut self, event: &Event, outcome: &Outcome) {
         let name = outcome.prompt.as_str();
-        if self.prompts.last().is_none_or(|(last, ..)| last != name) {
-            self.prompts.push((name.to_owned(), 0, 0, Vec::new()));
+        if self.prompts.last().is_none_or(|last| last.name != name) {
+            self.prompts.push(Prompt { name: name.to_owned(), count: 0, bad: 0, events: Vec::new() });
         }
-        if let Some((_, count, bad, text)) = self.prompts.last_mut() {
-            *count += 1;
-            *bad += u64::from(!outcome.good);
-            HumanReport::new(text, Style::plain()).on(event)?;
+        if let Some(prompt) = self.prompts.last_mut() {
+            prompt.count += 1;
+            prompt.bad += u64::from(!outcome.good);
+            if outcome.verdict != Verdict::Passed || outcome.flaky {
+                prompt.events.push(event.clone());
+            }
         }
         self.annotations.extend(self.annotation(outcome));
-        Ok(())
     }
 
     fn annotation(&self, outcome: &Outcome) -> Option<Annotation> {
@@ -178,8 +190,8 @@ impl Listener for GithubReport {
         match event {
             Event::Started { heading, .. } => self.heading.clone_from(heading),
             Event::Noted(note) | Event::Forecast(note) => self.notes.push(note.clone()),
-            Event::Finished(outcome) => self.add(event, outcome)?,
-            Event::Ended(_) => HumanReport::new(&mut self.sums, Style::plain()).on(event)?,
+            Event::Finished(outcome) => self.add(event, outcome),
+            Event::Ended(_) => self.ended = Some(event.clone()),
             Event::Progressed { .. } | Event::Retried { .. } | Event::Traced(_) => {}
         }
         Ok(())
@@ -192,19 +204,40 @@ impl Report for GithubReport {
         for note in &self.notes {
             writeln!(out, "{}", terminal_line(&format!("note: {note}")))?;
         }
-        for (name, count, bad, text) in &self.prompts {
+        // One report for all prompts: what it has shown once it names after that, and in the end it says what it did not show.
+        let written = Drained::default();
+        let mut sink = written.clone();
+        let mut human = HumanReport::new(&mut sink, Style::plain());
+        for Prompt { name, count, bad, events } in &self.prompts {
+            events.iter().try_for_each(|event| human.on(event))?;
+            let text = written.0.take();
             let count = counted(*count, "case", "cases");
             let title =
                 if *bad > 0 { format!("{name}: {bad} of {count} not good") } else { format!("{name}: {count} good") };
             if text.is_empty() {
                 writeln!(out, "{}", terminal_line(&title))?;
             } else {
-                group(out, &title, text)?;
+                group(out, &title, &text)?;
             }
         }
         annotate(out, std::mem::take(&mut self.annotations))?;
-        out.write_all(&self.sums)?;
+        self.ended.iter().try_for_each(|event| human.on(event))?;
+        out.write_all(&written.0.take())?;
         out.flush()
+    }
+}
+
+/// A writer whose text is taken out from time to time.
+#[derive(Clone, Default)]
+struct Drained(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Drained {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,6 +5,9 @@ use super::escape::clip;
 /// What is kept free for saying how much was left out.
 const RESERVE: usize = 240;
 
+/// After how many that do not fit no other of the same rank is tried.
+const MISSES: u32 = 3;
+
 /// A page that grows up to a limit, in bytes: hosts count characters, of which there are no more than bytes.
 pub(super) struct Page {
     text: String,
@@ -47,16 +50,16 @@ impl Page {
     /// Adds what fits, the first rank first, and says how many did not.
     pub(super) fn folded(&mut self, mut items: Vec<Folded<'_>>) -> usize {
         items.sort_by_key(|item| (item.rank, item.size));
-        let (mut full, mut left_out) = (None, 0);
+        let (mut misses, mut left_out) = ((None, 0), 0);
         for item in items {
-            // The next of the same rank is longer.
-            if full == Some(item.rank) {
+            // The next of the same rank is longer, or about as long.
+            if misses == (Some(item.rank), MISSES) {
                 left_out += 1;
                 continue;
             }
             let text = (item.make)();
             if self.text.len() + text.len() > self.limit {
-                full = Some(item.rank);
+                misses = (Some(item.rank), if misses.0 == Some(item.rank) { misses.1 + 1 } else { 1 });
                 left_out += 1;
             } else {
                 self.text.push_str(&text);
