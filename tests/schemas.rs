@@ -54,7 +54,7 @@ const PROJECT: [&str; 12] = [
     "models: { m: { provider: http, base-url: 'https://example.org/x', key-header: x-key, headers: { X-A: b }, body: { p: '{{ system }}' }, response: { text: $.t, finish-reason: $.f, model: $.m, error: $.e, reasoning: $.r, tool-calls: $.c, input-tokens: $.i, cached-input-tokens: $.ci, output-tokens: $.o, reasoning-tokens: $.rt, finish-reasons: { done: stop } } } }\n",
     "models: { m: { provider: exec, command: [cat, x] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
-    "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false, max-age: 30d }\nunasserted: allow\nversion-policy: strict\n",
+    "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false, max-age: 30d }\nreview: { require-reason: true }\nunasserted: allow\nversion-policy: strict\n",
 ];
 const FRONT: [&str; 2] = [
     "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",

@@ -39,8 +39,10 @@ mod plotted;
 mod probe;
 mod prune;
 mod render;
+mod reasons;
 mod reports;
 mod rerun;
+mod review;
 mod search;
 mod shared;
 mod show;
@@ -93,7 +95,7 @@ enum Command {
     Bump(bump::Args),
     List(list::Args),
     Render(render::Args),
-    Review(waiting::ReviewArgs),
+    Review(review::Args),
     Pending(waiting::PendingArgs),
     Accept(waiting::AcceptArgs),
     Reject(waiting::RejectArgs),
@@ -141,7 +143,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Trend(args) => trend::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
-        Command::Review(args) => waiting::review(context, &args),
+        Command::Review(args) => review::run(context, &args),
         Command::Pending(args) => waiting::list(context, &args),
         Command::Accept(args) => waiting::accept_some(context, &args),
         Command::Reject(args) => waiting::reject_some(context, &args),

@@ -16,6 +16,7 @@ use super::forecast;
 use super::history;
 use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
+use super::reasons;
 use super::render::find_models;
 use super::reports::{All, ReportArgs, report_run};
 use super::rerun::{self, Rerun};
@@ -159,6 +160,12 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (provenance, unknown) = provenance(&project.root, args.at.as_deref());
     let mut settings = decide(context, args, &project, provenance);
     let (prepared, warnings) = project.load()?;
+    if args.snapshots == PolicyArg::Accept && prepared.workspace.config.require_reason {
+        let message = "this project wants a reason for what is accepted (`review: { require-reason: true }`)";
+        return Err(
+            Failure::usage(message).help("test without `--snapshots accept`, then `promptctl accept --reason …`")
+        );
+    }
     settings.max_age = days::max_age(context, prepared.workspace.config.recordings.max_age, args.at.is_some());
     let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
@@ -184,6 +191,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         }
     }
     let had_items = !plan.items.is_empty();
+    let with = args.changed.as_deref().filter(|base| !base.is_empty());
+    let unexplained = if args.at.is_none() { reasons::missing(&project, &prepared, &plan, with)? } else { Vec::new() };
     let looks_back = args.changed.is_none() && args.at.is_none();
     let mut unmoved = if looks_back { changed::unmoved_here(&project, &prepared, &plan) } else { Vec::new() };
     if let Some(base) = args.changed.as_ref().filter(|_| had_items) {
@@ -191,6 +200,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let fallback = args.changed_fallback;
         unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base, fallback)?;
     }
+    unmoved.extend(unexplained);
     if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Failure::Problems(unmoved));
     }

@@ -1,8 +1,5 @@
-//! `promptctl pending`, `accept`, `reject` and `review`: what waits, and what becomes of it.
+//! `promptctl pending`, `accept` and `reject`: what waits, and what becomes of it.
 
-use std::io;
-
-use console::{Key, Term};
 use serde_json::json;
 
 use super::context::Context;
@@ -11,9 +8,9 @@ use super::load::Project;
 use crate::core::escape::terminal_line;
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
-use crate::plan::Workspace;
-use crate::review::{Decision, Filter, FilterError, Keys, Session, show, walk};
-use crate::snapshot::{Pending, Snapshot, accept, pending, reject};
+use crate::project::Config;
+use crate::review::{Filter, FilterError, Session, like, needs_reason};
+use crate::snapshot::{Act, ActError, Pending, Reason, Snapshot, act, pending};
 
 /// Which of the answers that wait.
 #[derive(Debug, clap::Args)]
@@ -50,6 +47,12 @@ pub(super) struct AcceptArgs {
     /// Accept answers whose expectations fail, too.
     #[arg(long)]
     failing: bool,
+    /// Accept everything that went through the same change as this case.
+    #[arg(long, value_name = "PROMPT/CASE")]
+    like: Option<String>,
+    /// Why: kept in the accepted answer. Needed for answers whose expectations fail, and where the project says so.
+    #[arg(long, value_name = "TEXT", value_parser = Reason::new)]
+    reason: Option<Reason>,
 }
 
 /// Reject answers that wait: the accepted ones stay.
@@ -62,24 +65,17 @@ pub(super) struct RejectArgs {
     all: bool,
 }
 
-/// Look at the answers that wait, riskiest first, and accept or reject them. Without a terminal it only prints.
-#[derive(Debug, clap::Args)]
-pub(super) struct ReviewArgs {
-    #[command(flatten)]
-    filter: FilterArgs,
-}
-
 impl From<FilterError> for Failure {
     fn from(error: FilterError) -> Self {
         let exit = match error {
-            FilterError::BadGlob(..) => Exit::Usage,
+            FilterError::BadGlob(..) | FilterError::Ambiguous(_) => Exit::Usage,
             FilterError::NoMatch { .. } => Exit::Nothing,
         };
         Self::Message { exit, message: error.to_string(), help: None }
     }
 }
 
-fn find(project: &Project, args: &FilterArgs) -> Result<Vec<Pending>, Failure> {
+pub(super) fn find(project: &Project, args: &FilterArgs) -> Result<Vec<Pending>, Failure> {
     let mut problems = Problems::default();
     let found = pending(&*project.working, &mut problems);
     if problems.has_errors() {
@@ -103,7 +99,8 @@ pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Fa
                 json!({
                     "prompt": p.info.prompt, "case": p.info.case, "model": p.info.model,
                     "path": p.path, "kind": p.change.kind.name(), "change": p.change.signature,
-                    "failing": p.info.failing,
+                    "failing": p.info.failing, "fails": p.info.fails,
+                    "accepted_reason": p.accepted_reason(),
                     "accepted": p.accepted.as_ref().map(Snapshot::body), "new": p.new.body(),
                 })
             })
@@ -120,6 +117,9 @@ pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Fa
             let info = &pending.info;
             let name = [&info.prompt, &info.case, &info.model].map(|p| terminal_line(p).into_owned()).join(" › ");
             writeln!(context.out(), "  {name}")?;
+            for what in &info.fails {
+                writeln!(context.out(), "    {}", style.red(&format!("✗ {}", terminal_line(what))))?;
+            }
         }
     }
     match found.len() {
@@ -129,24 +129,37 @@ pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Fa
     Ok(if found.is_empty() { Exit::Good } else { Exit::Waiting })
 }
 
+/// Whether the project wants a reason for what is accepted. One that cannot be read wants none here; `test` refuses it.
+pub(super) fn requires_reason(project: &Project) -> bool {
+    Config::load(&*project.tree, &mut Problems::default()).is_some_and(|config| config.require_reason)
+}
+
 pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let found = find_named(&project, &args.filter, args.all, "accept")?;
-    let (mut done, mut held) = (0, 0);
-    for waiting in &found {
-        if waiting.info.failing && !args.failing {
-            held += 1;
-            continue;
-        }
-        accept(&project.root, waiting).map_err(|error| write_failure(waiting, &error))?;
-        done += 1;
+    let mut found = find_named(&project, &args.filter, args.all || args.like.is_some(), "accept")?;
+    if let Some(named) = &args.like {
+        found = like(&found, named)?;
+    }
+    let (wanted, held): (Vec<Pending>, Vec<Pending>) =
+        found.into_iter().partition(|waiting| args.failing || !waiting.info.failing);
+    if args.reason.is_none()
+        && let Some(why) = needs_reason(requires_reason(&project), &wanted)
+    {
+        let of = wanted.iter().find(|one| one.info.failing).or(wanted.first());
+        let path = of.map(|waiting| format!("{}: ", waiting.path)).unwrap_or_default();
+        let failure = Failure::usage(format!("{path}{why}, so accepting it needs a reason; nothing was accepted"));
+        return Err(failure.help("say why: `promptctl accept … --reason \"the refund policy changed\"`"));
+    }
+    for waiting in &wanted {
+        act(&project.root, &[waiting], Act::Accept, args.reason.as_ref()).map_err(|e| write_failure(waiting, &e))?;
         writeln!(context.out(), "accepted {}", waiting.path)?;
     }
-    writeln!(context.out(), "{done} accepted")?;
-    if held > 0 {
+    writeln!(context.out(), "{} accepted", wanted.len())?;
+    if !held.is_empty() {
         writeln!(
             context.out(),
-            "{held} held back, because their expectations fail: accepting them would not make them pass (--failing accepts them all the same)"
+            "{} held back, because their expectations fail: accepting them would not make them pass (--failing with --reason accepts them all the same)",
+            held.len()
         )?;
         return Ok(Exit::Waiting);
     }
@@ -157,7 +170,7 @@ pub(super) fn reject_some(context: &mut Context, args: &RejectArgs) -> Result<Ex
     let project = Project::find(context, None)?;
     let found = find_named(&project, &args.filter, args.all, "reject")?;
     for waiting in &found {
-        reject(&project.root, waiting).map_err(|error| write_failure(waiting, &error))?;
+        act(&project.root, &[waiting], Act::Reject, None).map_err(|error| write_failure(waiting, &error))?;
         writeln!(context.out(), "rejected {}", waiting.path)?;
     }
     writeln!(context.out(), "{} rejected", found.len())?;
@@ -178,71 +191,13 @@ fn find_named(project: &Project, args: &FilterArgs, all: bool, verb: &str) -> Re
     Ok(found)
 }
 
-fn write_failure(waiting: &Pending, error: &io::Error) -> Failure {
-    Failure::usage(format!("{} cannot be written: {error}", waiting.path))
-}
-
-/// Keys from the terminal.
-struct TerminalKeys(Term);
-
-impl Keys for TerminalKeys {
-    fn key(&mut self) -> io::Result<Option<char>> {
-        loop {
-            match self.0.read_key() {
-                Ok(Key::Char(c)) => return Ok(Some(c)),
-                Ok(Key::Enter) => return Ok(Some('\n')),
-                Ok(Key::Escape | Key::CtrlC) => return Ok(None),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
+fn write_failure(waiting: &Pending, error: &ActError) -> Failure {
+    match error {
+        ActError::Changed(_) => Failure::Message {
+            exit: Exit::Waiting,
+            message: error.to_string(),
+            help: Some("`promptctl review`".into()),
+        },
+        _ => Failure::usage(format!("{} cannot be written: {error}", waiting.path)),
     }
-}
-
-pub(super) fn review(context: &mut Context, args: &ReviewArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
-    let found = find(&project, &args.filter)?;
-    if found.is_empty() {
-        writeln!(context.out(), "nothing waits for review")?;
-        return Ok(Exit::Good);
-    }
-    // The prompt is shown where the project loads; a review is possible where it does not.
-    let workspace = Workspace::load(project.tree.clone(), &mut Problems::default());
-    let prompt = |pending: &Pending| messages_of(workspace.as_ref()?, pending);
-    let style = context.style();
-    let mut session = Session::new(found);
-    if !context.is_interactive() {
-        for waiting in &session.pending {
-            show(context.out(), waiting, prompt(waiting).as_deref(), style)?;
-            writeln!(context.out())?;
-        }
-        let count = session.pending.len();
-        writeln!(
-            context.out(),
-            "{count} waiting; nothing was done, because this is no terminal: use `promptctl accept` and `reject`"
-        )?;
-        return Ok(Exit::Waiting);
-    }
-    let mut apply = |waiting: &Pending, decision: Decision| match decision {
-        Decision::Accept => accept(&project.root, waiting),
-        Decision::Reject => reject(&project.root, waiting),
-        Decision::Skip => Ok(()),
-    };
-    walk(context.out(), &mut TerminalKeys(Term::stdout()), &mut session, style, &prompt, &mut apply)?;
-    let (accepted, rejected) = (session.count(Some(Decision::Accept)), session.count(Some(Decision::Reject)));
-    let left = session.pending.len() - accepted - rejected;
-    writeln!(context.out(), "\n{accepted} accepted, {rejected} rejected, {left} still waiting")?;
-    Ok(if left == 0 { Exit::Good } else { Exit::Waiting })
-}
-
-/// What the model was shown, as text.
-fn messages_of(workspace: &Workspace, pending: &Pending) -> Option<String> {
-    let is_it = |case: &&crate::case::Case| {
-        case.name.as_str() == pending.info.case && workspace.prompt_of(case).name.as_str() == pending.info.prompt
-    };
-    let case = workspace.cases.list.iter().find(is_it)?;
-    let messages = workspace.messages(case).ok()?;
-    let lines: Vec<String> = messages.iter().map(|m| format!("[{}] {}", m.role.name(), m.shown().trim())).collect();
-    Some(lines.join("\n"))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::prices::{KnownPrice, known_price};
-use super::settings::{SnapshotSettings, decode_snapshot};
+use super::settings::{SnapshotSettings, decode_review, decode_snapshot};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::ModelAlias;
@@ -155,6 +155,8 @@ pub struct Config {
     pub unasserted: bool,
     /// Whether a prompt that changed under the same version is an error.
     pub strict_versions: bool,
+    /// Whether accepting an answer needs a reason.
+    pub require_reason: bool,
 }
 
 impl Config {
@@ -200,7 +202,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let fields = decoder.fields(
         node,
         "promptctl.yaml",
-        &["models", "defaults", "recordings", "unasserted", "version-policy"],
+        &["models", "defaults", "recordings", "review", "unasserted", "version-policy"],
     )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
@@ -216,7 +218,9 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let unasserted = fields.get("unasserted").is_some_and(|node| decode_unasserted(&mut decoder, node));
     let policies = [("warn", false), ("strict", true)];
     let policy = fields.get("version-policy").and_then(|node| decoder.choice(node, "version-policy", &policies));
-    Some(Config { models, defaults, recordings, unasserted, strict_versions: policy.unwrap_or(false) })
+    let require_reason = fields.get("review").is_some_and(|node| decode_review(&mut decoder, node));
+    let strict_versions = policy.unwrap_or(false);
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.

@@ -125,3 +125,10 @@ fn last_line(error: &regex::Error) -> String {
     let text = error.to_string();
     text.lines().last().unwrap_or(&text).trim_start_matches("error: ").to_owned()
 }
+
+/// Reads `review: { require-reason: true }`.
+pub(super) fn decode_review(decoder: &mut Decoder<'_>, node: &Node) -> bool {
+    let fields = decoder.fields(node, "review", &["require-reason"]);
+    let required = fields.as_ref().and_then(|fields| fields.get("require-reason"));
+    required.and_then(|node| decoder.bool(node, "require-reason")).unwrap_or(false)
+}

@@ -343,6 +343,9 @@ fn answer(out: &mut dyn Write, case: &AnswerCase, style: Style) -> io::Result<()
     }
     let facts = style.dim(&format!("  {}", facts.join(" · ")));
     writeln!(out, "    {}{facts}", style.bold(&terminal_line(&title)))?;
+    if let Some(reason) = &case.reason {
+        writeln!(out, "      {}", style.dim(&format!("accepted, because: {}", terminal_line(reason))))?;
+    }
     match &case.json {
         Some(changes) => write_values(out, changes, "      ", style),
         None => write_texts(out, (&case.base.text, &case.head.text), LINES, "      ", style),

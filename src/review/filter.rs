@@ -3,7 +3,7 @@
 use globset::{Glob, GlobMatcher};
 
 use crate::core::suggest::did_you_mean;
-use crate::snapshot::Pending;
+use crate::snapshot::{Change, Pending};
 
 /// What was asked for; an empty list means everything.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,11 @@ pub enum FilterError {
         /// The nearest name.
         hint: String,
     },
+    /// A case stands for several changes.
+    #[error(
+        "`{0}` went through several changes; write the whole name of its prompt, or say on which model with --model"
+    )]
+    Ambiguous(String),
 }
 
 impl Filter {
@@ -46,6 +51,28 @@ impl Filter {
         let pending = keep(pending, "the prompt", &self.prompts, |p| &p.info.prompt)?;
         let pending = keep(pending, "the case", &self.cases, |p| &p.info.case)?;
         keep(pending, "the model", &self.models, |p| &p.info.model)
+    }
+}
+
+/// Those that went through the same change as a named case, `PROMPT/CASE`; the prompt may be the last part of its name.
+pub fn like(pending: &[Pending], wanted: &str) -> Result<Vec<Pending>, FilterError> {
+    let name = |p: &Pending| format!("{}/{}", p.info.prompt, p.info.case);
+    let ending = format!("/{wanted}");
+    let mut found: Vec<&Pending> = pending.iter().filter(|p| name(p) == wanted).collect();
+    if found.is_empty() {
+        found = pending.iter().filter(|p| name(p).ends_with(&ending)).collect();
+    }
+    let mut changes: Vec<Change> = found.into_iter().map(|p| p.change.clone()).collect();
+    changes.sort();
+    changes.dedup();
+    match changes.as_slice() {
+        [change] => Ok(pending.iter().filter(|p| p.change == *change).cloned().collect()),
+        [] => {
+            let names: Vec<String> = pending.iter().map(name).collect();
+            let hint = did_you_mean(wanted, names.iter().map(String::as_str));
+            Err(FilterError::NoMatch { what: "the case", pattern: wanted.to_owned(), hint })
+        }
+        _ => Err(FilterError::Ambiguous(wanted.to_owned())),
     }
 }
 

@@ -1,9 +1,12 @@
-//! Reviewing what changed: the session, which is pure, and the terminal that shows it.
+//! Reviewing what changed: the session, which is pure, the desk, which carries decisions out and takes them back, and the
+//! terminal that shows it.
 
+mod desk;
 mod filter;
 mod session;
 mod terminal;
 
-pub use filter::{Filter, FilterError};
+pub use desk::{Desk, Refusal, needs_reason};
+pub use filter::{Filter, FilterError, like};
 pub use session::{Decision, Group, Session};
 pub use terminal::{Keys, show, walk};

@@ -174,7 +174,7 @@ impl Evaluator<'_> {
             });
         }
         // Most answers match, and then nothing is written.
-        let info = || Info {
+        let info = |outcome: &Outcome| Info {
             prompt: prompt.name.to_string(),
             case: case.name.to_string(),
             model: entry.alias.to_string(),
@@ -186,10 +186,12 @@ impl Evaluator<'_> {
             finish: response.finish_reason.name().to_owned(),
             refusal: is_refusal(response),
             failing: failed,
+            fails: if failed { failures(outcome, chosen) } else { Vec::new() },
+            reason: String::new(),
         };
-        let new = || {
+        let new = |outcome: &Outcome| {
             let source = cases_path(&prompt.name);
-            Snapshot::new(source.as_str(), prompt.path.as_str(), &info(), golden.body().to_owned())
+            Snapshot::new(source.as_str(), prompt.path.as_str(), &info(outcome), golden.body().to_owned())
         };
         if let Err(error) = self.keep(state, failed, &path, &new, outcome) {
             let place = crate::core::problem::Place::File(path.to_string());
@@ -203,7 +205,7 @@ impl Evaluator<'_> {
         state: SnapshotState,
         failed: bool,
         path: &crate::core::path::TreePath,
-        new: &dyn Fn() -> Snapshot,
+        new: &dyn Fn(&Outcome) -> Snapshot,
         outcome: &mut Outcome,
     ) -> std::io::Result<()> {
         let Some(root) = self.root else { return Ok(()) };
@@ -217,10 +219,10 @@ impl Evaluator<'_> {
             SnapshotState::Differs | SnapshotState::Missing => {
                 if self.settings.snapshots == SnapshotPolicy::Accept && !failed {
                     outcome.reason.push_str("accepted");
-                    return write_accepted(root, path, &new());
+                    return write_accepted(root, path, &new(outcome));
                 }
                 outcome.detail.pending = Some(waiting.to_string());
-                write_pending(root, path, &new())
+                write_pending(root, path, &new(outcome))
             }
             SnapshotState::Matches | SnapshotState::None => Ok(()),
         }
@@ -311,6 +313,18 @@ fn failure_reason(outcome: &Outcome, passes: usize, count: usize) -> String {
         }
     });
     if count > 1 { format!("{passes} of {count} samples passed; {why}") } else { why }
+}
+
+/// What fails in the sample whose answer waits, and of all samples together.
+fn failures(outcome: &Outcome, chosen: usize) -> Vec<String> {
+    let Some(sample) = outcome.samples.get(chosen) else { return Vec::new() };
+    let mut fails: Vec<String> = sample.reason.iter().cloned().collect();
+    let failed = sample.expectations.iter().filter(|checked| !checked.pass);
+    fails.extend(failed.map(|checked| format!("{}: {}", checked.kind, checked.reason)));
+    if fails.is_empty() || outcome.samples.len() > 1 {
+        fails.insert(0, outcome.reason.clone());
+    }
+    fails
 }
 
 /// The commonest answer of the samples, the first of those that are as common.

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use crate::core::yaml::conflict_marker;
 
 /// Why a file is no snapshot.
@@ -74,6 +75,10 @@ pub struct Info {
     pub refusal: bool,
     /// Whether expectations fail; such an answer is never accepted with others.
     pub failing: bool,
+    /// What of it fails; only while the answer waits.
+    pub fails: Vec<String>,
+    /// Why it was accepted, where somebody said so.
+    pub reason: String,
 }
 
 /// A snapshot file.
@@ -96,7 +101,7 @@ impl Snapshot {
         field("source", source);
         field("description", &format!("{} · {} · {}", info.prompt, info.case, info.model));
         field("input_file", input_file);
-        let fields: [(&str, &str); 9] = [
+        let fields: [(&str, &str); 10] = [
             ("prompt", &info.prompt),
             ("case", &info.case),
             ("model", &info.model),
@@ -106,6 +111,7 @@ impl Snapshot {
             ("compare", &info.compare),
             ("sha256", &info.sha256),
             ("finish", &info.finish),
+            ("reason", &info.reason),
         ];
         let mut header = format!("{header}info:\n");
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -114,7 +120,27 @@ impl Snapshot {
         for (name, _) in [("refusal", info.refusal), ("failing", info.failing)].into_iter().filter(|(_, set)| *set) {
             header.push_str(&format!("  {name}: true\n"));
         }
+        if !info.fails.is_empty() {
+            header.push_str("  fails:\n");
+        }
+        for what in &info.fails {
+            header.push_str(&format!("    - {}\n", scalar(what)));
+        }
         Self { header, body }
+    }
+
+    /// The same answer as it is kept once it was accepted, with the reason that was given. What fails is a matter of the
+    /// run that saw it.
+    pub fn accepted(&self, reason: Option<&Reason>) -> Result<Self, SnapshotError> {
+        let Header { source, input_file, mut info, .. } = self.header()?;
+        if reason.is_none() && info.fails.is_empty() {
+            return Ok(self.clone());
+        }
+        if let Some(reason) = reason {
+            reason.as_str().clone_into(&mut info.reason);
+        }
+        info.fails.clear();
+        Ok(Self::new(&source, &input_file, &info, self.body.clone()))
     }
 
     /// Reads a file's text. The header must be whole; what it says is read by [`Snapshot::header`].
@@ -220,6 +246,20 @@ mod tests {
             let snapshot = Snapshot::new("a", "b", &info(case), "x".into());
             assert_eq!(snapshot.header().expect("a header").info.case, case);
         }
+    }
+
+    #[test]
+    fn an_accepted_answer_says_why_and_not_what_failed() {
+        let fails = vec!["contains: \"x\": no".to_owned(), "- true".to_owned()];
+        let waiting = Snapshot::new("a", "b", &Info { failing: true, fails: fails.clone(), ..info("c") }, "x".into());
+        assert_eq!(waiting.header().expect("a header").info.fails, fails);
+        let reason = Reason::new("no: the \"policy\" # changed").expect("a reason");
+        let accepted = waiting.accepted(Some(&reason)).expect("a header");
+        let info = accepted.header().expect("a header").info;
+        assert_eq!((info.reason.as_str(), info.fails.len(), info.failing), (reason.as_str(), 0, true));
+        assert_eq!(accepted.body(), "x");
+        let plain = Snapshot::new("a", "b", &self::info("c"), "x".into());
+        assert_eq!(plain.accepted(None).expect("a header"), plain);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod format;
 mod index;
 mod json_diff;
 mod pending;
+mod reason;
 
 pub use answer::Answer;
 pub use change::{Change, ChangeKind, classify};
@@ -17,7 +18,10 @@ pub use diff::{Segment, TextChange, diff_text, only_white_space, similarity};
 pub use format::{Header, Info, Snapshot, SnapshotError};
 pub use index::Index;
 pub use json_diff::{JsonChange, diff_json};
-pub use pending::{Pending, accept, pending, reject, write_accepted, write_pending};
+pub use pending::{
+    Act, ActError, Pending, Seen, Undo, act, pending, pending_at, take_back, write_accepted, write_pending,
+};
+pub use reason::Reason;
 
 use crate::core::names::{CaseName, ModelAlias, PromptName, file_stem};
 use crate::core::path::TreePath;

@@ -54,6 +54,9 @@ pub struct AnswerCase {
     pub head: Given,
     /// What differs, where both are JSON objects or arrays.
     pub json: Option<Vec<JsonChange>>,
+    /// Why head's answer was accepted, where it was and somebody said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What differs in the answers of a prompt's cases.
@@ -121,6 +124,7 @@ pub(super) fn answers(
     for found in found.into_iter().flatten() {
         match found {
             Found::Both(mut case, signature) => {
+                case.reason = why(head, new_name, &case);
                 change.compared += 1;
                 let next = groups.len();
                 case.group = *groups.entry(signature).or_insert(next);
@@ -138,6 +142,13 @@ pub(super) fn answers(
         }
     }
     change
+}
+
+/// Why head's answer was accepted.
+fn why(head: &TreeSide, prompt: &PromptName, case: &AnswerCase) -> Option<String> {
+    let path = snapshot_path(prompt, &case.case, &case.model);
+    let accepted = head.snapshots.get(&*head.tree, &path).ok()?.filter(|kept| kept.body() == case.head.text)?;
+    Some(accepted.header().ok()?.info.reason).filter(|reason| !reason.is_empty())
 }
 
 fn first(problems: Problems) -> String {
@@ -233,7 +244,10 @@ fn differ(base: Given, head: Given, alias: &ModelAlias, case: &CaseName, same_re
     let change = classify(Some((&base.text, &info)), (&head.text, &info), &format!("{case} {alias}"));
     let signature = format!("{:?} {}", change.kind, change.signature);
     let (case, model, what) = (case.clone(), alias.clone(), change.kind.name());
-    Found::Both(Box::new(AnswerCase { case, model, group: 0, what, same_request, base, head, json }), signature)
+    Found::Both(
+        Box::new(AnswerCase { case, model, group: 0, what, same_request, base, head, json, reason: None }),
+        signature,
+    )
 }
 
 /// A JSON object or array.
