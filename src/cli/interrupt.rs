@@ -30,7 +30,7 @@ pub(super) fn watch(stop: &Arc<Stop>) {
 }
 
 /// Waits until a person, or who runs this process, wants it to end; `false` where that cannot be heard.
-async fn asked_to_end() -> bool {
+pub(super) async fn asked_to_end() -> bool {
     #[cfg(unix)]
     {
         let kind = tokio::signal::unix::SignalKind::terminate();

@@ -44,6 +44,7 @@ mod reports;
 mod rerun;
 mod review;
 mod search;
+mod serve;
 mod shared;
 mod show;
 mod sides;

@@ -1,6 +1,7 @@
-//! `promptctl review`: the answers that wait, on the terminal.
+//! `promptctl review`: the answers that wait, on the terminal or as a page.
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 
 use console::{Key, Term};
 
@@ -8,9 +9,11 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use super::waiting::{FilterArgs, find, requires_reason};
+use super::{interrupt, serve};
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::plan::Workspace;
+use crate::review::page::{Messages, Said, Site};
 use crate::review::{Desk, Keys, show, walk};
 use crate::snapshot::Pending;
 
@@ -19,6 +22,12 @@ use crate::snapshot::Pending;
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterArgs,
+    /// Show them as a page in the browser of this machine, until Ctrl-C or its button `Finish`.
+    #[arg(long)]
+    web: bool,
+    /// The port of the page; left out: any that is free.
+    #[arg(long, value_name = "N", requires = "web", default_value_t = 0)]
+    port: u16,
 }
 
 /// Keys from the terminal.
@@ -50,6 +59,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     // The prompt is shown where the project loads; a review is possible where it does not.
     let workspace = Workspace::load(project.tree.clone(), &mut Problems::default());
     let messages = move |pending: &Pending| messages_of(workspace.as_ref()?, pending);
+    if args.web {
+        return on_a_page(context, &project, found, args.port, Box::new(messages));
+    }
     let prompt = |pending: &Pending| {
         let lines: Vec<String> = messages(pending)?.iter().map(|(role, text)| format!("[{role}] {text}")).collect();
         Some(lines.join("\n"))
@@ -84,8 +96,40 @@ fn close(context: &mut Context, desk: &Desk) -> Result<Exit, Failure> {
     Ok(if desk.session.waiting() == 0 { Exit::Good } else { Exit::Waiting })
 }
 
+fn on_a_page(
+    context: &mut Context,
+    project: &Project,
+    found: Vec<Pending>,
+    port: u16,
+    messages: Messages,
+) -> Result<Exit, Failure> {
+    let cannot = |error: io::Error| {
+        let failure = Failure::usage(format!("the port {port} of this machine cannot be listened on: {error}"));
+        failure.help("leave --port out, and any free one is taken")
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(cannot)?;
+    let authority = listener.local_addr().map_err(cannot)?.to_string();
+    let token = token()?;
+    let name = project.root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let site = Site::new(desk(project, found), &name, &authority, &token, messages);
+    writeln!(context.out(), "http://{authority}/{token}/")?;
+    context.flush()?;
+    let note = "open this page in the browser of this machine; nobody else can read it. Ctrl-C ends the review\n";
+    io::Write::write_all(&mut context.err(), note.as_bytes())?;
+    let site = serve::serve(listener, site, interrupt::asked_to_end())?;
+    close(context, &site.into_desk())
+}
+
+/// 128 bits that nobody can guess, as hex digits.
+fn token() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::usage(format!("the system gives no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// What the model was shown.
-fn messages_of(workspace: &Workspace, pending: &Pending) -> Option<Vec<(&'static str, String)>> {
+fn messages_of(workspace: &Workspace, pending: &Pending) -> Option<Vec<Said>> {
     let is_it = |case: &&crate::case::Case| {
         case.name.as_str() == pending.info.case && workspace.prompt_of(case).name.as_str() == pending.info.prompt
     };

@@ -1,8 +1,9 @@
 //! Reviewing what changed: the session, which is pure, the desk, which carries decisions out and takes them back, and the
-//! terminal that shows it.
+//! terminal and the page that show it.
 
 mod desk;
 mod filter;
+pub mod page;
 mod session;
 mod terminal;
 

@@ -31,3 +31,4 @@ mod standing;
 mod tls;
 mod trees;
 mod versions;
+mod web;

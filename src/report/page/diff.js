@@ -121,7 +121,7 @@ const difference = (() => {
   // An element that shows a difference; `view` is "inline" or "beside", `names` what the two sides are called.
   function show(shown, view, names = ["before", "now"]) {
     const rows = shown.rows || [];
-    const host = el("div", { class: "difference", tabindex: "0", role: "region", "aria-label": `What differs: ${names.join(" and ")}` });
+    const host = el("div", { class: "difference", tabindex: "0", role: "group", "aria-label": `What differs: ${names.join(" and ")}` });
     if (shown.values && shown.values.length > 0) host.append(values(shown.values, names));
     else if (view === "beside") host.append(beside(rows, names));
     else host.append(inline(rows));

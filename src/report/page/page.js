@@ -25,6 +25,7 @@ const page = (() => {
     const line = byId("status");
     if (!line) return;
     line.textContent = text;
+    line.title = text;
     line.dataset.kind = kind || "";
   }
 
