@@ -171,9 +171,16 @@ verdict() {
 
 # A folder without what an earlier run left.
 fresh_reports() {
+  # What a stranger wrote would be read where a token may write and secrets are.
+  if [ "${GITHUB_EVENT_NAME:-}" = pull_request_target ]; then
+    fail "this is for the event pull_request, not pull_request_target: docs/ci.md says how to comment on a fork's pull request"
+  fi
   mkdir -p "$reports"
   reports=$(absolute "$reports")
-  rm -f "$reports/exit-code" "$reports"/test.* "$reports"/compare.*
+  rm -f "$reports/exit-code"
+  for ending in json html md junit.xml gitlab.json jsonl tap human github; do
+    rm -f "$reports/test.$ending" "$reports/compare.$ending"
+  done
 }
 
 gate() {

@@ -236,8 +236,17 @@ def artifact(hub, name="promptctl-report"):
     return sorted(path.name for path in (hub.folder / "artifacts" / name).iterdir())
 
 
+def mine(hub):
+    """The comments that the workflow's token has written."""
+    return [comment for comment in hub.comments if comment["user"]["login"] == "github-actions[bot]"]
+
+
 def pull_requests(hub):
     """Of the repository itself: the verdict, the comment, annotations and summary."""
+    # More than a page of other comments, one with our mark in it.
+    for number in range(130):
+        body = f"{MARKER}\nAll is well." if number == 5 else f"Comment {number}"
+        hub.comments.append({"id": number + 1, "issue": 1, "body": body, "user": {"login": "stranger", "type": "User", "id": 7}})
     event = hub.pull(1, "shorter")
     job = gate(hub, event, comment="true")
     expect("a regression", job, 1, "exit code 1: answers failed or regressed")
@@ -247,25 +256,26 @@ def pull_requests(hub):
     check("an annotation at the case", re.search(r"^::error file=fixtures/label/\S+,line=\d+", job.log, re.M), job)
     summary = job.summary.read_text()
     check("a summary", "label" in summary and "12" in summary, job)
-    check("one comment", len(hub.comments) == 1, job)
-    first = hub.comments[0]["body"]
+    check("one comment", len(mine(hub)) == 1, job)
+    first = mine(hub)[0]["body"]
     for text in (MARKER, "label", "regressed", "ticket 1"):
         check(f"the comment has {text!r}:\n{first}", text in first)
     check("the unchanged prompt is not in the way", "by name" not in first)
 
     hub.writes = 0
     gate(hub, event, comment="true")
-    check("the same again writes nothing", len(hub.comments) == 1 and not hub.writes)
+    check("the same again writes nothing", len(mine(hub)) == 1 and not hub.writes)
 
     hub.branch("shorter", {"prompts/label.j2": ("say whether", "tell carefully whether")}, start="shorter")
     job = gate(hub, hub.pull(1, "shorter"), comment="true")
     expect("mended", job, 0)
-    check("the same comment says so", len(hub.comments) == 1 and hub.comments[0]["body"] != first and MARKER in hub.comments[0]["body"])
+    check("the same comment says so", len(mine(hub)) == 1 and mine(hub)[0]["body"] != first and MARKER in mine(hub)[0]["body"])
+    check("the stranger's is as it was", hub.comments[5]["body"].endswith("All is well."))
 
     hub.branch("words", {"README.md": ("A shop.", "A small shop.")})
     job = gate(hub, hub.pull(2, "words"))
     expect("no prompt changed", job, 0, "changed since")
-    check("no comment is asked for", len(hub.comments) == 1)
+    check("no comment is asked for", len(mine(hub)) == 1)
 
     expect("an answer that was accepted", gate(hub, hub.pull(3, "formal"), comment="true"), 0)
     hub.branch("forgotten", FORMAL, record=False)
@@ -458,6 +468,8 @@ def hostile_names(hub):
     job = gate(hub, event, **{"test-args": "--case=*\n--tag=one $(touch pwned) *\n", "artifact": "odd"})
     check("no text became a command", not list(hub.folder.rglob("pwned")), job)
     check("one line is one argument", "`one $(touch pwned) *`" in job.log, job)
+    job = gate(hub, {**event, "pull_request": event["pull_request"]}, event_name="pull_request_target", artifact="odd")
+    check("an event with a stranger's files and your token is refused", job.code == "" and "not pull_request_target" in job.log, job)
     print("  hostile names: no text became a command")
 
 
