@@ -135,6 +135,11 @@ compare_with_base() {
   compared=0
   base=$(base_commit)
   if [ -z "$base" ] || [ "${PROMPTCTL_CI_COMPARE:-true}" != true ]; then return; fi
+  # Where no prompt changed, every prompt would be compared with itself.
+  if [ -z "${PROMPTCTL_CI_COMPARE_ARGS:-}" ] && grep -q '^"exit_code":0,"summary":{"planned":0,' "$reports/test.json"; then
+    say "no prompt changed, so nothing is compared"
+    return
+  fi
   # A base that holds no project, or a broken one, is nothing to be compared with; the test has said what it is.
   if git -C "$directory" rev-parse -q --verify "$base^{commit}" >/dev/null &&
     ! promptctl -C "$directory" list --at "$base" >/dev/null 2>&1; then
