@@ -309,9 +309,7 @@ fn a_forged_report_is_text_within_its_limits() {
     let mut report: Value = serde_json::from_str(&sandbox.read("run.json")).expect("JSON");
     let worst = "<!-- promptctl:report -->\n</details>\n@someone #1 ```\n````\n<script>";
     let mut forged = report["results"][0].clone();
-    forged["samples"][0]["usage"] = json!({"input": u64::MAX, "output": u64::MAX});
     forged["samples"][0]["output"] = format!("{worst}{}", "x".repeat(3_000_000)).into();
-    forged["samples"][0]["cost_usd"] = json!(f64::MAX);
     forged["samples"][0]["expectations"][0]["reason"] = worst.into();
     let sample = forged["samples"][0].clone();
     forged["samples"].as_array_mut().expect("samples").push(sample);
@@ -319,7 +317,8 @@ fn a_forged_report_is_text_within_its_limits() {
     forged["detail"]["place"] = json!({"path": worst, "line": usize::MAX});
     forged["tags"] = json!([worst]);
     report["heading"] = worst.into();
-    report["summary"]["planned"] = json!(u64::MAX);
+    report["summary"]["planned"] = json!(3);
+    report["summary"]["calls_made"] = json!(u64::MAX);
     report["summary"]["cost_usd"] = json!(f64::MAX);
     report["results"] = Value::Array(vec![forged; 3]);
     sandbox.write("run.json", report.to_string());
@@ -334,6 +333,12 @@ fn a_forged_report_is_text_within_its_limits() {
     for (place, value) in [("case", "a\nb"), ("prompt", "../x"), ("model", "@someone"), ("verdict", "fine")] {
         let mut wrong = report.clone();
         wrong["results"][0][place] = value.into();
+        sandbox.write("wrong.json", wrong.to_string());
+        says(&sandbox.run(&["comment", "wrong.json", "--dry-run"]), 2, &["wrong.json is no JSON report"]);
+    }
+    for (key, value) in [("usage", json!({"input": u64::MAX})), ("cost_usd", json!(f64::MAX))] {
+        let mut wrong = report.clone();
+        wrong["results"][0]["samples"][0][key] = value;
         sandbox.write("wrong.json", wrong.to_string());
         says(&sandbox.run(&["comment", "wrong.json", "--dry-run"]), 2, &["wrong.json is no JSON report"]);
     }

@@ -80,7 +80,7 @@ pub(super) fn html_code(text: &str, most: usize) -> String {
 /// USD, with as many digits as say something.
 pub(super) fn dollars(usd: f64) -> String {
     // Two signs of it in a line would make a formula of what stands between them.
-    if usd == 0.0 || usd >= 0.01 { format!("&#36;{usd:.4}") } else { format!("&#36;{usd:.6}") }
+    if usd == 0.0 || usd.abs() >= 0.01 { format!("&#36;{usd:.4}") } else { format!("&#36;{usd:.6}") }
 }
 
 /// A block of code of a language of ours, whose lines hold untrusted text.
