@@ -1,6 +1,7 @@
 //! `promptctl compare`: did head get worse than base, on the same cases.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use super::ask::{AskArgs, Asker};
 use super::compare_reports::{self, Reports};
@@ -10,8 +11,10 @@ use super::past;
 use super::reports::ReportArg;
 use super::sides::{Both, Loaded, Wanted};
 use crate::case::Selection;
+use crate::compare::changes::{self as layered, Changes, Layers, TreeSide, pair_prompts};
 use crate::compare::{Document, FailOn, Limits, Pairs, Told, compare};
 use crate::core::verdict::Exit;
+use crate::plan::Overrides;
 use crate::report::{Compared, Style, write_comparison};
 
 /// Compare two commits, or two models, on the same cases: what got worse, by how much, and beyond chance or not. Recorded
@@ -48,7 +51,7 @@ pub(super) struct Args {
     judge: JudgeArgs,
     #[command(flatten)]
     ask: AskArgs,
-    /// Report as human, json, markdown or github, to standard output or into a file. May be given several times.
+    /// Report as human, json, markdown, github or html, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = compare_reports::report)]
     reports: Vec<ReportArg>,
     /// Print JSON: the same as --report json.
@@ -166,12 +169,24 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         Ok(())
     };
     let root = &both.head.project.root;
+    let looked = || prompt_changes(&both, args);
     if is_nothing {
-        reports.write_files(&document, root, &human)?;
+        reports.write_files(&document, root, &human, &looked)?;
         return Err(nothing(&pairs, came.exit(), words));
     }
-    reports.write(context, &document, root, &human)?;
+    reports.write(context, &document, root, &human, &looked)?;
     Ok(exit)
+}
+
+/// What changed in the prompts of both sides, without their answers: these the comparison has.
+fn prompt_changes(both: &Both, args: &Args) -> Option<Changes> {
+    let side = |side: &Loaded| TreeSide::load(Arc::clone(&side.project.tree), side.project.store());
+    let (base, head) = (side(&both.base), side(&both.head));
+    let prompts = pair_prompts(&base, &head);
+    let cases = Selection { prompts: Vec::new(), cases: args.cases.clone(), tags: args.tags.clone() };
+    let layers = Layers { template: true, rendered: true, answers: false };
+    let wanted = layered::Wanted { prompts: &prompts, layers, cases: &cases, models: &Overrides::default() };
+    layered::changes(&base, &head, &wanted).ok()
 }
 
 /// The revisions of both sides.

@@ -8,10 +8,11 @@ use super::context::Context;
 use super::failure::Failure;
 use super::reports::{Format, ReportArg, create, folder_of, job_summary};
 use crate::compare::Document;
-use crate::report::{COMMENT, Style, comparison_markdown, write_github_comparison};
+use crate::compare::changes::Changes;
+use crate::report::{COMMENT, Style, comparison_markdown, write_github_comparison, write_html_comparison};
 
 /// The formats of a comparison.
-const FORMATS: [Format; 4] = [Format::Human, Format::Json, Format::Markdown, Format::Github];
+const FORMATS: [Format; 5] = [Format::Human, Format::Json, Format::Markdown, Format::Github, Format::Html];
 
 /// A report of a format that a comparison has.
 pub(super) fn report(text: &str) -> Result<ReportArg, String> {
@@ -31,6 +32,9 @@ fn none(name: &str, names: &[&str]) -> String {
 
 /// What a person reads, written in a style.
 pub(super) type Human<'a> = dyn Fn(&mut dyn Write, Style) -> io::Result<()> + 'a;
+
+/// What changed in the prompts, looked up where a report shows it; none where that is not known.
+pub(super) type Changed<'a> = dyn Fn() -> Option<Changes> + 'a;
 
 /// The reports of a comparison, opened before anything is asked: what cannot be written shows then, and nobody finds an
 /// older one.
@@ -66,17 +70,24 @@ impl Reports {
         document: &Document,
         root: &Path,
         human: &Human<'_>,
+        changes: &Changed<'_>,
     ) -> Result<(), Failure> {
         let style = context.style();
-        self.write_files(document, root, human)?;
-        one(context.out(), self.on_stdout.unwrap_or(Format::Human), document, root, (human, style))?;
+        self.write_files(document, root, human, changes)?;
+        one(context.out(), self.on_stdout.unwrap_or(Format::Human), document, root, (human, style), changes)?;
         Ok(())
     }
 
     /// Writes those that go into files: where nothing could be compared, an error says why.
-    pub(super) fn write_files(&mut self, document: &Document, root: &Path, human: &Human<'_>) -> Result<(), Failure> {
+    pub(super) fn write_files(
+        &mut self,
+        document: &Document,
+        root: &Path,
+        human: &Human<'_>,
+        changes: &Changed<'_>,
+    ) -> Result<(), Failure> {
         for (format, file) in &mut self.files {
-            one(file, *format, document, root, (human, Style::plain()))?;
+            one(file, *format, document, root, (human, Style::plain()), changes)?;
             file.flush()?;
         }
         if let Some((file, room)) = &mut self.job_summary {
@@ -93,6 +104,7 @@ fn one(
     document: &Document,
     root: &Path,
     (human, style): (&Human<'_>, Style),
+    changes: &Changed<'_>,
 ) -> io::Result<()> {
     match format {
         Format::Json => document.write(out),
@@ -102,9 +114,8 @@ fn one(
             human(&mut text, Style::plain())?;
             write_github_comparison(out, document, &text, &folder_of(root))
         }
+        Format::Html => write_html_comparison(out, document, changes().as_ref()),
         // What a comparison has no form of was refused.
-        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap | Format::Html => {
-            human(out, style)
-        }
+        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap => human(out, style),
     }
 }

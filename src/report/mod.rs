@@ -36,7 +36,7 @@ pub use difference::write_difference;
 pub use github::{GithubReport, write_github_comparison};
 pub use gitlab::GitlabReport;
 pub use history::{write_flaky, write_runs, write_trends};
-pub use html::{HtmlReport, Past};
+pub use html::{HtmlReport, Past, write_html_comparison};
 pub use human::HumanReport;
 pub use json::{JsonReport, VERSION};
 pub use jsonl::JsonlReport;

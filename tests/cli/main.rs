@@ -13,6 +13,7 @@ mod drifting;
 mod faults;
 mod git;
 mod hostile;
+mod html;
 mod killed;
 mod limits;
 mod past;

@@ -124,7 +124,7 @@ fn failing_answers_can_be_made_to_end_with_zero() {
 }
 
 /// The worst that a text can hold for a consumer of reports.
-const WORST: [&str; 14] = [
+pub const WORST: [&str; 14] = [
     "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{0}\u{b}\r",
     "\u{202e}\u{2066}\u{200b}\u{e0041}\u{feff}\u{2028}\u{fffe}\u{ffff}",
     "::set-output name=a::b\n::add-mask::x\n  ::stop-commands::t\n##[error]x ##vso[task.setvariable]y",
@@ -151,7 +151,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A project whose prompt, cases and answers hold the worst, as far as a name may.
-fn hostile() -> Sandbox {
+pub fn hostile() -> Sandbox {
     let sandbox = Sandbox::empty();
     let long = "x".repeat(10_000_000);
     let mut replies = Vec::new();

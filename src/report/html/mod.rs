@@ -6,7 +6,10 @@
 //! open as quickly as twenty. All of it comes from models and pull requests: text becomes HTML in [`super::page::escape`]
 //! alone, and what is packed is Base64, which cannot leave its element.
 
+mod changed;
+mod comparison;
 mod figures;
+mod forest;
 mod outcome;
 mod packed;
 mod plot;
@@ -21,6 +24,7 @@ use serde_json::Value;
 use self::packed::{Chunks, Lines, write_element};
 use super::page::{DIFFERENCE, PAGE, Page, STYLE};
 
+pub use comparison::write_html_comparison;
 pub use run::HtmlReport;
 pub use versions::Past;
 

@@ -172,7 +172,8 @@ impl Detail {
 impl Sample {
     fn of(sample: &SampleOutcome, same_as: Option<u32>, room: &mut usize) -> Self {
         let most = if sample.verdict == Verdict::Passed { OF_PASSED } else { usize::MAX };
-        let most = if *room == 0 { OF_REST } else { most.min((*room).max(OF_REST)) };
+        // An answer that is shown as far as any is counts what it leaves out by itself.
+        let most = if *room == 0 { OF_REST } else { most };
         let output = sample.output.as_deref().filter(|_| same_as.is_none());
         let (answer, left_out) = output.map_or((None, 0), |output| {
             let (kept, left_out) = clip(output, most);

@@ -9,9 +9,10 @@ use serde_json::json;
 use super::figures::{Table, dollars, fragment, grouped, kind};
 use super::outcome::{Detail, Row, cost, marks, rank, short_why, sum};
 use super::packed::{Chunks, Lines};
-use super::versions::{Past, plots};
+use super::versions::{Measured, Past, plots};
 use super::{Parts, plot, template, write_page};
 use crate::core::event::{Event, Listener, Provenance, Shard};
+use crate::core::names::PromptName;
 use crate::core::verdict::{Exit, Outcome, Summary, Verdict};
 use crate::core::words::counted;
 use crate::report::Report;
@@ -37,6 +38,8 @@ pub struct HtmlReport {
     past: Option<Past>,
     names: Names,
     table: Table,
+    /// What this run says of each prompt's version.
+    measured: BTreeMap<PromptName, Measured>,
     index: Lines,
     details: Chunks,
     /// The cases to look at first: their rank, their place in the run, and the row.
@@ -100,6 +103,7 @@ impl HtmlReport {
             line,
         ))?;
         self.table.add(outcome);
+        self.measured.entry(outcome.prompt.clone()).or_default().add(outcome);
         self.undecided += u64::from(is_undecided(outcome));
         if outcome.verdict != Verdict::Passed || outcome.flaky {
             self.first.insert((rank, self.seen), first(outcome, why));
@@ -122,7 +126,7 @@ impl HtmlReport {
                 "cases are",
                 "undecided: the samples do not tell the pass rate from the one asked for",
             ),
-            (sums.quarantined, "case is", "cases are", "in quarantine and decide nothing"),
+            (sums.quarantined, "case is", "cases are", "in quarantine, without a say in the exit code"),
             (sums.cut_off, "answer was", "answers were", "cut off at the limit on tokens"),
             (sums.unpriced, "answer has", "answers have", "no price, or no count of tokens"),
             (sums.retries, "request was", "requests were", "sent again after a fault"),
@@ -180,7 +184,7 @@ impl HtmlReport {
             warnings,
             rows,
             more,
-            plots => plots(past),
+            plots => plots(past, &self.measured),
             first => std::mem::take(&mut self.first).into_values().collect::<Vec<_>>(),
             has_cases => self.seen > 0,
             packed => template::html(super::PACKED_HERE.to_owned()),

@@ -1,24 +1,70 @@
 //! The versions of the prompts of a report, for its plots.
 
+use std::collections::BTreeMap;
+
 use minijinja::{Value, context};
 
 use super::figures::{grouped, percent, share};
 use super::plot::{Point, versions};
 use crate::core::event::Provenance;
 use crate::core::names::PromptName;
-use crate::history::Told;
+use crate::core::verdict::{Outcome, Verdict};
+use crate::history::{Figures, Told};
 
 /// Looks up the newest versions of prompts, newest first, from what a run was read from. It is asked once, when the
 /// report is written, with the prompts that matter most first.
 pub type Past = Box<dyn FnOnce(&Provenance, &[PromptName]) -> Vec<(PromptName, Vec<Told>)>>;
 
-/// A plot for each prompt of which several versions have recorded answers.
-pub(super) fn plots(past: Vec<(PromptName, Vec<Told>)>) -> Vec<Value> {
-    past.into_iter().filter_map(|(prompt, versions)| plot(&prompt, versions)).collect()
+/// What a run says of the version that it is of. Its answers are not among the recordings of a commit yet.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    digest: String,
+    figures: Figures,
+    /// Tokens read and written, and how many answers tell them.
+    input: (u64, u32),
+    output: (u64, u32),
+}
+
+impl Measured {
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        self.digest.clone_from(&outcome.prompt_digest);
+        self.figures.planned += outcome.samples.len() as u64;
+        for sample in outcome.samples.iter().filter(|sample| sample.source.is_some()) {
+            self.figures.answered += 1;
+            // Whether an answer is the accepted one is no matter of its version.
+            let is_good = matches!(sample.verdict, Verdict::Passed | Verdict::Changed | Verdict::New);
+            self.figures.passed += u64::from(is_good);
+            for (sum, tokens) in [(&mut self.input, sample.usage.input), (&mut self.output, sample.usage.output)] {
+                if let Some(tokens) = tokens {
+                    *sum = (sum.0.saturating_add(tokens), sum.1 + 1);
+                }
+            }
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^53")]
+        let mean = |(sum, count): (u64, u32)| (count > 0).then(|| sum as f64 / f64::from(count));
+        Figures { input_tokens: mean(self.input), output_tokens: mean(self.output), ..self.figures }
+    }
+}
+
+/// A plot for each prompt of which several versions have answers.
+pub(super) fn plots(past: Vec<(PromptName, Vec<Told>)>, run: &BTreeMap<PromptName, Measured>) -> Vec<Value> {
+    let plot = |(prompt, mut versions): (PromptName, Vec<Told>)| {
+        if let (Some(newest), Some(run)) = (versions.first_mut(), run.get(&prompt))
+            && newest.digest.as_deref() == Some(run.digest.as_str())
+            && newest.figures.is_none_or(|figures| figures.answered == 0)
+        {
+            newest.figures = Some(run.figures());
+        }
+        plot(&prompt, versions)
+    };
+    past.into_iter().filter_map(plot).collect()
 }
 
 fn plot(prompt: &PromptName, mut told: Vec<Told>) -> Option<Value> {
-    // A version that nobody recorded says nothing, and the same answers under another commit neither.
+    // A version that nobody recorded says nothing.
     told.retain(|version| version.figures.is_some_and(|figures| figures.answered > 0));
     told.reverse();
     if told.len() < 2 {

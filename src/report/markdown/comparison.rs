@@ -17,7 +17,8 @@ const SHORT: usize = 140;
 #[must_use]
 pub fn comparison_markdown(document: &Document, limit: usize) -> String {
     let mut page = Page::new(limit);
-    page.push(&format!("### {}\n\n", verdict(document)));
+    let (sign, line) = comparison_verdict(document);
+    page.push(&format!("### {sign} {line}\n\n"));
     page.push(&format!("base {} → head {}\n\n", code(&document.base, NAME), code(&document.head, NAME)));
     table(&mut page, document);
     let left_out = page.lines(notes(document).into_iter().map(|note| format!("- {note}\n")), 6);
@@ -40,8 +41,8 @@ pub fn comparison_markdown(document: &Document, limit: usize) -> String {
     page.finish()
 }
 
-/// The first line: what a reviewer has to know.
-fn verdict(document: &Document) -> String {
+/// The first line, what a reviewer has to know: a sign, and the sentence behind it.
+pub(in crate::report) fn comparison_verdict(document: &Document) -> (&'static str, String) {
     let count = |rows: &[Row], verdict| rows.iter().filter(|row| row.verdict == verdict).count() as u64;
     let order = [Verdict::Regressed, Verdict::Undecided, Verdict::Improved, Verdict::NotRegressed];
     let mut parts: Vec<String> = Vec::new();
@@ -82,7 +83,7 @@ fn verdict(document: &Document) -> String {
         Some(slices) => format!("{slices}; {prompts}"),
         None => prompts,
     };
-    format!("{sign} {but}{whole}")
+    (sign, format!("{but}{whole}"))
 }
 
 fn sign(verdict: Verdict) -> &'static str {
@@ -177,10 +178,7 @@ fn notes(document: &Document) -> Vec<String> {
     let mut told = false;
     for row in document.prompts.iter().filter(|row| row.confounded) {
         let changed = &row.changed;
-        let causes =
-            [(changed.prompt, "the prompt"), (changed.model, "the model"), (changed.expectations, "the expectations")];
-        let causes: Vec<&str> = causes.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
-        notes.push(format!("{} is confounded: {} differ", name(row, document.several_models), causes.join(" and ")));
+        notes.push(format!("{} is confounded: {} differ", name(row, document.several_models), cause(row)));
         told |= changed.prompt && changed.model;
     }
     if told {
@@ -211,6 +209,15 @@ fn notes(document: &Document) -> Vec<String> {
         notes.push(format!("{calls} made, {}", dollars(document.cost_usd)));
     }
     notes
+}
+
+/// What differs between the sides.
+pub(in crate::report) fn cause(row: &Row) -> String {
+    let changed = &row.changed;
+    let causes =
+        [(changed.prompt, "the prompt"), (changed.model, "the model"), (changed.expectations, "the expectations")];
+    let causes: Vec<&str> = causes.into_iter().filter_map(|(differs, what)| differs.then_some(what)).collect();
+    if causes.is_empty() { "nothing that is known".to_owned() } else { causes.join(" and ") }
 }
 
 fn folded(answer: &ChangedAnswer) -> Folded<'_> {
@@ -297,7 +304,7 @@ pub(super) mod tests {
     use crate::core::names::{CaseName, ModelAlias, PromptName};
 
     /// A regressed row that was computed.
-    pub(in super::super) fn row() -> Row {
+    pub(in crate::report) fn row() -> Row {
         let say = |text: &str, pass| Sample {
             text: text.into(),
             pass,
@@ -328,7 +335,7 @@ pub(super) mod tests {
     }
 
     /// A changed answer that says something.
-    pub(in super::super) fn answer(case: &CaseName, says: &str, n: usize) -> ChangedAnswer {
+    pub(in crate::report) fn answer(case: &CaseName, says: &str, n: usize) -> ChangedAnswer {
         let text = |text: String| Text { text, calls: Some(says.to_owned()), left_out: n as u64 };
         let answers = |shown: String| Answers {
             samples: vec![AnswerSample { text: text(shown.clone()), pass: n.is_multiple_of(2) }; n % 4],

@@ -8,6 +8,7 @@ mod page;
 mod run;
 
 pub use comparison::comparison_markdown;
+pub(super) use comparison::{cause, comparison_verdict};
 pub use run::MarkdownReport;
 
 /// The bytes that fit into a comment on GitHub (65,536 characters), with room for a marker.
@@ -19,6 +20,9 @@ pub const JOB_SUMMARY: usize = 1_000_000;
 const NAME: usize = 200;
 /// The most bytes of a sentence that is shown.
 const SENTENCE: usize = 600;
+
+#[cfg(test)]
+pub(super) use comparison::tests::{answer as changed_answer, row as regressed_row};
 
 #[cfg(test)]
 mod tests;
