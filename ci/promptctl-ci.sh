@@ -120,8 +120,8 @@ report_arguments() {
   echo "--report=json=$reports/$1.json"
   for format in ${PROMPTCTL_CI_FORMATS-html}; do
     case $1/$format in
-      # Lists of cases, which a comparison has not.
-      compare/junit | compare/gitlab | compare/tap | compare/jsonl) continue ;;
+      # What happens in a run, which a comparison is not.
+      compare/jsonl) continue ;;
       */junit) ending=junit.xml ;;
       */gitlab) ending=gitlab.json ;;
       */markdown) ending=md ;;

@@ -51,7 +51,7 @@ pub(super) struct Args {
     judge: JudgeArgs,
     #[command(flatten)]
     ask: AskArgs,
-    /// Report as human, json, markdown, github or html, to standard output or into a file. May be given several times.
+    /// Report as human, json, junit, markdown, github, html, gitlab or tap, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = compare_reports::report)]
     reports: Vec<ReportArg>,
     /// Print JSON: the same as --report json.

@@ -9,10 +9,22 @@ use super::failure::Failure;
 use super::reports::{Format, ReportArg, create, folder_of, job_summary};
 use crate::compare::Document;
 use crate::compare::changes::Changes;
-use crate::report::{COMMENT, Style, comparison_markdown, write_github_comparison, write_html_comparison};
+use crate::report::{
+    COMMENT, Style, comparison_markdown, write_github_comparison, write_gitlab_comparison, write_html_comparison,
+    write_junit_comparison, write_tap_comparison,
+};
 
 /// The formats of a comparison.
-const FORMATS: [Format; 5] = [Format::Human, Format::Json, Format::Markdown, Format::Github, Format::Html];
+const FORMATS: [Format; 8] = [
+    Format::Human,
+    Format::Json,
+    Format::Junit,
+    Format::Markdown,
+    Format::Github,
+    Format::Html,
+    Format::Gitlab,
+    Format::Tap,
+];
 
 /// A report of a format that a comparison has.
 pub(super) fn report(text: &str) -> Result<ReportArg, String> {
@@ -115,7 +127,10 @@ fn one(
             write_github_comparison(out, document, &text, &folder_of(root))
         }
         Format::Html => write_html_comparison(out, document, changes().as_ref()),
-        // What a comparison has no form of was refused.
-        Format::Human | Format::Jsonl | Format::Junit | Format::Gitlab | Format::Tap => human(out, style),
+        Format::Junit => write_junit_comparison(out, document),
+        Format::Gitlab => write_gitlab_comparison(out, document, &folder_of(root)),
+        Format::Tap => write_tap_comparison(out, document),
+        // Lines of what happens were refused: a comparison is no course of events.
+        Format::Human | Format::Jsonl => human(out, style),
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use super::human::HumanReport;
+use super::rows::figures;
 use super::samples::why;
 use super::{Report, Style};
 use crate::compare::{ChangedAnswer, Document, Row, Verdict as Judged, Way};
@@ -258,15 +259,13 @@ fn of_row(row: &Row, folder: &str) -> Option<Annotation> {
         _ => return None,
     };
     let tag = row.tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
-    let (losses, wins) = (counted(row.losses, "loss", "losses"), counted(row.wins, "win", "wins"));
-    let (base, head) = ((row.base_passes, row.base_answers), (row.head_passes, row.head_answers));
     Some(Annotation {
         kind,
         rank,
         path: format!("{folder}{}", template(&row.prompt)),
         line: 1,
         title: format!("{}{tag} on {} {}", row.prompt, row.model, row.verdict.name()),
-        message: format!("{} of {} → {} of {}, {losses}, {wins}", base.0, base.1, head.0, head.1),
+        message: figures(row),
     })
 }
 

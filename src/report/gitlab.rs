@@ -31,9 +31,7 @@ impl GitlabReport {
 
     fn issue(&self, outcome: &Outcome) -> Value {
         let Outcome { prompt, case, model, verdict, .. } = outcome;
-        // The page shows it as text; what is invisible there is made visible.
         let text = format!("{prompt} › {case} › {model} {}: {}", verdict.name(), why(outcome));
-        let description: String = terminal_line(&text).chars().take(LONGEST).collect();
         // The same case in the next pipeline is the same issue, whatever it says.
         let fingerprint = sha256_hex(serde_json::json!([prompt, case, model, verdict]).to_string().as_bytes());
         let severity = match verdict {
@@ -47,11 +45,16 @@ impl GitlabReport {
             None => (format!("prompts/{prompt}.j2"), 1),
         };
         serde_json::json!({
-            "description": description, "check_name": format!("promptctl/{}", verdict.name()),
+            "description": description(&text), "check_name": format!("promptctl/{}", verdict.name()),
             "fingerprint": fingerprint, "severity": severity,
             "location": {"path": format!("{}{path}", self.folder), "lines": {"begin": line}},
         })
     }
+}
+
+/// Untrusted text in a description. The page shows it as text; what is invisible there is made visible.
+pub(super) fn description(text: &str) -> String {
+    terminal_line(text).chars().take(LONGEST).collect()
 }
 
 impl Listener for GitlabReport {

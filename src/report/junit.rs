@@ -28,7 +28,7 @@ pub struct JunitReport {
 }
 
 /// Untrusted text in XML: control, invisible and forbidden characters are written out; the writer escapes the rest.
-fn xml(text: &str) -> XmlString {
+pub(super) fn xml(text: &str) -> XmlString {
     let mut clipped: String = text.chars().take(LONGEST).collect();
     if clipped.len() < text.len() {
         clipped.push_str(&format!("… and {} more bytes", text.len() - clipped.len()));

@@ -36,11 +36,6 @@ impl TapReport {
         if outcome.verdict == Verdict::Passed && !outcome.flaky {
             return;
         }
-        // A diagnostic is YAML, and a text of JSON is one of YAML: nothing in it can end the block.
-        let text = |text: &str| {
-            let clipped = Value::from(text.chars().take(LONGEST).collect::<String>()).to_string();
-            json(&clipped).into_owned()
-        };
         self.points.push_str(&format!("  ---\n  verdict: {}\n", outcome.verdict.name()));
         let why = why(outcome);
         if !why.is_empty() {
@@ -56,8 +51,14 @@ impl TapReport {
     }
 }
 
+/// Untrusted text in a diagnostic. That is YAML, and a text of JSON is one of YAML: nothing in it can end the block.
+pub(super) fn text(text: &str) -> String {
+    let clipped = Value::from(text.chars().take(LONGEST).collect::<String>()).to_string();
+    json(&clipped).into_owned()
+}
+
 /// Untrusted text in the description of a test point: a `#` would begin a directive.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     terminal_line(text).replace('\\', "\\\\").replace('#', "\\#")
 }
 

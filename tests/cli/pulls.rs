@@ -135,6 +135,18 @@ fn the_page_is_added_to_the_summary_of_the_job() {
 }
 
 #[test]
+fn what_regressed_is_a_test_that_fails() {
+    let sandbox = edited();
+    let mut shown = String::new();
+    for format in ["junit", "tap", "gitlab"] {
+        let ended = sandbox.run(&["compare", "--report", format]);
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        shown.push_str(&format!("--- {format}\n{}", ended.stdout));
+    }
+    insta::assert_snapshot!("compare_as_tests", shown);
+}
+
+#[test]
 fn a_comparison_writes_several_reports_at_once() {
     let sandbox = edited();
     let args = ["compare", "--report", "json=out/a.json", "--report", "markdown=out/a.md", "--report", "human"];
@@ -147,8 +159,8 @@ fn a_comparison_writes_several_reports_at_once() {
     assert_eq!(sandbox.run(&["compare", "--json", "--report", "markdown"]).code, 2, "one has standard output");
     let ended = sandbox.run(&["compare", "--report", "markdwon"]);
     assert!(ended.code == 2 && ended.stderr.contains("did you mean \"markdown\"?"), "{}", ended.stderr);
-    let ended = sandbox.run(&["compare", "--report", "tap"]);
-    assert!(ended.code == 2 && ended.stderr.contains("a comparison has no report format `tap`"), "{}", ended.stderr);
+    let ended = sandbox.run(&["compare", "--report", "jsonl"]);
+    assert!(ended.code == 2 && ended.stderr.contains("a comparison has no report format `jsonl`"), "{}", ended.stderr);
     // Where nothing can be compared, nobody finds the report of before.
     sandbox.write("prompts/a/p.j2", "Unheard: {{ q }}\n");
     sandbox.write("prompts/b.j2", "Unheard: {{ q }}\n");

@@ -36,7 +36,7 @@ pub fn comparison_markdown(document: &Document, limit: usize) -> String {
     let left_out = page.folded(items);
     if left_out > 0 {
         let more = counted(left_out as u64, "more changed answer", "more changed answers");
-        page.push(&format!("… and {more}: `promptctl compare --report json=FILE` has all of them\n"));
+        page.push(&format!("… and {more}: the report of `--report html=FILE` has all of them\n"));
     }
     page.finish()
 }

@@ -105,7 +105,7 @@ impl MarkdownReport {
         let left_out = self.shown(&mut page);
         if left_out > 0 {
             let more = counted(left_out as u64, "more of these", "more of these");
-            page.push(&format!("… and {more}: `promptctl test --report json=FILE` has all of them\n"));
+            page.push(&format!("… and {more}: the report of `--report html=FILE` has all of them\n"));
         }
         page.finish()
     }
