@@ -74,7 +74,7 @@
         // A change without a pattern of its own is only named after its file.
         const says = members[0].change !== members[0].kind && !members[0].change.startsWith("changes of ");
         const what = !says ? undefined : el("span", { class: "what" }, members[0].change);
-        return el("section", { class: "group card", "aria-labelledby": id },
+        return el("div", { class: "group card", role: "group", "aria-labelledby": id },
           el("h2", { id }, el("span", { class: `badge ${badge(members[0])}` }, members[0].kind),
             all > 1 ? el("span", { class: "quiet" }, `${all} alike`) : undefined, members[0].failing ? undefined : what),
           el("ol", {}, members.map(row)));
