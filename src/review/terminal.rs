@@ -101,6 +101,7 @@ pub fn walk(
                 return Ok(());
             }
             undo(out, desk, style)?;
+            shown = None;
             continue;
         };
         let alike = desk.session.alike(index).len();
@@ -322,6 +323,7 @@ mod tests {
         assert_eq!(files(root.path()), before, "{text}");
         assert_eq!((desk.session.count(None), text.matches("undone").count()), (2, 3), "{text}");
         assert!(text.contains("everything is decided") && text.contains("undone all 2"), "{text}");
+        assert_eq!(text.matches("── ").count(), 5, "what is undone is shown again: {text}");
     }
 
     #[test]
