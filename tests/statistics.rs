@@ -235,6 +235,7 @@ fn pair(prompt: usize, case: usize, base: bool, head: bool) -> Pair {
         expectations_changed: false,
         rescored: (0, 0),
         variables_changed: false,
+        same: false,
         group: None,
         base: vec![sample(base)],
         head: vec![sample(head)],

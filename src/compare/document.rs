@@ -348,6 +348,7 @@ mod tests {
             expectations_changed: false,
             rescored: (0, 0),
             variables_changed: false,
+            same: false,
             group: None,
             place: None,
             base,

@@ -43,7 +43,9 @@ pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
     }
     // Many bets at once: each must win that much more.
     let rows = |all: Vec<Part<'_>>| -> Vec<Row> {
-        let each = Limits { alpha: limits.alpha / as_f64(all.len().max(1) as u64), ..*limits };
+        // What is the same on both sides cannot raise an alarm, and takes nothing from the others.
+        let open = all.iter().filter(|(_, _, pairs)| !is_unchanged(pairs)).count() as u64;
+        let each = Limits { alpha: limits.alpha / as_f64(open.max(1)), ..*limits };
         all.iter().map(|(name, tag, pairs)| row(*name, *tag, pairs, &bet(pairs, &each, limits.alpha))).collect()
     };
     let (mut prompts, mut slices) = (rows(wholes), rows(parts));
@@ -54,6 +56,7 @@ pub fn compare(pairs: &Pairs, limits: &Limits) -> Comparison {
 
 /// Many tests at once: what is left of each, and the verdicts.
 fn adjust(rows: &mut [Row], limits: &Limits) {
+    let mut rows: Vec<&mut Row> = rows.iter_mut().filter(|row| row.verdict != Verdict::Unchanged).collect();
     let p: Vec<f64> = rows.iter().map(|row| row.p_regress).collect();
     let better = holm(&rows.iter().map(|row| row.p_improve).collect::<Vec<f64>>());
     let (q, worse) = (benjamini_hochberg(&p), holm(&p));
@@ -130,6 +133,7 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
         e_regress: bets.e_regress().min(f64::MAX),
         e_ok: bets.e_ok().min(f64::MAX),
         verdict: match bets.decision() {
+            _ if is_unchanged(pairs) => Verdict::Unchanged,
             Some(Decision::Regressed) => Verdict::Regressed,
             Some(Decision::NotRegressed) => Verdict::NotRegressed,
             None => Verdict::Undecided,
@@ -156,6 +160,11 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
         flips,
         changed,
     }
+}
+
+/// Whether both sides are the same in all that is asked, expected and answered.
+fn is_unchanged(pairs: &[&Pair]) -> bool {
+    pairs.iter().all(|pair| pair.same)
 }
 
 fn flipped(pair: &Pair) -> Option<FlippedCase> {

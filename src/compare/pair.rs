@@ -73,6 +73,7 @@ impl Sample {
 
 /// A case on both sides.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of another thing whether it differs")]
 pub struct Pair {
     /// The prompt.
     pub prompt: PromptName,
@@ -94,6 +95,8 @@ pub struct Pair {
     pub rescored: (u64, u64),
     /// Whether the case gives other variables.
     pub variables_changed: bool,
+    /// Whether both sides ask the same, expect the same and have the very same recorded answers: no chance is in it.
+    pub same: bool,
     /// What the case was made from.
     pub group: Option<Arc<str>>,
     /// Where head's case is written.
@@ -217,11 +220,7 @@ pub fn pair(
             pairs.left_out.push(LeftOut { prompt, case, model, why: why.into() });
             continue;
         };
-        let all = |answers: &[Option<Response>]| {
-            let counted = answers.iter().enumerate().filter(|(sample, _)| samples(*sample));
-            counted.filter_map(|(_, answer)| answer.clone()).collect::<Vec<Response>>()
-        };
-        let (before, after) = (all(&base_answers[base_index]), all(answers));
+        let (before, after) = (counted(&base_answers[base_index], samples), counted(answers, samples));
         if before.is_empty() || after.is_empty() {
             pairs.unanswered += 1;
             let side = if before.is_empty() { "no recorded answer in base" } else { "no recorded answer in head" };
@@ -265,6 +264,7 @@ pub fn pair(
             rank: ranks[index],
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
+            same: !expectations_changed && base_item.keys == item.keys && before == after,
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
             place: place_of(head_case),
             rescored,
@@ -289,6 +289,12 @@ pub fn pair(
         why: "only in base".into(),
     }));
     Ok(pairs)
+}
+
+/// The answers that count and are there.
+fn counted(answers: &[Option<Response>], samples: Samples<'_>) -> Vec<Response> {
+    let counted = answers.iter().enumerate().filter(|(sample, _)| samples(*sample));
+    counted.filter_map(|(_, answer)| answer.clone()).collect()
 }
 
 /// Whether two entries ask the same model for the same things, wherever it is and whatever it is called.

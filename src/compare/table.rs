@@ -25,6 +25,8 @@ pub enum Verdict {
     NotRegressed,
     /// The cases do not say.
     Undecided,
+    /// Nothing is asked, expected or answered otherwise.
+    Unchanged,
 }
 
 impl Verdict {
@@ -36,6 +38,7 @@ impl Verdict {
             Self::Improved => "improved",
             Self::NotRegressed => "not regressed",
             Self::Undecided => "undecided",
+            Self::Unchanged => "unchanged",
         }
     }
 }

@@ -16,6 +16,8 @@ const SHOWN: usize = 5;
 const LINES: usize = 12;
 /// The most characters of an answer that are shown.
 const MOST: usize = 4000;
+/// The most prompts that are named because nothing of them differs.
+const NAMED: usize = 10;
 /// Below this a probability has no digits that mean anything.
 const TINY: f64 = -690.0;
 
@@ -41,7 +43,7 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
     for note in notes {
         writeln!(out, "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
     }
-    for row in &comparison.prompts {
+    for row in open(comparison) {
         let lost = |slice: &&Row| is_of(slice, row) && slice.verdict == Verdict::Regressed;
         let hidden: Vec<&str> = comparison.slices.iter().filter(lost).filter_map(|s| s.tag.as_deref()).collect();
         let hides = row.verdict != Verdict::Regressed && !hidden.is_empty();
@@ -50,13 +52,14 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         // What a whole hides is said before anything else.
         for slice in comparison.slices.iter().filter(|slice| is_of(slice, row)) {
             if slice.verdict == Verdict::Regressed
-                || slice.verdict != row.verdict && slice.verdict != Verdict::Undecided
+                || slice.verdict != row.verdict && !matches!(slice.verdict, Verdict::Undecided | Verdict::Unchanged)
             {
                 line(out, slice, "", comparison, style)?;
             }
         }
     }
-    for row in &comparison.prompts {
+    unchanged(out, comparison, style)?;
+    for row in open(comparison) {
         writeln!(out)?;
         figures(out, row, comparison, style)?;
         for slice in comparison.slices.iter().filter(|slice| is_of(slice, row)) {
@@ -74,6 +77,9 @@ pub fn write_comparison(out: &mut dyn Write, compared: &Compared<'_>, style: Sty
         );
         writeln!(out, "{}", style.yellow(&text))?;
     }
+    if open(comparison).next().is_none() {
+        return out.flush();
+    }
     writeln!(
         out,
         "{}",
@@ -87,6 +93,25 @@ fn is_of(slice: &Row, row: &Row) -> bool {
     (&slice.prompt, &slice.model) == (&row.prompt, &row.model)
 }
 
+/// The prompts of which something differs.
+fn open(comparison: &Comparison) -> impl Iterator<Item = &Row> {
+    comparison.prompts.iter().filter(|row| row.verdict != Verdict::Unchanged)
+}
+
+/// The others, by name.
+fn unchanged(out: &mut dyn Write, comparison: &Comparison, style: Style) -> io::Result<()> {
+    let same: Vec<&Row> = comparison.prompts.iter().filter(|row| row.verdict == Verdict::Unchanged).collect();
+    if same.is_empty() {
+        return Ok(());
+    }
+    let mut names: Vec<String> = same.iter().take(NAMED).map(|row| name(row, comparison.several_models)).collect();
+    if same.len() > NAMED {
+        names.push(format!("and {} more", same.len() - NAMED));
+    }
+    let verdict = style.green(&format!("{:14}", "UNCHANGED"));
+    writeln!(out, "{verdict} {}{}", names.join(", "), style.dim(": the same requests and answers"))
+}
+
 fn name(row: &Row, several: bool) -> String {
     let tag = row.tag.as_ref().map(|tag| format!(" [{tag}]")).unwrap_or_default();
     let model = if several { format!(" on {}", row.model) } else { String::new() };
@@ -97,7 +122,7 @@ fn line(out: &mut dyn Write, row: &Row, but: &str, comparison: &Comparison, styl
     let text = format!("{:14}", row.verdict.name().to_uppercase());
     let verdict = match row.verdict {
         Verdict::Regressed => style.red(&text),
-        Verdict::Improved | Verdict::NotRegressed => style.green(&text),
+        Verdict::Improved | Verdict::NotRegressed | Verdict::Unchanged => style.green(&text),
         Verdict::Undecided => style.yellow(&text),
     };
     let stopped = row

@@ -82,6 +82,8 @@ fn three_dots_compare_with_where_a_branch_began() {
 #[test]
 fn few_cases_never_say_that_all_is_well() {
     let sandbox = project(4);
+    sandbox.write("prompts/p.j2", "Kind: {{ q }}\n");
+    sandbox.run(&["test"]);
     let ended = sandbox.run(&["compare"]);
     assert!(
         ended.code == 0 && ended.stdout.contains("UNDECIDED") && ended.stdout.contains("too few cases"),
@@ -495,4 +497,39 @@ fn the_document_of_a_comparison_is_as_its_schema_says_and_is_read_again() {
     assert!(means.input_tokens.1.is_some() && means.cost_usd.0.is_some(), "{means:?}");
     let last = document.answers.last().expect("one");
     assert_eq!((last.case.as_str(), last.judged, last.head.shown.text.as_str()), ("bare", false, "wrong"));
+}
+
+#[test]
+fn prompts_that_nobody_touched_neither_stand_in_the_way_nor_take_from_the_others() {
+    let sandbox = project(12);
+    // Thirty more prompts: each bet and each test would count thirty-one times.
+    for n in 0..30 {
+        sandbox.write(&format!("prompts/other{n}.j2"), "Careful: {{ q }}\n");
+        sandbox.write(&format!("fixtures/other{n}/cases.yaml"), sandbox.read("fixtures/p/cases.yaml"));
+    }
+    sandbox.run(&["test"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "others"]);
+    let ended = sandbox.run(&["compare", "--fail-on", "undecided"]);
+    assert_eq!(ended.code, 0, "nothing differs: {}", ended.stdout);
+    assert!(ended.stdout.contains("UNCHANGED      other0, other1, "), "{}", ended.stdout);
+    sandbox.write("prompts/p.j2", "Careless: {{ q }}\n");
+    sandbox.run(&["test"]);
+    let ended = sandbox.run(&["compare", "--report", "json=a.json"]);
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    let verdicts: Vec<&str> = ended.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(verdicts.iter().filter(|word| **word == "UNCHANGED").count(), 1, "{}", ended.stdout);
+    assert!(ended.stdout.contains("and 20 more"), "{}", ended.stdout);
+    let json: Value = serde_json::from_str(&sandbox.read("a.json")).expect("JSON");
+    let of =
+        |verdict: &str| json["prompts"].as_array().map(|rows| rows.iter().filter(|r| r["verdict"] == verdict).count());
+    assert_eq!((of("regressed"), of("unchanged")), (Some(1), Some(30)));
+    let page = sandbox.run(&["compare", "--report", "markdown"]).stdout;
+    assert!(page.starts_with("### ❌ 1 prompt regressed, 30 unchanged; "), "{page}");
+    assert!(!page.contains("other7"), "{page}");
+    // Another answer to the same request is no longer the same.
+    let recorded = sandbox.read("fixtures/other3/recorded/it.jsonl");
+    sandbox.write("fixtures/other3/recorded/it.jsonl", recorded.replacen("right: Careful", "right: Carefully", 1));
+    let ended = sandbox.run(&["compare", "--offline", "--prompt", "other3"]);
+    assert!(ended.stdout.contains("UNDECIDED"), "{}", ended.stdout);
 }

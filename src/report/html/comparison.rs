@@ -239,9 +239,10 @@ fn ordered(document: &Document) -> Vec<&Row> {
         _ if slices(row).iter().any(|slice| slice.verdict == Verdict::Regressed) => 1,
         Verdict::Undecided => 2,
         Verdict::Improved => 3,
-        Verdict::NotRegressed => 4,
+        Verdict::NotRegressed | Verdict::Unchanged => 4,
     };
-    let mut rows: Vec<&Row> = document.prompts.iter().collect();
+    let differs = |row: &&Row| row.verdict != Verdict::Unchanged;
+    let mut rows: Vec<&Row> = document.prompts.iter().filter(differs).collect();
     rows.sort_by_key(|row| weight(row));
     rows.into_iter().flat_map(|row| std::iter::once(row).chain(slices(row))).collect()
 }
@@ -250,7 +251,7 @@ fn kind(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "bad",
         Verdict::Improved => "good",
-        Verdict::NotRegressed => "calm",
+        Verdict::NotRegressed | Verdict::Unchanged => "calm",
         Verdict::Undecided => "warn",
     }
 }

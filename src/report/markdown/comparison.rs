@@ -44,7 +44,7 @@ pub fn comparison_markdown(document: &Document, limit: usize) -> String {
 /// The first line, what a reviewer has to know: a sign, and the sentence behind it.
 pub(in crate::report) fn comparison_verdict(document: &Document) -> (&'static str, String) {
     let count = |rows: &[Row], verdict| rows.iter().filter(|row| row.verdict == verdict).count() as u64;
-    let order = [Verdict::Regressed, Verdict::Undecided, Verdict::Improved, Verdict::NotRegressed];
+    let order = [Verdict::Regressed, Verdict::Undecided, Verdict::Improved, Verdict::NotRegressed, Verdict::Unchanged];
     let mut parts: Vec<String> = Vec::new();
     for verdict in order {
         let prompts = count(&document.prompts, verdict);
@@ -89,18 +89,19 @@ pub(in crate::report) fn comparison_verdict(document: &Document) -> (&'static st
 fn sign(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regressed => "❌",
-        Verdict::Improved | Verdict::NotRegressed => "✅",
+        Verdict::Improved | Verdict::NotRegressed | Verdict::Unchanged => "✅",
         Verdict::Undecided => "⚪",
     }
 }
 
 fn table(page: &mut Page, document: &Document) {
-    if document.prompts.is_empty() {
+    let is_open = |row: &&Row| row.verdict != Verdict::Unchanged;
+    if !document.prompts.iter().any(|row| is_open(&row)) {
         return;
     }
     page.push("| prompt | verdict | passed | points [95 %] | lost, won | tokens in | tokens out | cost an answer |\n");
     page.push("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    let mut rows: Vec<&Row> = document.prompts.iter().collect();
+    let mut rows: Vec<&Row> = document.prompts.iter().filter(is_open).collect();
     rows.sort_by_key(|row| {
         let slices = slices(document, row).next().is_some();
         match row.verdict {
@@ -108,7 +109,7 @@ fn table(page: &mut Page, document: &Document) {
             _ if slices => 1,
             Verdict::Undecided => 2,
             Verdict::Improved => 3,
-            Verdict::NotRegressed => 4,
+            Verdict::NotRegressed | Verdict::Unchanged => 4,
         }
     });
     let lines = rows.into_iter().map(|row| {
@@ -324,6 +325,7 @@ pub(super) mod tests {
             expectations_changed: false,
             rescored: (0, 0),
             variables_changed: false,
+            same: false,
             group: None,
             place: None,
             base: vec![say("good", true)],
