@@ -10,7 +10,7 @@
   let view = "inline";
   const changes = [...document.querySelectorAll("#changes > details")];
   let unpacked;
-  const named = (one) => el("h4", {}, el("code", {}, one.name), one.note ? badge("none", one.note) : undefined);
+  const named = (one) => el("h3", {}, el("code", {}, one.name), one.note ? badge("none", one.note) : undefined);
   const differs = (one) => [named(one), one.shown.rows || one.shown.values ? difference.show(one.shown, view, SIDES) : undefined];
 
   const messages = (one) => el("details", { class: "rendered", open: true },
@@ -63,14 +63,14 @@
     one.same_as !== undefined ? el("p", { class: "quiet" }, `The same answer as sample ${one.same_as}.`)
       : el("div", { class: "answer" }, difference.answer(one.answer), one.left_out ? el("p", { class: "note" }, `… and ${number(one.left_out)} more characters, left out of this page`) : undefined));
 
-  const side = (name, all) => el("section", { class: "side" }, el("h4", {}, `${name}: ${all.filter((one) => one.pass).length} of ${all.length} pass`), all.map(sample));
+  const side = (name, all) => el("div", { class: "side" }, el("h3", {}, `${name}: ${all.filter((one) => one.pass).length} of ${all.length} pass`), all.map(sample));
 
   const body = (detail, row, how) => [
     detail.failed.length ? el("ul", { class: "checks" }, detail.failed.map((why) => el("li", { class: "bad" }, el("span", { class: "mark", "aria-hidden": "true" }, "✗"), why))) : undefined,
     several(row) ? el("p", { class: "quiet" }, `Sample ${detail.shown[0]} of base beside sample ${detail.shown[1]} of head:`) : undefined,
     detail.difference ? difference.show(detail.difference, how, SIDES) : undefined,
     detail.same ? [el("p", { class: "quiet" }, "Both sides say the same:"), el("div", { class: "answer" }, difference.answer(detail.same))] : undefined,
-    detail.calls ? [el("h4", {}, "Calls of tools"), difference.show(detail.calls, how, SIDES)] : undefined,
+    detail.calls ? [el("h3", {}, "Calls of tools"), difference.show(detail.calls, how, SIDES)] : undefined,
     detail.left_out ? el("p", { class: "note" }, `${number(detail.left_out)} bytes of these answers are left out.`) : undefined,
     detail.base.length || detail.head.length
       ? el("details", {}, el("summary", {}, "Every sample"), el("div", { class: "sides" }, side("Base", detail.base), side("Head", detail.head)))

@@ -284,17 +284,18 @@ fn row_value(row: &Row, document: &Document, scale: f64) -> Value {
     }
 }
 
-/// A mean of both sides: from, to, and by how much.
-fn moved(means: (Option<f64>, Option<f64>), show: impl Fn(f64) -> String) -> String {
+/// A mean of both sides: from and to, and by how much it moved.
+fn moved(means: (Option<f64>, Option<f64>), show: impl Fn(f64) -> String) -> Value {
     let one = |mean: Option<f64>| mean.map_or_else(|| "–".to_owned(), &show);
-    match means {
-        (None, None) => "–".to_owned(),
-        (Some(base), Some(head)) if show(base) == show(head) => show(base),
+    let (text, by) = match means {
+        (None, None) => ("–".to_owned(), None),
+        (Some(base), Some(head)) if show(base) == show(head) => (show(base), None),
         (Some(base), Some(head)) if base > 0.0 => {
-            format!("{} → {} ({:+.0} %)", show(base), show(head), (head / base - 1.0) * 100.0)
+            (format!("{} → {}", show(base), show(head)), Some(format!("{:+.0} %", (head / base - 1.0) * 100.0)))
         }
-        (base, head) => format!("{} → {}", one(base), one(head)),
-    }
+        (base, head) => (format!("{} → {}", one(base), one(head)), None),
+    };
+    context! { text, by }
 }
 
 /// What is behind the figures of a prompt.

@@ -24,7 +24,17 @@ pub(super) fn grouped(count: u64) -> String {
 
 /// `$0.0012`, with as many digits as say something.
 pub(super) fn dollars(amount: f64) -> String {
-    if amount >= 1.0 { format!("${amount:.2}") } else { format!("${amount:.4}") }
+    match amount {
+        much if much >= 1.0 => format!("${much:.2}"),
+        some if some >= 0.01 || some <= 0.0 => format!("${some:.4}"),
+        little => {
+            // Two digits behind the zeros.
+            let digits = (-little.log10()).ceil().clamp(0.0, 12.0);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 12")]
+            let digits = digits as usize + 1;
+            format!("${little:.digits$}")
+        }
+    }
 }
 
 /// `812 ms`, `1.2 s`.
@@ -184,7 +194,11 @@ mod tests {
     fn numbers_as_people_read_them() {
         assert_eq!([0, 12, 1234, 1_234_567].map(grouped), ["0", "12", "1,234", "1,234,567"]);
         assert_eq!([812, 1_234, 123_456].map(milliseconds), ["812 ms", "1.2 s", "123 s"]);
-        assert_eq!([0.000_5, 12.345].map(dollars), ["$0.0005", "$12.35"]);
+        assert_eq!(
+            [0.0, 0.000_031_4, 0.005, 0.25, 12.345].map(dollars),
+            ["$0.0000", "$0.000031", "$0.0050", "$0.2500", "$12.35"]
+        );
+        assert_eq!([-1.0, 1e-300].map(dollars), ["$-1.0000", "$0.0000000000000"]);
         assert_eq!([1.0, 0.9999, 0.5, 0.0001, 0.0].map(percent), ["100 %", "99.9 %", "50 %", "0.1 %", "0 %"]);
     }
 

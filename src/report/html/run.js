@@ -8,7 +8,7 @@
   const UNDECIDED = 4;
 
   const time = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
-  const money = (usd) => `$${usd >= 1 ? usd.toFixed(2) : usd.toFixed(4)}`;
+  const money = (usd) => `$${usd >= 1 ? usd.toFixed(2) : usd >= 0.01 || usd <= 0 ? usd.toFixed(4) : usd.toFixed(Math.min(13, Math.ceil(-Math.log10(usd)) + 1))}`;
 
   const rows = (await list.unpack("index")).map((line) => {
     const [prompt, model, name, verdict, marks, own, input, output, cost, ms, why, rank, chunk, at] = JSON.parse(line);
@@ -57,7 +57,7 @@
       if (sample.left_out) box.append(el("p", { class: "note" }, `… and ${number(sample.left_out)} more characters, left out of this page`));
       parts.push(box);
     }
-    if (sample.calls) parts.push(el("h4", {}, "Calls of tools"), el("div", { class: "answer" }, difference.answer(sample.calls)));
+    if (sample.calls) parts.push(el("h3", {}, "Calls of tools"), el("div", { class: "answer" }, difference.answer(sample.calls)));
     return parts;
   }
 
@@ -68,7 +68,7 @@
       ? el("details", {}, el("summary", {}, "The whole answer"), whole)
       : whole;
     return el("div", { class: several ? "sample several" : "sample" },
-      several ? el("h4", {}, `Sample ${one.number} `, badge(one.verdict === "passed" ? "good" : "bad", one.verdict)) : undefined,
+      several ? el("h3", {}, `Sample ${one.number} `, badge(one.verdict === "passed" ? "good" : "bad", one.verdict)) : undefined,
       held.length ? el("ul", { class: "checks" }, held) : undefined,
       whole.length ? text : undefined,
       several && one.facts.length ? facts(one.facts) : undefined);
