@@ -16,7 +16,7 @@ use crate::report::Past;
 use crate::tree::{Tree, WorkingTree};
 
 /// The most prompts.
-const PROMPTS: usize = 12;
+const PROMPTS: usize = 8;
 /// The most versions of each.
 const VERSIONS: usize = 20;
 

@@ -228,3 +228,77 @@ fn facts(sample: &SampleOutcome) -> Vec<(&'static str, String)> {
     .filter_map(|(name, value)| Some((name, value?)))
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::names::{CaseName, ModelAlias, PromptName};
+    use crate::core::verdict::{AnswerSource, SnapshotState};
+
+    fn outcome(verdict: Verdict, answers: &[String]) -> Outcome {
+        let sample = |(number, text): (u32, &String)| SampleOutcome {
+            sample: number,
+            verdict,
+            key: None,
+            output: Some(text.clone()),
+            tool_calls: Vec::new(),
+            finish_reason: None,
+            served_model: None,
+            expectations: Vec::new(),
+            score: None,
+            snapshot: SnapshotState::None,
+            usage: crate::core::record::Usage::default(),
+            latency_ms: None,
+            cost_usd: None,
+            source: Some(AnswerSource::Live),
+            recorded_at: None,
+            reason: None,
+        };
+        Outcome {
+            prompt: PromptName::new("p").expect("a name"),
+            case: CaseName::new("c").expect("a name"),
+            model: ModelAlias::new("m").expect("a name"),
+            tags: Vec::new(),
+            verdict,
+            good: verdict == Verdict::Passed,
+            flaky: false,
+            quarantine: None,
+            reason: String::new(),
+            prompt_version: None,
+            prompt_digest: "0".repeat(64),
+            samples: (0..).zip(answers).map(sample).collect(),
+            position: None,
+            detail: crate::core::verdict::Detail::default(),
+        }
+    }
+
+    #[test]
+    fn what_is_not_good_comes_before_what_is() {
+        let good = |verdict| Outcome { good: true, ..outcome(verdict, &[]) };
+        let flaky = Outcome { flaky: true, ..outcome(Verdict::Passed, &[]) };
+        let order = [
+            outcome(Verdict::Failed, &[]),
+            outcome(Verdict::Errored, &[]),
+            outcome(Verdict::Changed, &[]),
+            outcome(Verdict::Skipped, &[]),
+            good(Verdict::Failed),
+            good(Verdict::Changed),
+            flaky,
+            outcome(Verdict::Passed, &[]),
+        ];
+        assert!(order.iter().map(rank).is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn many_long_answers_are_not_a_long_page_and_what_is_left_out_is_counted() {
+        let answers: Vec<String> = (0..100).map(|n| format!("{n} {}", "words of an answer\n".repeat(5_000))).collect();
+        let detail = Detail::of(&outcome(Verdict::Failed, &answers));
+        let size = serde_json::to_vec(&detail).expect("JSON").len();
+        assert!(size < 1_000_000, "{size} bytes");
+        let last = &detail.samples[99];
+        assert_eq!(last.left_out, Some(answers[99].chars().count() - OF_REST));
+        // Of a passing answer less is shown.
+        let passed = Detail::of(&outcome(Verdict::Passed, &answers[..1]));
+        assert_eq!(passed.samples[0].left_out, Some(answers[0].chars().count() - OF_PASSED));
+    }
+}
