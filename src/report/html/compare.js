@@ -36,7 +36,7 @@
     view = event.detail;
     changes.forEach((details, at) => { if (details.open) fill(at); });
   });
-  if (changes.length && !location.hash) changes[0].open = true;
+  if (changes.length && !list.asked()) changes[0].open = true;
 
   const rows = (await list.unpack("index")).map((line) => {
     const [[prompt, model], name, way, tags, passes, why, chunk, at] = JSON.parse(line);

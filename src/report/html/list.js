@@ -29,6 +29,9 @@ const list = (() => {
     return found;
   }
 
+  // Whether the address asks for certain cases.
+  const asked = () => [...new URLSearchParams(location.hash.slice(1)).keys()].some((name) => name !== "view");
+
   const detail = async (row) => JSON.parse((await chunk(row.chunk))[row.line]);
 
   // Every text in a detail, to be searched.
@@ -234,7 +237,7 @@ const list = (() => {
       search();
       const line = open && [...host.children].find((child) => child.dataset.id === open);
       if (line) { line.querySelector(".head").focus({ preventScroll: true }); line.scrollIntoView({ block: "start" }); }
-      else if (location.hash.includes("=")) byId("cases").scrollIntoView({ block: "start" });
+      else if (asked()) byId("cases").scrollIntoView({ block: "start" });
     }
 
     const heads = () => [...host.querySelectorAll(".case > .head, .group > button")];
@@ -262,7 +265,7 @@ const list = (() => {
     for (const tools of document.querySelectorAll(".tools, #filters")) tools.hidden = false;
     window.addEventListener("hashchange", follow);
     follow();
-    if (!location.hash) {
+    if (!asked()) {
       const worst = [...host.children].slice(0, OPEN).filter((line) => line.row && line.row.urgent);
       await Promise.all(worst.map((line) => expand(line, line.row, false)));
     }
@@ -275,5 +278,5 @@ const list = (() => {
     return { view: () => view };
   }
 
-  return { start, unpack, chunk, facts, badge, number };
+  return { start, asked, unpack, chunk, facts, badge, number };
 })();
