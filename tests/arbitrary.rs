@@ -86,8 +86,8 @@ fn told(text: &str) {
     let exit = saved.exit();
     let mut collected: Vec<Box<dyn Report>> = vec![
         Box::<JsonReport>::default(),
-        Box::<JunitReport>::default(),
-        Box::<TapReport>::default(),
+        Box::new(JunitReport::new(String::new())),
+        Box::new(TapReport::new(String::new())),
         Box::new(GitlabReport::new("sub/".to_owned())),
         Box::<MarkdownReport>::default(),
     ];

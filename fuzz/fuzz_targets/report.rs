@@ -9,7 +9,7 @@ fuzz_target!(|text: String| {
     let Ok(Some(saved)) = merge(vec![("it".to_owned(), saved)]) else { return };
     let exit = saved.exit();
     let reports: [Box<dyn Report>; 3] =
-        [Box::<JunitReport>::default(), Box::<TapReport>::default(), Box::<MarkdownReport>::default()];
+        [Box::new(JunitReport::new(String::new())), Box::new(TapReport::new(String::new())), Box::<MarkdownReport>::default()];
     for mut report in reports {
         saved.clone().tell(&mut *report).expect("told");
         report.write(&mut Vec::new(), exit).expect("written");

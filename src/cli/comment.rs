@@ -250,7 +250,10 @@ fn pull(context: &Context, args: &Args, github: &Github, repository: &Repository
     }
     let run = &event["workflow_run"];
     if !run.is_object() {
-        return Err(unknown("GITHUB_EVENT_PATH names an event of no pull request"));
+        return Err(unknown(match context.variable("GITHUB_EVENT_PATH") {
+            Some(_) => "GITHUB_EVENT_PATH names an event of no pull request",
+            None => "GITHUB_EVENT_PATH is not set",
+        }));
     }
     let (branch, head) = (run["head_branch"].as_str(), commit(&run["head_sha"]));
     let (Some(branch), Some(head)) = (branch, head) else { return Err(unknown("the workflow run has no branch")) };

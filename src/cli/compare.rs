@@ -171,7 +171,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let root = &both.head.project.root;
     let looked = || prompt_changes(&both, args);
     if is_nothing {
-        reports.write_files(&document, root, &human, &looked)?;
+        reports.write_for_programs(context, &document, root, &human, &looked)?;
         return Err(nothing(&pairs, came.exit(), words));
     }
     reports.write(context, &document, root, &human, &looked)?;

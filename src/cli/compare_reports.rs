@@ -1,14 +1,15 @@
 //! `compare --report FORMAT[=PATH]`: which reports a comparison is told to, and where they are written.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::reports::{Format, ReportArg, create, folder_of, job_summary};
+use super::reports::{Format, ReportArg, folder_of, job_summary};
+use super::sink::{self, Piped, ReportFile};
 use crate::compare::Document;
 use crate::compare::changes::Changes;
+use crate::core::verdict::Exit;
 use crate::report::{
     COMMENT, Style, comparison_markdown, write_github_comparison, write_gitlab_comparison, write_html_comparison,
     write_junit_comparison, write_tap_comparison,
@@ -51,9 +52,9 @@ pub(super) type Changed<'a> = dyn Fn() -> Option<Changes> + 'a;
 /// The reports of a comparison, opened before anything is asked: what cannot be written shows then, and nobody finds an
 /// older one.
 pub(super) struct Reports {
-    files: Vec<(Format, BufWriter<File>)>,
+    files: Vec<(Format, ReportFile)>,
     on_stdout: Option<Format>,
-    job_summary: Option<(BufWriter<File>, usize)>,
+    job_summary: Option<(ReportFile, usize)>,
 }
 
 impl Reports {
@@ -66,12 +67,8 @@ impl Reports {
             return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
         }
         let on_stdout = on_stdout.first().copied();
-        let mut files = Vec::new();
-        for report in args {
-            if let Some(path) = &report.path {
-                files.push((report.format, create(&context.folder().join(path))?));
-            }
-        }
+        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
+        let files = opened.filter_map(|(format, file)| Some((format, file?))).collect();
         Ok(Self { files, on_stdout, job_summary: job_summary(context, args)? })
     }
 
@@ -84,15 +81,18 @@ impl Reports {
         human: &Human<'_>,
         changes: &Changed<'_>,
     ) -> Result<(), Failure> {
-        let style = context.style();
-        self.write_files(document, root, human, changes)?;
-        one(context.out(), self.on_stdout.unwrap_or(Format::Human), document, root, (human, style), changes)?;
+        self.write_for_programs(context, document, root, human, changes)?;
+        let (style, is_good) = (context.style(), document.exit_code == Exit::Good.code());
+        if self.on_stdout.is_none_or(|format| format == Format::Human) && !(context.is_quiet() && is_good) {
+            human(&mut Piped::new(context.out()), style)?;
+        }
         Ok(())
     }
 
-    /// Writes those that go into files: where nothing could be compared, an error says why.
-    pub(super) fn write_files(
+    /// Writes all but what a person reads on standard output: where nothing could be compared, an error says why.
+    pub(super) fn write_for_programs(
         &mut self,
+        context: &mut Context,
         document: &Document,
         root: &Path,
         human: &Human<'_>,
@@ -101,6 +101,9 @@ impl Reports {
         for (format, file) in &mut self.files {
             one(file, *format, document, root, (human, Style::plain()), changes)?;
             file.flush()?;
+        }
+        if let Some(format) = self.on_stdout.filter(|format| *format != Format::Human) {
+            one(&mut Piped::new(context.out()), format, document, root, (human, Style::plain()), changes)?;
         }
         if let Some((file, room)) = &mut self.job_summary {
             file.write_all(comparison_markdown(document, *room).as_bytes())?;

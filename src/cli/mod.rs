@@ -47,6 +47,7 @@ mod search;
 mod serve;
 mod shared;
 mod show;
+mod sink;
 mod sides;
 mod test;
 mod trend;
@@ -122,7 +123,12 @@ pub fn main() -> ExitCode {
         Err(failure) => return failure.print_plainly(),
     };
     let done = run(&mut context, cli.command);
-    let done = done.and_then(|exit| context.flush().map(|()| exit).map_err(Failure::from));
+    // Whoever reads no further has seen enough; how it ended stands.
+    let flushed = |context: &mut Context| match context.flush() {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::from(error)),
+        _ => Ok(()),
+    };
+    let done = done.and_then(|exit| flushed(&mut context).map(|()| exit));
     match done {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => failure.print(&mut context),

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::plotted::versions_of;
+use super::sink::{self, Piped, ReportFile};
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::Exit;
 use crate::report::{
@@ -121,28 +122,54 @@ impl Listener for All<'_> {
 pub(super) type Done = Result<RunResult, RunError>;
 
 /// A report that is written when the run is over, and where to.
-type Written = (Box<dyn Report>, Option<BufWriter<File>>);
+type Written = (Box<dyn Report>, Option<ReportFile>);
+
+/// Reports that are open, before anything is done.
+pub(super) struct Opened {
+    files: Vec<(Format, Option<ReportFile>)>,
+    /// Whether the versions of prompts are plotted beside the run: of a part of it they would say something else.
+    plots: bool,
+}
+
+impl Opened {
+    /// Without plots, where the run is of a part of the cases, or on other models.
+    pub(super) fn of_a_part(mut self, is_part: bool) -> Self {
+        self.plots &= !is_part;
+        self
+    }
+}
+
+impl ReportArgs {
+    /// The files of all reports.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.reports.iter().filter_map(|report| report.path.as_ref())
+    }
+
+    /// Opens the files of all reports.
+    pub(super) fn open(&self, context: &Context) -> Result<Opened, Failure> {
+        if self.reports.iter().filter(|report| report.path.is_none()).count() > 1 {
+            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+        }
+        let formats = self.reports.iter().map(|report| report.format);
+        Ok(Opened { files: formats.zip(sink::open(context, &self.reports)?).collect(), plots: true })
+    }
+}
 
 /// Runs with the reports that were asked for, and writes them. `root` is the project's folder.
 pub(super) fn report_run(
     context: &mut Context,
     args: &ReportArgs,
+    opened: Opened,
     root: &Path,
     run: impl FnOnce(&mut dyn Listener) -> Done,
 ) -> Result<Exit, Failure> {
-    let on_stdout: Vec<Format> = args.reports.iter().filter(|r| r.path.is_none()).map(|r| r.format).collect();
-    if on_stdout.len() > 1 {
-        return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
-    }
-    let on_stdout = on_stdout.first().copied().unwrap_or(Format::Human);
-    // Opened before anything runs: what cannot be written shows now, and nobody finds an older report.
-    let mut streamed: Vec<(Format, BufWriter<File>)> = Vec::new();
+    let on_stdout = opened.files.iter().find(|(_, file)| file.is_none()).map_or(Format::Human, |(format, _)| *format);
+    let mut streamed: Vec<(Format, ReportFile)> = Vec::new();
     let mut written: Vec<Written> = Vec::new();
-    for report in &args.reports {
-        let file = report.path.as_ref().map(|path| create(&context.folder().join(path))).transpose()?;
-        match (collected(report.format, root), file) {
+    for (format, file) in opened.files {
+        match (collected(format, root, opened.plots), file) {
             (Some(collects), file) => written.push((collects, file)),
-            (None, Some(file)) => streamed.push((report.format, file)),
+            (None, Some(file)) => streamed.push((format, file)),
             (None, None) => {}
         }
     }
@@ -152,10 +179,11 @@ pub(super) fn report_run(
     let (style, error_style, quiet) = (context.style(), context.error_style(), context.is_quiet());
     let moving = context.err_is_terminal();
     let (mut log, mut screen_log) = (context.err(), context.err());
+    let mut piped = Piped::new(context.out());
     let done = {
         let mut progress = Progress::new(moving, &mut log);
         let mut streams: Vec<Box<dyn Listener + '_>> = Vec::new();
-        let out: &mut dyn Write = context.out();
+        let out: &mut dyn Write = &mut piped;
         if on_stdout == Format::Human {
             streams.push(Box::new(human(out, style, quiet)));
         } else {
@@ -179,42 +207,45 @@ pub(super) fn report_run(
     let result = match done {
         Ok(result) => result,
         Err(RunError::Problems(problems)) => return Err(problems.into()),
-        Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
         Err(RunError::Io(error)) => {
             let message = format!("the run ended early: {error}");
             return Err(Failure::Message { exit: Exit::Errored, message, help: None });
         }
     };
+    // One that cannot be written does not keep the others from it.
+    let mut failed = Ok(());
     for (report, file) in &mut written {
-        match file {
-            Some(file) => {
-                report.write(file, result.exit)?;
-                file.flush()?;
-            }
-            None => report.write(context.out(), result.exit)?,
-        }
+        let done = match file {
+            Some(file) => report.write(file, result.exit).and_then(|()| file.flush()),
+            None => report.write(&mut Piped::new(context.out()), result.exit),
+        };
+        failed = failed.and(done);
     }
     for (_, mut file) in streamed {
-        file.flush()?;
+        failed = failed.and(file.flush());
+    }
+    if let Err(error) = failed {
+        return Err(Failure::Message { exit: Exit::Errored, message: error.to_string(), help: None });
     }
     if !result.problems.is_empty() {
-        context.flush()?;
+        Piped::new(context.out()).flush()?;
         write_problems(&mut context.err(), &result.problems.sorted(), error_style)?;
     }
     Ok(args.exit(result.exit))
 }
 
 /// A report that needs the whole run before it can be written.
-fn collected(format: Format, root: &Path) -> Option<Box<dyn Report>> {
+fn collected(format: Format, root: &Path, plots: bool) -> Option<Box<dyn Report>> {
     match format {
         Format::Human | Format::Jsonl => None,
         Format::Json => Some(Box::<JsonReport>::default()),
-        Format::Junit => Some(Box::<JunitReport>::default()),
+        Format::Junit => Some(Box::new(JunitReport::new(folder_of(root)))),
         Format::Gitlab => Some(Box::new(GitlabReport::new(folder_of(root)))),
-        Format::Tap => Some(Box::<TapReport>::default()),
+        Format::Tap => Some(Box::new(TapReport::new(folder_of(root)))),
         Format::Markdown => Some(Box::<MarkdownReport>::default()),
         Format::Github => Some(Box::new(GithubReport::new(folder_of(root)))),
-        Format::Html => Some(Box::new(HtmlReport::with_past(versions_of(root)))),
+        Format::Html if plots => Some(Box::new(HtmlReport::with_past(versions_of(root)))),
+        Format::Html => Some(Box::<HtmlReport>::default()),
     }
 }
 
@@ -245,10 +276,7 @@ pub(super) fn folder_of(root: &Path) -> String {
 }
 
 /// The file that a job's summary is added to, and how many bytes still fit, where the runner is told of a run.
-pub(super) fn job_summary(
-    context: &Context,
-    reports: &[ReportArg],
-) -> Result<Option<(BufWriter<File>, usize)>, Failure> {
+pub(super) fn job_summary(context: &Context, reports: &[ReportArg]) -> Result<Option<(ReportFile, usize)>, Failure> {
     let Some(path) = context.variable(STEP_SUMMARY) else { return Ok(None) };
     if !reports.iter().any(|report| report.format == Format::Github) {
         return Ok(None);
@@ -259,13 +287,5 @@ pub(super) fn job_summary(
     let there = usize::try_from(file.metadata().map_err(failed)?.len()).unwrap_or(usize::MAX);
     // Where a step has filled it there is no room for a page, and one beyond the limit would cost the others.
     let room = JOB_SUMMARY.saturating_sub(there);
-    Ok((room >= LEAST_SUMMARY).then(|| (BufWriter::new(file), room)))
-}
-
-/// A file for a report, with the folders that it is in.
-pub(super) fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
-    let parent = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let file = parent.and_then(|()| File::create(path));
-    let failed = |error: io::Error| Failure::usage(format!("the report {} cannot be written: {error}", path.display()));
-    file.map(BufWriter::new).map_err(failed)
+    Ok((room >= LEAST_SUMMARY).then(|| (ReportFile::of(Path::new(&path), file), room)))
 }

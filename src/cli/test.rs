@@ -18,7 +18,7 @@ use super::interrupt;
 use super::load::{Project, SelectionArgs, known_secrets};
 use super::reasons;
 use super::render::find_models;
-use super::reports::{All, ReportArgs, report_run};
+use super::reports::{All, Opened, ReportArgs, report_run};
 use super::rerun::{self, Rerun};
 use super::shared::SharedArgs;
 use crate::core::escape::terminal_line;
@@ -153,6 +153,9 @@ enum FlakyArg {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let is_whole = args.models.is_empty() && args.selection.cases.is_empty() && args.selection.tags.is_empty();
+    let is_part = !is_whole || args.shard.is_some() || args.from.is_some();
+    let opened = args.reports.open(context)?.of_a_part(is_part);
     let mut project = Project::find(context, args.at.as_deref())?;
     if args.write || args.snapshots == PolicyArg::Accept {
         project.needs_files("to write recordings and snapshots into")?;
@@ -173,17 +176,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         models: models.into_iter().map(|entry| entry.alias.clone()).collect(),
         repeat: args.confirm.or(args.repeat),
     };
-    // Both look at every case, and what both find is shown in one go.
-    let planned = prepared.plan(&selected, &overrides);
-    let values = prepared.check_values(&selected);
-    let mut plan = match planned {
-        Ok(plan) if values.is_empty() => plan,
-        Ok(_) => return Err(values.into()),
-        Err(mut found) => {
-            found.extend(values);
-            return Err(found.into());
-        }
-    };
+    let mut plan = planned(&prepared, &selected, &overrides)?;
     if let Some(report) = &args.from {
         let kept = rerun::keep(&mut plan, &prepared.workspace, &context.folder().join(report), &args.rerun)?;
         for line in kept {
@@ -204,7 +197,15 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Failure::Problems(unmoved));
     }
-    if had_items && plan.items.is_empty() {
+    let is_unchanged = had_items && plan.items.is_empty();
+    if let Some(part) = args.shard {
+        let times = prepared.recorded_latencies(&plan, &project.store());
+        let deciding: Vec<Option<String>> = plan.items.iter().map(|item| prepared.deciding(item, None)).collect();
+        let (own, shard) = plan.part(&prepared.workspace, part, &times, &deciding);
+        plan = own;
+        settings.shard = Some(shard);
+    }
+    if is_unchanged {
         write_problems(&mut context.err(), &unmoved, context.error_style())?;
         if args.reports.reports.is_empty() {
             writeln!(context.out(), "nothing to test: no prompt changed")?;
@@ -212,18 +213,14 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         }
         // Whoever reads a report must not find an older one.
         writeln!(context.err(), "nothing to test: no prompt changed")?;
-        return report_run(context, &args.reports, &project.root, |listener| changed::empty_run(listener, &settings));
+        return report_run(context, &args.reports, opened, &project.root, |listener| {
+            changed::empty_run(listener, &settings)
+        });
     }
-    if plan.items.is_empty() {
+    if !had_items {
         let message = "nothing to test: the project has no case yet".to_owned();
         let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
         return Err(Failure::Message { exit: Exit::Nothing, message, help });
-    }
-    if let Some(part) = args.shard {
-        let times = prepared.recorded_latencies(&plan, &project.store());
-        let (own, shard) = plan.part(&prepared.workspace, part, &times);
-        plan = own;
-        settings.shard = Some(shard);
     }
     let committed = tracked(&project.root, PENDING);
     if !committed.is_empty() {
@@ -242,7 +239,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     if let (Some(Part { number, of }), true) = (args.shard, plan.items.is_empty()) {
         writeln!(context.err(), "nothing to test in part {number} of {of}: there are fewer cases than parts")?;
-        return report_run(context, &args.reports, &project.root, |listener| changed::empty_run(listener, &settings));
+        return report_run(context, &args.reports, opened, &project.root, |listener| {
+            changed::empty_run(listener, &settings)
+        });
     }
     let mut notes = args.shared.fetch(context, &mut project, &prepared, &plan, settings.mode)?;
     if args.dry_run {
@@ -252,7 +251,20 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Message { exit: Exit::Incomplete, message: "nothing was asked".to_owned(), help: None });
     }
     notes.extend(forecast::retirements(context, &prepared, &plan, &settings));
-    execute(context, args, &project, &prepared, &plan, &settings, &environment, notes)
+    execute(context, args, &project, &prepared, &plan, &settings, &environment, (notes, opened))
+}
+
+/// The plan of what is selected. Plan and values look at every case, and what both find is shown in one go.
+fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Result<Plan, Failure> {
+    let values = prepared.check_values(selected);
+    match prepared.plan(selected, overrides) {
+        Ok(plan) if values.is_empty() => Ok(plan),
+        Ok(_) => Err(values.into()),
+        Err(mut found) => {
+            found.extend(values);
+            Err(found.into())
+        }
+    }
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.
@@ -317,7 +329,7 @@ fn execute(
     plan: &Plan,
     settings: &Settings,
     environment: &Environment,
-    mut notes: Vec<String>,
+    (mut notes, opened): (Vec<String>, Opened),
 ) -> Result<Exit, Failure> {
     let records = settings.writes && settings.mode != Mode::Replay;
     let left_behind = if settings.writes && args.at.is_none() {
@@ -363,7 +375,7 @@ fn execute(
             permissions,
             notes,
         };
-        report_run(context, &args.reports, &project.root, |listener| match gather.as_mut() {
+        report_run(context, &args.reports, opened, &project.root, |listener| match gather.as_mut() {
             Some(gather) => run.run(&mut All(vec![gather, listener])),
             None => run.run(listener),
         })

@@ -9,6 +9,7 @@ use crate::core::escape::terminal_line;
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::project::Config;
+use crate::report::write_problems;
 use crate::review::{Filter, FilterError, Session, like, needs_reason};
 use crate::snapshot::{Act, ActError, Pending, Reason, Snapshot, act, pending};
 
@@ -75,12 +76,15 @@ impl From<FilterError> for Failure {
     }
 }
 
-pub(super) fn find(project: &Project, args: &FilterArgs) -> Result<Vec<Pending>, Failure> {
+pub(super) fn find(context: &Context, project: &Project, args: &FilterArgs) -> Result<Vec<Pending>, Failure> {
     let mut problems = Problems::default();
     let found = pending(&*project.working, &mut problems);
-    if problems.has_errors() {
-        return Err(problems.into());
+    let problems = problems.sorted();
+    if found.is_empty() && !problems.is_empty() {
+        return Err(Failure::Problems(problems));
     }
+    // One that cannot be read does not hold back the others.
+    write_problems(&mut context.err(), &problems, context.error_style())?;
     let filter = Filter { prompts: args.prompts.clone(), cases: args.cases.clone(), models: args.models.clone() };
     if found.is_empty() && !filter.is_everything() {
         let message = "nothing waits for review".to_owned();
@@ -91,7 +95,7 @@ pub(super) fn find(project: &Project, args: &FilterArgs) -> Result<Vec<Pending>,
 
 pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let found = find(&project, &args.filter)?;
+    let found = find(context, &project, &args.filter)?;
     if args.json {
         let items: Vec<_> = found
             .iter()
@@ -136,7 +140,7 @@ pub(super) fn requires_reason(project: &Project) -> bool {
 
 pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let mut found = find_named(&project, &args.filter, args.all || args.like.is_some(), "accept")?;
+    let mut found = find_named(context, &project, &args.filter, args.all || args.like.is_some(), "accept")?;
     if let Some(named) = &args.like {
         found = like(&found, named)?;
     }
@@ -149,6 +153,17 @@ pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Ex
         let path = of.map(|waiting| format!("{}: ", waiting.path)).unwrap_or_default();
         let failure = Failure::usage(format!("{path}{why}, so accepting it needs a reason; nothing was accepted"));
         return Err(failure.help("say why: `promptctl accept … --reason \"the refund policy changed\"`"));
+    }
+    if let Some(reason) = args.reason.as_ref().filter(|_| requires_reason(&project)) {
+        // `test` would refuse it: the reason of another answer says nothing of this one.
+        let former = |waiting: &&Pending| {
+            let header = waiting.accepted.as_ref().and_then(|accepted| accepted.header().ok());
+            header.is_some_and(|header| header.info.reason == reason.as_str())
+        };
+        if let Some(waiting) = wanted.iter().find(former) {
+            let message = format!("{}: the answer before it was accepted for the very same reason", waiting.path);
+            return Err(Failure::usage(format!("{message}; nothing was accepted")).help("say why this one is accepted"));
+        }
     }
     for waiting in &wanted {
         act(&project.root, &[waiting], Act::Accept, args.reason.as_ref()).map_err(|e| write_failure(waiting, &e))?;
@@ -168,7 +183,7 @@ pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Ex
 
 pub(super) fn reject_some(context: &mut Context, args: &RejectArgs) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
-    let found = find_named(&project, &args.filter, args.all, "reject")?;
+    let found = find_named(context, &project, &args.filter, args.all, "reject")?;
     for waiting in &found {
         act(&project.root, &[waiting], Act::Reject, None).map_err(|error| write_failure(waiting, &error))?;
         writeln!(context.out(), "rejected {}", waiting.path)?;
@@ -177,13 +192,19 @@ pub(super) fn reject_some(context: &mut Context, args: &RejectArgs) -> Result<Ex
     Ok(Exit::Good)
 }
 
-fn find_named(project: &Project, args: &FilterArgs, all: bool, verb: &str) -> Result<Vec<Pending>, Failure> {
+fn find_named(
+    context: &Context,
+    project: &Project,
+    args: &FilterArgs,
+    all: bool,
+    verb: &str,
+) -> Result<Vec<Pending>, Failure> {
     let named = !(args.prompts.is_empty() && args.cases.is_empty() && args.models.is_empty());
     if !named && !all {
         let failure = Failure::usage(format!("say what to {verb}: a prompt, --case, --model, or --all"));
         return Err(failure.help("`promptctl pending` lists what waits"));
     }
-    let found = find(project, args)?;
+    let found = find(context, project, args)?;
     if found.is_empty() {
         let message = "nothing waits for review".to_owned();
         return Err(Failure::Message { exit: Exit::Nothing, message, help: None });

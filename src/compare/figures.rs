@@ -119,7 +119,11 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
         losses,
         wins: flips.len() as u64 - losses,
         difference: mean,
-        interval: estimate.map(|estimate| estimate.interval),
+        // Where no case differs from another nothing says how far others might; and no share goes beyond the whole.
+        interval: estimate
+            .map(|estimate| estimate.interval)
+            .filter(|(low, high)| high > low)
+            .map(|(low, high)| (low.max(-1.0), high.min(1.0))),
         groups: (!groups.is_empty()).then_some(groups.len() as u64),
         p_regress: test.p_regress(),
         p_improve: test.p_improve(),

@@ -220,7 +220,10 @@ pub fn pair(
             pairs.left_out.push(LeftOut { prompt, case, model, why: why.into() });
             continue;
         };
-        let (before, after) = (counted(&base_answers[base_index], samples), counted(answers, samples));
+        let (mut before, mut after) = (counted(&base_answers[base_index], samples), counted(answers, samples));
+        if base.plan.items[base_index].keys.first() == head.plan.items[index].keys.first() {
+            share(&mut before, &mut after);
+        }
         if before.is_empty() || after.is_empty() {
             pairs.unanswered += 1;
             let side = if before.is_empty() { "no recorded answer in base" } else { "no recorded answer in head" };
@@ -264,7 +267,7 @@ pub fn pair(
             rank: ranks[index],
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
-            same: !expectations_changed && base_item.keys == item.keys && before == after,
+            same: !expectations_changed && base_item.keys.first() == item.keys.first() && before == after,
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
             place: place_of(head_case),
             rescored,
@@ -289,6 +292,15 @@ pub fn pair(
         why: "only in base".into(),
     }));
     Ok(pairs)
+}
+
+/// Leaves out the answers that only one side took, where both asked the same: they are no difference between the sides.
+fn share(before: &mut Vec<Response>, after: &mut Vec<Response>) {
+    let shared = before.len().min(after.len());
+    if shared > 0 {
+        before.truncate(shared);
+        after.truncate(shared);
+    }
 }
 
 /// The answers that count and are there.

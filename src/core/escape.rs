@@ -13,8 +13,11 @@ pub fn is_invisible(c: char) -> bool {
         | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-fn is_unsafe_on_a_terminal(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t') || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
+/// Whether a character shows nothing, hides or moves something, or is none at all: line feed and tab are what they are.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    let is_none = u32::from(c) & 0xFFFE == 0xFFFE || matches!(c, '\u{FDD0}'..='\u{FDEF}');
+    (c.is_control() && c != '\n' && c != '\t') || is_invisible(c) || is_none || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Untrusted text for a terminal: line feeds and tabs stay, every other control or invisible character is written
@@ -43,7 +46,7 @@ pub fn terminal_line(text: &str) -> Cow<'_, str> {
 /// escape of JSON, so that every reader gets the same values.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c != '\r' && is_unsafe_on_a_terminal(c);
+    let is_unsafe = |c: char| c != '\r' && is_hidden(c);
     if !text.contains(is_unsafe) && !text.contains("##") {
         return Cow::Borrowed(text);
     }
@@ -65,7 +68,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
 /// dangerous in a sink beside those is the sink's own to escape.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe_on_a_terminal) {
+    if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
@@ -84,7 +87,7 @@ pub fn written_out(c: char) -> Option<String> {
     match c {
         '\r' => Some("\\r".to_owned()),
         '\u{1b}' => Some("\\e".to_owned()),
-        c if is_unsafe_on_a_terminal(c) => Some(c.escape_unicode().to_string()),
+        c if is_hidden(c) => Some(c.escape_unicode().to_string()),
         _ => None,
     }
 }
@@ -124,7 +127,7 @@ mod tests {
     fn nothing_reaches_the_terminal_but_text() {
         let worst = "a\u{1b}[2J\u{1b}]0;title\u{7}\r\u{8}b\u{202e}c\u{200b}\u{9b}31m\u{2028}\nnext\tline";
         let safe = terminal(worst);
-        assert!(safe.chars().all(|c| !is_unsafe_on_a_terminal(c)), "{safe:?}");
+        assert!(safe.chars().all(|c| !is_hidden(c)), "{safe:?}");
         assert!(safe.contains("\nnext\tline"));
         assert_eq!(terminal_line("a\nb\tc"), "a\\nb\\tc");
     }
@@ -148,7 +151,7 @@ mod tests {
         let worst = "a\u{9b}31m\u{202e}\u{7f}\u{e0041}\u{200b}###vso[x]\u{2028}b##[error] \n\t\u{1b}";
         let text = serde_json::to_string(worst).expect("JSON");
         let safe = json(&text);
-        assert!(!safe.contains("##") && safe.chars().all(|c| !is_unsafe_on_a_terminal(c)), "{safe}");
+        assert!(!safe.contains("##") && safe.chars().all(|c| !is_hidden(c)), "{safe}");
         assert_eq!(serde_json::from_str::<String>(&safe).expect("still JSON"), worst);
         assert!(matches!(json("{\"a\": \"ü\"}\r\n"), Cow::Borrowed(_)));
     }

@@ -35,12 +35,19 @@ impl FromStr for Part {
 }
 
 impl Plan {
-    /// Keeps one part of what is planned. `milliseconds` says how long each item is thought to take, where that is known.
+    /// Keeps one part of what is planned. `milliseconds` says how long each item is thought to take, where that is known;
+    /// `deciding` stands for what decides its verdict.
     ///
     /// Each item has its part by a hash of its names, so that a case that is added moves no other; an item goes elsewhere
     /// only where its part has more than its share of the time already.
     #[must_use]
-    pub fn part(mut self, workspace: &Workspace, part: Part, milliseconds: &[Option<u64>]) -> (Self, Shard) {
+    pub fn part(
+        mut self,
+        workspace: &Workspace,
+        part: Part,
+        milliseconds: &[Option<u64>],
+        deciding: &[Option<String>],
+    ) -> (Self, Shard) {
         let names: Vec<String> = self.items.iter().map(|item| name(workspace, item.case, item.model)).collect();
         let parts = divide(&names, milliseconds, part.of);
         let mut digest = DigestBuilder::default();
@@ -48,6 +55,9 @@ impl Plan {
             digest.part("name", name.as_bytes());
             digest.part("part", part.to_string().as_bytes());
             item.keys.iter().for_each(|key| digest.part("key", key.as_str().as_bytes()));
+        }
+        for decides in deciding.iter().flatten() {
+            digest.part("decides", decides.as_bytes());
         }
         let shard = Shard { number: part.number, of: part.of, plan: digest.finish(), whole: self.items.len() as u64 };
         (0..).zip(&mut self.items).for_each(|(position, item)| item.position = Some(position));

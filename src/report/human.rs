@@ -61,12 +61,9 @@ impl<'a> HumanReport<'a> {
     }
 
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
-        if self.quiet && outcome.good {
-            return Ok(());
-        }
         self.pending += usize::from(outcome.detail.pending.is_some());
         self.undecided += usize::from(is_undecided(outcome));
-        if outcome.verdict == Verdict::Passed && !outcome.flaky {
+        if outcome.verdict == Verdict::Passed && !outcome.flaky || self.quiet && outcome.good {
             return Ok(());
         }
         if outcome.detail.unasked {
@@ -261,7 +258,7 @@ impl Listener for HumanReport<'_> {
                     n => format!("{} needed", counted(*n, "call", "calls")),
                 };
                 let part = shard.as_ref().map(|s| format!(" · part {} of {}", s.number, s.of)).unwrap_or_default();
-                let line = format!("{heading}{part} · {planned} planned, {calls}");
+                let line = format!("{}{part} · {planned} planned, {calls}", terminal_line(heading));
                 writeln!(self.out, "{}", self.style.bold(&line))?;
                 self.out.flush()
             }

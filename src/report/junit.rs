@@ -19,8 +19,10 @@ use crate::core::verdict::{Exit, Outcome, SampleOutcome, Summary, Verdict};
 const LONGEST: usize = 4000;
 
 /// Collects a run as JUnit's XML.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct JunitReport {
+    /// The project's folder in its repository, with a `/` behind it.
+    folder: String,
     /// In the order of the plan.
     suites: Vec<TestSuite>,
     commit: Option<String>,
@@ -33,20 +35,16 @@ pub(super) fn xml(text: &str) -> XmlString {
     if clipped.len() < text.len() {
         clipped.push_str(&format!("… and {} more bytes", text.len() - clipped.len()));
     }
-    // What XML 1.0 forbids beyond what a terminal must not get.
-    let is_forbidden = |c: char| matches!(c, '\u{FFFE}' | '\u{FFFF}') || u32::from(c) & 0xFFFE == 0xFFFE;
-    let shown = terminal(&clipped);
-    if !shown.contains(is_forbidden) {
-        return XmlString::new(shown);
-    }
-    let mut safe = String::with_capacity(shown.len());
-    for c in shown.chars() {
-        if is_forbidden(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
-    }
-    XmlString::new(safe)
+    XmlString::new(terminal(&clipped))
 }
 
 impl JunitReport {
+    /// A report of a project in this folder of its repository, written with a `/` behind it.
+    #[must_use]
+    pub fn new(folder: String) -> Self {
+        Self { folder, suites: Vec::new(), commit: None, summary: Summary::default() }
+    }
+
     fn add(&mut self, outcome: &Outcome) {
         let name = xml(outcome.prompt.as_str());
         if self.suites.last().is_none_or(|suite| suite.name != name) {
@@ -60,11 +58,11 @@ impl JunitReport {
             }
         }
         let Some(suite) = self.suites.last_mut() else { return };
-        suite.add_test_case(case(outcome));
+        suite.add_test_case(case(outcome, &self.folder));
     }
 }
 
-fn case(outcome: &Outcome) -> TestCase {
+fn case(outcome: &Outcome, folder: &str) -> TestCase {
     let name = format!("{} › {}", outcome.case, outcome.model);
     let mut case = TestCase::new(xml(&name), status(outcome));
     case.set_classname(xml(outcome.prompt.as_str()));
@@ -83,7 +81,7 @@ fn case(outcome: &Outcome) -> TestCase {
         case.add_property(quick_junit::Property::new("tags", xml(&outcome.tags.join(", "))));
     }
     if let Some(place) = &outcome.detail.place {
-        case.extra.insert("file".into(), xml(&place.path));
+        case.extra.insert("file".into(), xml(&format!("{folder}{}", place.path)));
         case.extra.insert("line".into(), XmlString::new(place.line.to_string()));
     }
     if outcome.verdict != Verdict::Passed
@@ -185,7 +183,7 @@ impl Report for JunitReport {
             suite.add_property(("promptctl", env!("CARGO_PKG_VERSION")));
             suite.add_property(("exit_code", exit.code().to_string().as_str()));
             if let Some(commit) = &self.commit {
-                suite.add_property(("commit", commit.as_str()));
+                suite.add_property(quick_junit::Property::new("commit", xml(commit)));
             }
             document.add_test_suite(suite);
         }

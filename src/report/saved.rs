@@ -123,6 +123,10 @@ impl Saved {
             let why = format!("case `{}` holds a number that is none of an answer's", outcome.case);
             return Err(SavedError::NoReport { name: name.to_owned(), why });
         }
+        let is_hash = |commit: &String| commit.len() >= 40 && commit.chars().all(|c| c.is_ascii_hexdigit());
+        if !saved.provenance.commit.as_ref().is_none_or(is_hash) {
+            return Err(SavedError::NoReport { name: name.to_owned(), why: "its commit is none".to_owned() });
+        }
         Ok(saved.summed())
     }
 
@@ -185,7 +189,6 @@ pub fn merge(mut parts: Vec<(String, Saved)>) -> Result<Option<Saved>, SavedErro
             (like.provenance.commit != saved.provenance.commit, "they are of different commits"),
             (first.plan != shard.plan, "something else was planned, or divided otherwise"),
             (like.heading != saved.heading, "they were run otherwise"),
-            (like.provenance != saved.provenance, "one of them is of files that no commit has"),
         ];
         if let Some((_, what)) = different.into_iter().find(|(differs, _)| *differs) {
             return Err(SavedError::Different { one: first_name.clone(), other: name.clone(), what });
@@ -225,6 +228,7 @@ fn put_together(parts: Vec<Saved>, whole: u64) -> Result<Option<Saved>, SavedErr
         sums.calls_made = sums.calls_made.saturating_add(own.calls_made);
         sums.retries = sums.retries.saturating_add(own.retries);
         sums.seconds = sums.seconds.max(own.seconds);
+        merged.provenance.dirty = merged.provenance.dirty.max(part.provenance.dirty);
         merged.results.extend(part.results);
     }
     let Some(mut merged) = merged else { return Ok(None) };

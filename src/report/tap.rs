@@ -14,21 +14,32 @@ use crate::core::verdict::{Exit, Outcome, Verdict};
 const LONGEST: usize = 2000;
 
 /// Collects a run as test points.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TapReport {
+    /// The project's folder in its repository, with a `/` behind it.
+    folder: String,
     count: u64,
     points: String,
 }
 
 impl TapReport {
+    /// A report of a project in this folder of its repository, written with a `/` behind it.
+    #[must_use]
+    pub fn new(folder: String) -> Self {
+        Self { folder, count: 0, points: String::new() }
+    }
+
     fn add(&mut self, outcome: &Outcome) {
         self.count += 1;
-        let ok = if outcome.good || outcome.verdict == Verdict::Skipped { "ok" } else { "not ok" };
+        let is_held = outcome.quarantine.is_some() && outcome.verdict != Verdict::Passed;
+        // What fails in quarantine is "not ok", and `# TODO` says that it may be.
+        let is_ok = outcome.good && !is_held || outcome.verdict == Verdict::Skipped;
+        let ok = if is_ok { "ok" } else { "not ok" };
         let name = [outcome.prompt.as_str(), outcome.case.as_str(), outcome.model.as_str()].map(escaped).join(" › ");
         let directive = match (&outcome.quarantine, outcome.verdict) {
             (_, Verdict::Skipped) => format!(" # SKIP {}", escaped(&outcome.reason)),
-            (Some(quarantine), verdict) if verdict != Verdict::Passed => {
-                format!(" # TODO in quarantine until {} {}", quarantine.until, escaped(&quarantine.reason))
+            (Some(quarantine), _) if is_held => {
+                format!(" # TODO in quarantine until {} {}", escaped(&quarantine.until), escaped(&quarantine.reason))
             }
             _ => String::new(),
         };
@@ -45,7 +56,11 @@ impl TapReport {
             self.points.push_str(&format!("  flaky: {}\n", text(&samples_line(outcome))));
         }
         if let Some(place) = &outcome.detail.place {
-            self.points.push_str(&format!("  at: {{file: {}, line: {}}}\n", text(&place.path), place.line));
+            self.points.push_str(&format!(
+                "  at: {{file: {}, line: {}}}\n",
+                text(&format!("{}{}", self.folder, place.path)),
+                place.line
+            ));
         }
         self.points.push_str("  ...\n");
     }
@@ -72,8 +87,12 @@ impl Listener for TapReport {
 }
 
 impl Report for TapReport {
-    fn write(&mut self, out: &mut dyn Write, _exit: Exit) -> io::Result<()> {
+    fn write(&mut self, out: &mut dyn Write, exit: Exit) -> io::Result<()> {
         writeln!(out, "TAP version 14\n1..{}", self.count)?;
-        out.write_all(self.points.as_bytes())
+        out.write_all(self.points.as_bytes())?;
+        match exit {
+            Exit::Interrupted => writeln!(out, "Bail out! interrupted"),
+            _ => Ok(()),
+        }
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
+use crate::core::escape::is_hidden;
 use crate::core::yaml::conflict_marker;
 
 /// Why a file is no snapshot.
@@ -205,8 +206,15 @@ fn scalar(text: &str) -> String {
         && text.chars().all(plain)
         && !text.ends_with(' ')
         && !words.contains(&text.to_ascii_lowercase().as_str());
-    // A JSON string is a double-quoted YAML text.
-    if is_plain { text.to_owned() } else { serde_json::Value::String(text.to_owned()).to_string() }
+    if is_plain {
+        return text.to_owned();
+    }
+    // A JSON string is a double-quoted YAML text, but for characters that YAML takes as escapes only.
+    let escaped = |c: char| match u32::from(c) {
+        code @ 0x7f..=0xffff if is_hidden(c) => format!("\\u{code:04x}"),
+        _ => c.to_string(),
+    };
+    serde_json::Value::String(text.to_owned()).to_string().chars().map(escaped).collect()
 }
 
 #[cfg(test)]
@@ -250,7 +258,8 @@ mod tests {
 
     #[test]
     fn an_accepted_answer_says_why_and_not_what_failed() {
-        let fails = vec!["contains: \"x\": no".to_owned(), "- true".to_owned()];
+        let hidden = "a\u{7f}\u{9b}\u{2028}\u{feff}\u{fffe}\u{ffff}\u{1fffe}\u{e0041}\u{202e}".to_owned();
+        let fails = vec!["contains: \"x\": no".to_owned(), "- true".to_owned(), hidden];
         let waiting = Snapshot::new("a", "b", &Info { failing: true, fails: fails.clone(), ..info("c") }, "x".into());
         assert_eq!(waiting.header().expect("a header").info.fails, fails);
         let reason = Reason::new("no: the \"policy\" # changed").expect("a reason");

@@ -533,3 +533,32 @@ fn prompts_that_nobody_touched_neither_stand_in_the_way_nor_take_from_the_others
     let ended = sandbox.run(&["compare", "--offline", "--prompt", "other3"]);
     assert!(ended.stdout.contains("UNDECIDED"), "{}", ended.stdout);
 }
+
+#[test]
+fn samples_that_only_one_side_took_made_a_prompt_worse() {
+    let sandbox = project(8);
+    // Every second answer is wrong; base took the first one only.
+    let replies = "replies: [{ say: \"{{ 'right' if sample is even else 'wrong' }}\" }]";
+    sandbox.write("promptctl.yaml", format!("models:\n  it:\n    provider: mock\n    {replies}\n"));
+    sandbox.run(&["test", "--refresh"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "one sample"]);
+    sandbox.write(
+        "fixtures/p/cases.yaml",
+        format!("defaults: {{ repeat: 3 }}\n{}", sandbox.read("fixtures/p/cases.yaml")),
+    );
+    sandbox.run(&["test"]);
+    let ended = sandbox.run(&["compare", "--offline"]);
+    assert!(ended.code == 0 && ended.stdout.contains("UNCHANGED"), "{}", ended.stdout);
+}
+
+#[test]
+fn what_programs_read_is_written_where_nothing_could_be_compared() {
+    let sandbox = project(2);
+    sandbox.edit("fixtures/p/cases.yaml", "expect: [{ contains: right }], snapshot: none", "snapshot: text");
+    let ended = sandbox.run(&["compare", "--prompt", "p", "--tag", "even", "--json", "HEAD"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!((ended.code, &json["exit_code"]), (4, &4.into()));
+    let quiet = project(2).run(&["-q", "compare"]);
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
+}

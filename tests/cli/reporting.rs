@@ -100,6 +100,83 @@ fn a_report_of_an_earlier_run_does_not_survive_one_that_cannot_begin() {
 }
 
 #[test]
+fn a_reader_that_goes_away_stops_neither_the_run_nor_its_reports() {
+    let sandbox = project();
+    for format in ["human", "json", "jsonl", "junit", "tap", "github", "html", "markdown"] {
+        let mut child = sandbox
+            .command(&["test", "--offline", "--report", format, "--report", "gitlab=a.json"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("started");
+        drop(child.stdout.take());
+        assert_eq!(child.wait().expect("ended").code(), Some(1), "{format}");
+        assert_eq!(json(&sandbox.read("a.json")).as_array().map(Vec::len), Some(2), "{format}");
+        sandbox.write("a.json", "");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_that_cannot_be_written_keeps_no_other_from_it() {
+    let sandbox = project();
+    let ended = sandbox.run(&["test", "--offline", "--report", "junit=/dev/full", "--report", "json=a.json"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("the report /dev/full cannot be written"), "{}", ended.stderr);
+    assert_eq!(json(&sandbox.read("a.json"))["exit_code"], 1);
+}
+
+#[test]
+fn two_reports_in_one_file_and_one_in_the_place_of_a_prompt_were_written() {
+    let sandbox = project();
+    for (one, other) in [("a.json", "a.json"), ("a.json", "./a.json"), ("a.json", "x/../a.json")] {
+        let (one, other) = (format!("json={one}"), format!("junit={other}"));
+        let ended = sandbox.run(&["test", "--offline", "--report", &one, "--report", &other]);
+        assert_eq!(ended.code, 2, "{}", ended.stderr);
+    }
+    let prompt = sandbox.read("prompts/p.j2");
+    for path in ["prompts/p.j2", "fixtures/p/recorded/echo.jsonl", "promptctl.yaml", "prompts/../snapshots/a.html"] {
+        let ended = sandbox.run(&["test", "--offline", "--report", &format!("json={path}")]);
+        assert!(ended.code == 2 && ended.stderr.contains("the project's own files"), "{path}: {}", ended.stderr);
+    }
+    assert_eq!(sandbox.read("prompts/p.j2"), prompt);
+    assert_eq!(sandbox.run(&["test", "--offline", "--report", "json=/dev/null", "--report", "tap=/dev/null"]).code, 1);
+}
+
+#[test]
+fn no_early_end_leaves_an_older_report() {
+    let sandbox = project();
+    let green = ["test", "--offline", "--case", "good", "--report", "json=a.json"];
+    for wrong in [&["test", "nobody", "--report", "json=a.json"][..], &["merge", "absent", "--report", "json=a.json"]] {
+        assert_eq!(sandbox.run(&green).code, 0);
+        assert_ne!(sandbox.run(wrong).code, 0);
+        assert_eq!(sandbox.read("a.json"), "", "{wrong:?}");
+    }
+    assert_eq!(sandbox.run(&green).code, 0);
+    sandbox.write("promptctl.yaml", "foo: [");
+    assert_eq!(sandbox.run(&green).code, 2);
+    assert_eq!(sandbox.read("a.json"), "");
+}
+
+#[test]
+fn what_somebody_wrote_into_a_saved_run_is_shown_as_text() {
+    let sandbox = project();
+    sandbox.run(&["test", "--offline", "--report", "json=a.json"]);
+    let mut saved = json(&sandbox.read("a.json"));
+    saved["heading"] = "\u{1b}[2J\n::error::x".into();
+    saved["results"][3]["quarantine"]["until"] = "x\nok 9 - forged".into();
+    sandbox.write("b.json", saved.to_string());
+    for format in ["human", "tap", "junit", "gitlab", "github", "markdown"] {
+        let shown = sandbox.run(&["merge", "b.json", "--report", format]).stdout;
+        assert!(!shown.contains('\u{1b}') && !shown.contains("\n::error::x"), "{shown}");
+        assert!(format != "tap" || !shown.contains("\nok 9"), "{shown}");
+    }
+    saved["commit"] = "main\n".into();
+    sandbox.write("b.json", saved.to_string());
+    assert_eq!(sandbox.run(&["merge", "b.json"]).code, 2);
+}
+
+#[test]
 fn a_quiet_run_says_only_what_is_not_good() {
     let sandbox = project();
     let ended = sandbox.run(&["--quiet", "test", "--offline", "--case", "good", "--case", "held"]);
@@ -108,6 +185,9 @@ fn a_quiet_run_says_only_what_is_not_good() {
     assert_eq!(ended.code, 1);
     assert!(!ended.stdout.contains("› held ›") && ended.stdout.starts_with("FAILED"), "{}", ended.stdout);
     assert!(ended.stdout.contains("4 planned = 1 passed"), "{}", ended.stdout);
+    // Quiet or not, the sums are the same.
+    let sums = |text: &str| text.lines().filter(|line| line.starts_with("expectations held")).collect::<String>();
+    assert_eq!(sums(&ended.stdout), sums(&sandbox.run(&["test", "--offline"]).stdout));
     assert_eq!(sandbox.run(&["test", "--offline", "-q", "--verbose"]).code, 2);
 }
 

@@ -98,7 +98,11 @@ fn an_answer_that_was_accepted_anew_says_why() {
     sandbox.git(&["branch", "-qf", "main", "HEAD"]);
     sandbox.edit("fixtures/p/cases.yaml", "within 30 days", "within 50 days");
     sandbox.run(&["test"]);
-    says(&sandbox.run(&["accept", "--all", "--reason", "written by hand"]), 0, &["1 accepted"]);
+    let same = ["accept", "--all", "--reason", "written by hand"];
+    says(&sandbox.run(&same), 2, &["a@echo.snap: the answer before it was accepted for the very same reason"]);
+    // A person can still write it there.
+    says(&sandbox.run(&["accept", "--all", "--reason", "another"]), 0, &["1 accepted"]);
+    sandbox.edit("snapshots/p/a@echo.snap", "reason: another", "reason: written by hand");
     says(&sandbox.run(&["diff", "main"]), 0, &["accepted, because: written by hand"]);
     says(&sandbox.run(&["test", "--offline"]), 2, &["a@echo.snap", "carries the reason of the answer before it"]);
     // Where no base can be told nothing is said.
@@ -132,4 +136,21 @@ fn everything_that_changed_alike_is_accepted_together() {
     let done = sandbox.run(&["accept", "--like", "p/b"]);
     says(&done, 0, &["a@echo.snap\n", "b@echo.snap\n", "2 accepted"]);
     says(&sandbox.run(&["pending"]), 5, &["p › c › echo", "1 waiting"]);
+}
+
+#[test]
+fn what_waits_could_not_be_read_where_a_reason_held_a_hidden_character() {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: one, vars: { q: x }, expect: [{ not-contains: said }] }\n  - { name: two, vars: { q: y }, expect: [{ contains: said }] }\n",
+    );
+    let say = "the model said \\x7f\\uFFFE here";
+    sandbox
+        .write("promptctl.yaml", format!("models:\n  echo: {{ provider: mock, replies: [{{ say: \"{say}\" }}] }}\n"));
+    assert_eq!(sandbox.run(&["test"]).code, 1);
+    let ended = sandbox.run(&["pending"]);
+    assert!(ended.code == 5 && ended.stdout.contains("2 waiting"), "{}{}", ended.stdout, ended.stderr);
+    // And one that is damaged does not hold back the others.
+    sandbox.write("snapshots/p/one@echo.snap.new", "---\n: : [\n---\nx\n");
+    let ended = sandbox.run(&["accept", "--all"]);
+    assert!(ended.stdout.contains("1 accepted") && ended.stderr.contains("one@echo.snap.new"), "{}", ended.stderr);
 }

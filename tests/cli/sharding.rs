@@ -156,3 +156,28 @@ fn parts_are_balanced_by_how_long_answers_took() {
         assert!((18_000..22_000).contains(&sum), "part {n} takes {sum} ms");
     }
 }
+
+#[test]
+fn parts_of_a_branch_that_changes_nothing_are_merged() {
+    let sandbox = project(10);
+    sandbox.git(&["init"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-m", "base"]);
+    for n in 1..=2 {
+        // The report of the first part is a file that no commit has, when the second one begins.
+        let (part, report) = (format!("{n}/2"), format!("json=part{n}.json"));
+        let ended = sandbox.run(&["test", "--offline", "--changed=HEAD", "--shard", &part, "--report", &report]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    }
+    let merged = sandbox.run(&["merge", "part1.json", "part2.json"]);
+    assert!(merged.code == 0 && merged.stdout.contains("0 planned"), "{}{}", merged.stdout, merged.stderr);
+    for n in 1..=2 {
+        sandbox.run(&["test", "--offline", "--shard", &format!("{n}/2"), "--report", &format!("json=part{n}.json")]);
+    }
+    assert_eq!(sandbox.run(&["merge", "part1.json", "part2.json"]).code, 1);
+    // Other expectations are another run.
+    sandbox.edit("fixtures/p/cases.yaml", "contains: \"yes\"", "contains: \"question\"");
+    sandbox.run(&["test", "--offline", "--shard", "2/2", "--report", "json=part2.json"]);
+    let ended = sandbox.run(&["merge", "part1.json", "part2.json"]);
+    assert!(ended.code == 2 && ended.stderr.contains("something else was planned"), "{}", ended.stderr);
+}

@@ -258,7 +258,7 @@ fn kind(verdict: Verdict) -> &'static str {
 
 fn row_value(row: &Row, document: &Document, scale: f64) -> Value {
     let rate = |passes, answers| percent(share(passes, answers));
-    let count = |tokens: f64| format!("{tokens:.0}");
+    let count = |tokens: f64| if tokens < 10.0 { format!("{tokens:.1}") } else { format!("{tokens:.0}") };
     let mut wanted = vec![("prompt", crate::report::page::escape::shown(&row.prompt))];
     wanted.extend(row.tag.as_ref().map(|tag| ("tag", crate::report::page::escape::shown(tag))));
     let wanted: Vec<(&str, &str)> = wanted.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -49,15 +49,17 @@ pub(in crate::report) fn comparison_verdict(document: &Document) -> (&'static st
     for verdict in order {
         let prompts = count(&document.prompts, verdict);
         if prompts > 0 {
-            let what = if parts.is_empty() { counted(prompts, "prompt", "prompts") } else { prompts.to_string() };
+            let (one, many) = if document.several_models {
+                ("pair of prompt and model", "pairs of prompt and model")
+            } else {
+                ("prompt", "prompts")
+            };
+            let what = if parts.is_empty() { counted(prompts, one, many) } else { prompts.to_string() };
             parts.push(format!("{what} {}", verdict.name()));
         }
     }
     let slices = count(&document.slices, Verdict::Regressed);
     let slices = (slices > 0).then(|| format!("{} regressed", counted(slices, "slice", "slices")));
-    if document.several_models && !document.prompts.is_empty() {
-        parts.push("each on its models".to_owned());
-    }
     if document.prompts.is_empty() {
         parts.push("nothing could be compared".to_owned());
     }
@@ -141,7 +143,7 @@ fn name(row: &Row, several_models: bool) -> String {
 fn line(row: &Row, several_models: bool) -> String {
     let interval = row.interval.map(|(low, high)| format!(" [{:+.1}, {:+.1}]", low * 100.0, high * 100.0));
     let confirmed = row.confirmed_by.map(|n| format!(", by {n} fresh answers a case")).unwrap_or_default();
-    let count = |tokens: f64| format!("{tokens:.0}");
+    let count = |tokens: f64| if tokens < 10.0 { format!("{tokens:.1}") } else { format!("{tokens:.0}") };
     format!(
         "| {} | {} {}{confirmed} | {} of {} → {} of {} | {:+.1}{} | {}, {} | {} | {} | {} |\n",
         name(row, several_models),
@@ -399,7 +401,7 @@ pub(super) mod tests {
     fn a_row_says_what_a_reviewer_needs() {
         assert_eq!(
             line(&row(), false),
-            "| `p` | ❌ regressed | 12 of 12 → 0 of 12 | -100.0 [-100.0, -100.0] | 12, 0 | 100 | 10 → 12 (+20 %) | &#36;0.001000 |\n"
+            "| `p` | ❌ regressed | 12 of 12 → 0 of 12 | -100.0 | 12, 0 | 100 | 10 → 12 (+20 %) | &#36;0.001000 |\n"
         );
     }
 }

@@ -65,7 +65,15 @@ const page = (() => {
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
       if (types(event.target)) {
-        if (event.key === "Escape") event.target.blur();
+        if (event.key === "Escape") {
+          // A browser may empty a search field by itself, and tell nobody.
+          if (event.target.type === "search" && event.target.value !== "") {
+            event.preventDefault();
+            event.target.value = "";
+            event.target.dispatchEvent(new Event("input", { bubbles: true }));
+          }
+          event.target.blur();
+        }
         return;
       }
       if (document.querySelector("dialog[open]")) return;

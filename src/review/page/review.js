@@ -14,6 +14,8 @@
   let open = null;
   let view = "inline";
   let busy = false;
+  // Reasons that were written and not yet sent, by answer.
+  const drafts = new Map();
   let over = false;
   let asked = null;
   let limit = MOST_ROWS;
@@ -106,9 +108,9 @@
     const closed = !isOpen(item);
     const group = alike();
     const many = ofPrompt();
-    const field = el("input", { id: "reason", type: "text", maxlength: 1000, autocomplete: "off",
-      placeholder: item.needs_reason ? "why it is accepted (needed)" : "why it is accepted (optional)", value: open.reason || "" });
-    field.addEventListener("input", () => { open.reason = field.value; });
+    const field = el("input", { id: "reason", type: "text", autocomplete: "off",
+      placeholder: item.needs_reason ? "why it is accepted (needed)" : "why it is accepted (optional)", value: drafts.get(item.id) || "" });
+    field.addEventListener("input", () => { drafts.set(item.id, field.value); });
     const form = el("form", { id: "why", onsubmit: (event) => { event.preventDefault(); submitReason(); } },
       el("label", { for: "reason", class: "unseen" }, "Why it is accepted"), field);
     return el("section", { class: "acts card", "aria-label": "Decide" },
@@ -224,7 +226,7 @@
     if (busy || over || current === null || !open || open.id !== current) return;
     if (chosen.length === 0 || !chosen.every(isOpen)) return;
     if (open.revision !== items[current].revision) { select(current); return; }
-    const reason = decision === "accept" ? (open.reason || "").trim() : "";
+    const reason = decision === "accept" ? (drafts.get(open.id) || "").trim() : "";
     const wants = chosen.map((item) => item.needs_reason).find(Boolean);
     if (decision === "accept" && wants && !reason) {
       asked = chosen;
@@ -234,6 +236,8 @@
       return;
     }
     busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    if (chosen.length > 1) say(`${counted(chosen.length, "answer", "answers")}: working…`);
     try {
       const at = visible().findIndex((item) => item.id === current);
       const { ok, status, value } = await call("decide", {
@@ -255,18 +259,20 @@
       say(error.message, "bad");
     } finally {
       busy = false;
+      document.body.removeAttribute("aria-busy");
     }
   }
 
   function submitReason() {
     if (asked) { const chosen = asked; asked = null; decide("accept", chosen); }
-    else { byId("reason").blur(); say("the reason goes with the next accept (a)"); }
+    else { byId("reason").blur(); say("the reason goes with this answer: a accepts it"); }
   }
 
   async function undo() {
     if (busy || over) return;
     if (steps === 0) { say("there is nothing to undo"); return; }
     busy = true;
+    document.body.setAttribute("aria-busy", "true");
     try {
       const { ok, value } = await call("undo", { steps });
       take(value);
@@ -279,6 +285,7 @@
       say(error.message, "bad");
     } finally {
       busy = false;
+      document.body.removeAttribute("aria-busy");
     }
   }
 
@@ -297,6 +304,7 @@
       say(error.message, "bad");
     } finally {
       busy = false;
+      document.body.removeAttribute("aria-busy");
     }
   }
 

@@ -1,0 +1,128 @@
+//! Where reports go: a file that says its name where it cannot be written, and a standard output that may be closed early.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::reports::ReportArg;
+use crate::project::{Root, find_project};
+
+/// The folders of a project in which nothing is a report.
+const OWN: [&str; 3] = ["prompts", "fixtures", "snapshots"];
+
+/// The file of a report.
+pub(super) struct ReportFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl ReportFile {
+    /// An open file that is called so in messages.
+    pub(super) fn of(path: &Path, file: File) -> Self {
+        Self { path: path.to_owned(), file: BufWriter::new(file) }
+    }
+
+    fn named(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("the report {} cannot be written: {error}", self.path.display()))
+    }
+}
+
+impl Write for ReportFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| self.named(&error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| self.named(&error))
+    }
+}
+
+/// A standard output whose reader may go away: what is written then is lost, and the run and its other reports are not.
+pub(super) struct Piped<'a> {
+    out: &'a mut dyn Write,
+    closed: bool,
+}
+
+impl<'a> Piped<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, closed: false }
+    }
+
+    fn unless_closed<T>(&mut self, lost: T, done: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> io::Result<T> {
+        if self.closed {
+            return Ok(lost);
+        }
+        match done(self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(lost)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Write for Piped<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_closed(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_closed((), |out| out.flush())
+    }
+}
+
+/// Opens the file of each report, before anything else is done: what cannot be written shows at once, and nobody finds an
+/// older report, whatever comes. `None` for those that go to standard output.
+pub(super) fn open(context: &Context, reports: &[ReportArg]) -> Result<Vec<Option<ReportFile>>, Failure> {
+    let root = match find_project(context.folder()) {
+        Ok(Root::Folder(root)) => root.canonicalize().ok(),
+        _ => None,
+    };
+    let mut opened: Vec<Option<ReportFile>> = Vec::with_capacity(reports.len());
+    let mut known: Vec<PathBuf> = Vec::new();
+    for report in reports {
+        let Some(path) = &report.path else {
+            opened.push(None);
+            continue;
+        };
+        let full = context.folder().join(path);
+        let shown = path.display();
+        let failed = |error: io::Error| Failure::usage(format!("the report {shown} cannot be written: {error}"));
+        let parent = full.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent).map_err(failed)?;
+        let parent = parent.canonicalize().map_err(failed)?;
+        let real = full.canonicalize().unwrap_or_else(|_| parent.join(full.file_name().unwrap_or_default()));
+        let is_own = |root: &PathBuf| {
+            OWN.iter().any(|own| real.starts_with(root.join(own))) || real == root.join("promptctl.yaml")
+        };
+        if root.as_ref().is_some_and(is_own) {
+            return Err(Failure::usage(format!("the report {shown} would take the place of the project's own files"))
+                .help("write it elsewhere, such as `--report json=target/report.json`"));
+        }
+        // A device takes what comes, from any number of reports.
+        let is_device = std::fs::metadata(&real).is_ok_and(|there| !there.is_file());
+        if !is_device && known.iter().any(|known| is_same(known, &real)) {
+            return Err(Failure::usage(format!("two reports cannot share {shown}; give one of them another path")));
+        }
+        let file = File::create(&full).map_err(failed)?;
+        known.push(real);
+        opened.push(Some(ReportFile::of(path, file)));
+    }
+    Ok(opened)
+}
+
+/// Whether two paths are one file, also by a hard link.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let id = |path: &Path| std::fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+        if let (Some(one), Some(other)) = (id(one), id(other)) {
+            return one == other;
+        }
+    }
+    one == other
+}
