@@ -43,6 +43,21 @@ impl Verdict {
         Self::Skipped,
     ];
 
+    /// Where it stands among the others, what a person should look at first in front.
+    #[must_use]
+    pub fn risk(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::Errored => 1,
+            Self::Changed => 2,
+            Self::Stale => 3,
+            Self::Unrecorded => 4,
+            Self::New => 5,
+            Self::Passed => 6,
+            Self::Skipped => 7,
+        }
+    }
+
     /// The verdict's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -146,6 +161,31 @@ pub struct SampleOutcome {
     /// Why there is no answer, or why the sample failed beyond its expectations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl SampleOutcome {
+    /// A sample of which nothing is known but what became of it.
+    #[must_use]
+    pub fn new(sample: u32, verdict: Verdict) -> Self {
+        Self {
+            sample,
+            verdict,
+            key: None,
+            output: None,
+            tool_calls: Vec::new(),
+            finish_reason: None,
+            served_model: None,
+            expectations: Vec::new(),
+            score: None,
+            snapshot: SnapshotState::None,
+            usage: Usage::default(),
+            latency_ms: None,
+            cost_usd: None,
+            source: None,
+            recorded_at: None,
+            reason: None,
+        }
+    }
 }
 
 /// A case that is known to fail for a while: it is run and shown, and decides nothing until a day is over.

@@ -158,16 +158,7 @@ impl GithubReport {
             Verdict::Failed | Verdict::Errored => Kind::Error,
             _ => Kind::Warning,
         };
-        let rank = match outcome.verdict {
-            Verdict::Failed => 0,
-            Verdict::Errored => 1,
-            Verdict::Changed => 2,
-            Verdict::Stale => 3,
-            Verdict::Unrecorded => 4,
-            Verdict::New => 5,
-            Verdict::Passed => 6,
-            Verdict::Skipped => 7,
-        };
+        let rank = outcome.verdict.risk();
         let (path, line) = match &outcome.detail.place {
             Some(place) => (place.path.clone(), place.line),
             None => (template(outcome.prompt.as_str()), 1),

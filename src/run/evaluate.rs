@@ -245,24 +245,8 @@ pub(super) fn check_sample(
     threshold: Option<f64>,
     price: Option<Price>,
 ) -> SampleOutcome {
-    let mut sample = SampleOutcome {
-        sample: 0,
-        verdict: answer.verdict_without().unwrap_or(Verdict::Passed),
-        key: None,
-        output: None,
-        tool_calls: Vec::new(),
-        finish_reason: None,
-        served_model: None,
-        expectations: Vec::new(),
-        score: None,
-        snapshot: SnapshotState::None,
-        usage: crate::core::record::Usage::default(),
-        latency_ms: None,
-        cost_usd: None,
-        source: None,
-        recorded_at: None,
-        reason: answer.reason(),
-    };
+    let verdict = answer.verdict_without().unwrap_or(Verdict::Passed);
+    let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(0, verdict) };
     let Answer::Here(response, source, recorded_at) = answer else { return sample };
     let cost_usd = price.and_then(|price| price.cost(&response.usage));
     let subject = Subject { response, cost_usd };

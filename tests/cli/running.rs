@@ -168,9 +168,9 @@ fn a_missing_key_is_named_and_leaves_the_run_incomplete() {
 
 #[test]
 fn the_first_failure_can_end_the_run() {
-    let sandbox = Sandbox::with_cases(
-        "defaults: { expect: [{ contains: x }] }\ncases:\n  - { name: a, vars: { q: a } }\n  - { name: b, vars: { q: b } }\n  - { name: c, vars: { q: x } }\n",
-    );
+    // So many that a slow machine sees the first failure before the last answer.
+    let cases: String = (0..60).map(|n| format!("  - {{ name: c{n}, vars: {{ q: a }} }}\n")).collect();
+    let sandbox = Sandbox::with_cases(&format!("defaults: {{ expect: [{{ contains: x }}] }}\ncases:\n{cases}"));
     sandbox.edit("promptctl.yaml", "provider: mock", "provider: mock\n    latency: 100ms");
     let (code, verdicts) = verdicts(&sandbox, &["test", "--fail-fast", "--jobs", "1"]);
     assert_eq!((code, verdicts[0].1.as_str()), (1, "failed"));

@@ -23,15 +23,9 @@ const CONTEXT: usize = 30;
 /// How soon somebody should look at an outcome, the soonest first.
 pub(super) fn rank(outcome: &Outcome) -> u8 {
     let rank = match outcome.verdict {
-        Verdict::Failed => 0,
-        Verdict::Errored => 1,
-        Verdict::Changed => 2,
-        Verdict::Stale => 3,
-        Verdict::New => 4,
-        Verdict::Unrecorded => 5,
-        Verdict::Skipped => 6,
         Verdict::Passed if outcome.flaky => return 18,
         Verdict::Passed => return 20,
+        other => other.risk(),
     };
     if outcome.good { rank + 10 } else { rank }
 }
@@ -233,26 +227,13 @@ fn facts(sample: &SampleOutcome) -> Vec<(&'static str, String)> {
 mod tests {
     use super::*;
     use crate::core::names::{CaseName, ModelAlias, PromptName};
-    use crate::core::verdict::{AnswerSource, SnapshotState};
+    use crate::core::verdict::AnswerSource;
 
     fn outcome(verdict: Verdict, answers: &[String]) -> Outcome {
         let sample = |(number, text): (u32, &String)| SampleOutcome {
-            sample: number,
-            verdict,
-            key: None,
             output: Some(text.clone()),
-            tool_calls: Vec::new(),
-            finish_reason: None,
-            served_model: None,
-            expectations: Vec::new(),
-            score: None,
-            snapshot: SnapshotState::None,
-            usage: crate::core::record::Usage::default(),
-            latency_ms: None,
-            cost_usd: None,
             source: Some(AnswerSource::Live),
-            recorded_at: None,
-            reason: None,
+            ..SampleOutcome::new(number, verdict)
         };
         Outcome {
             prompt: PromptName::new("p").expect("a name"),

@@ -264,19 +264,7 @@ fn kept(outcome: &Outcome) -> Outcome {
 
 /// What comes first.
 fn rank(outcome: &Outcome) -> u8 {
-    if outcome.quarantine.is_some() {
-        return 8;
-    }
-    match outcome.verdict {
-        Verdict::Failed => 0,
-        Verdict::Errored => 1,
-        Verdict::Changed => 2,
-        Verdict::Stale => 3,
-        Verdict::Unrecorded => 4,
-        Verdict::New => 5,
-        Verdict::Passed => 6,
-        Verdict::Skipped => 7,
-    }
+    if outcome.quarantine.is_some() { u8::MAX } else { outcome.verdict.risk() }
 }
 
 fn sign(outcome: &Outcome) -> &'static str {
