@@ -223,22 +223,14 @@ fn stopping_early_keeps_its_promises() {
 /// A pair of single answers.
 fn pair(prompt: usize, case: usize, base: bool, head: bool) -> Pair {
     let sample = |pass| Sample { pass, ..Sample::default() };
+    let name = PromptName::new(&format!("p{prompt}")).expect("a name");
+    let of = CaseName::new(&format!("c{case}")).expect("a name");
+    let model = ModelAlias::new("m").expect("an alias");
     Pair {
-        place: None,
-        prompt: PromptName::new(&format!("p{prompt}")).expect("a name"),
-        case: CaseName::new(&format!("c{case}")).expect("a name"),
-        model: ModelAlias::new("m").expect("an alias"),
         rank: case,
         tags: vec![if case.is_multiple_of(2) { "even".into() } else { "odd".into() }],
         digests: ("a".into(), "b".into()),
-        entry_changed: false,
-        expectations_changed: false,
-        rescored: (0, 0),
-        variables_changed: false,
-        same: false,
-        group: None,
-        base: vec![sample(base)],
-        head: vec![sample(head)],
+        ..Pair::new(name, of, model, vec![sample(base)], vec![sample(head)])
     }
 }
 

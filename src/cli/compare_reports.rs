@@ -98,18 +98,21 @@ impl Reports {
         human: &Human<'_>,
         changes: &Changed<'_>,
     ) -> Result<(), Failure> {
+        // One that cannot be written does not keep the others from it.
+        let mut failed = Ok(());
         for (format, file) in &mut self.files {
-            one(file, *format, document, root, (human, Style::plain()), changes)?;
-            file.flush()?;
+            let done = one(file, *format, document, root, (human, Style::plain()), changes);
+            failed = failed.and(done.and_then(|()| file.flush()));
         }
         if let Some(format) = self.on_stdout.filter(|format| *format != Format::Human) {
-            one(&mut Piped::new(context.out()), format, document, root, (human, Style::plain()), changes)?;
+            let out = &mut Piped::new(context.out());
+            failed = failed.and(one(out, format, document, root, (human, Style::plain()), changes));
         }
         if let Some((file, room)) = &mut self.job_summary {
-            file.write_all(comparison_markdown(document, *room).as_bytes())?;
-            file.flush()?;
+            let done = file.write_all(comparison_markdown(document, *room).as_bytes());
+            failed = failed.and(done.and_then(|()| file.flush()));
         }
-        Ok(())
+        sink::unless_failed(failed)
     }
 }
 

@@ -224,9 +224,7 @@ pub(super) fn report_run(
     for (_, mut file) in streamed {
         failed = failed.and(file.flush());
     }
-    if let Err(error) = failed {
-        return Err(Failure::Message { exit: Exit::Errored, message: error.to_string(), help: None });
-    }
+    sink::unless_failed(failed)?;
     if !result.problems.is_empty() {
         Piped::new(context.out()).flush()?;
         write_problems(&mut context.err(), &result.problems.sorted(), error_style)?;

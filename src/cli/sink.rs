@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::failure::Failure;
 use super::reports::ReportArg;
+use crate::core::verdict::Exit;
 use crate::project::{Root, find_project};
 
 /// The folders of a project in which nothing is a report.
@@ -72,6 +73,11 @@ impl Write for Piped<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.unless_closed((), |out| out.flush())
     }
+}
+
+/// What of the reports could not be written, once all were tried.
+pub(super) fn unless_failed(failed: io::Result<()>) -> Result<(), Failure> {
+    failed.map_err(|error| Failure::Message { exit: Exit::Errored, message: error.to_string(), help: None })
 }
 
 /// Opens the file of each report, before anything else is done: what cannot be written shows at once, and nobody finds an

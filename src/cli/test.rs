@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use rayon::prelude::*;
 
 use super::ask::permissions;
 use super::changed;
@@ -200,7 +201,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let is_unchanged = had_items && plan.items.is_empty();
     if let Some(part) = args.shard {
         let times = prepared.recorded_latencies(&plan, &project.store());
-        let deciding: Vec<Option<String>> = plan.items.iter().map(|item| prepared.deciding(item, None)).collect();
+        let deciding: Vec<Option<String>> = plan.items.par_iter().map(|item| prepared.deciding(item, None)).collect();
         let (own, shard) = plan.part(&prepared.workspace, part, &times, &deciding);
         plan = own;
         settings.shard = Some(shard);

@@ -336,24 +336,11 @@ mod tests {
     use super::super::figures::compare;
     use super::*;
 
-    fn pair(case: usize, base: Vec<Sample>, head: Vec<Sample>, tags: Vec<String>) -> Pair {
-        Pair {
-            prompt: PromptName::new("a/p").expect("a name"),
-            case: CaseName::new(&format!("case {case}")).expect("a name"),
-            model: ModelAlias::new("m").expect("a name"),
-            rank: case,
-            tags,
-            digests: ("1".into(), "2".into()),
-            entry_changed: false,
-            expectations_changed: false,
-            rescored: (0, 0),
-            variables_changed: false,
-            same: false,
-            group: None,
-            place: None,
-            base,
-            head,
-        }
+    fn pair(rank: usize, base: Vec<Sample>, head: Vec<Sample>, tags: Vec<String>) -> Pair {
+        let (prompt, case) = (PromptName::new("a/p").expect("a name"), CaseName::new(&format!("case {rank}")));
+        let model = ModelAlias::new("m").expect("a name");
+        let digests = ("1".into(), "2".into());
+        Pair { rank, tags, digests, ..Pair::new(prompt, case.expect("a name"), model, base, head) }
     }
 
     fn document(pairs: Vec<Pair>, beside: Vec<Pair>) -> Document {

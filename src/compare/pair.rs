@@ -118,6 +118,28 @@ pub enum Flip {
 }
 
 impl Pair {
+    /// A case with these answers, in which nothing but them differs.
+    #[must_use]
+    pub fn new(prompt: PromptName, case: CaseName, model: ModelAlias, base: Vec<Sample>, head: Vec<Sample>) -> Self {
+        Self {
+            prompt,
+            case,
+            model,
+            rank: 0,
+            tags: Vec::new(),
+            place: None,
+            digests: (String::new(), String::new()),
+            entry_changed: false,
+            expectations_changed: false,
+            rescored: (0, 0),
+            variables_changed: false,
+            same: false,
+            group: None,
+            base,
+            head,
+        }
+    }
+
     /// Head's share of passing answers less base's.
     #[must_use]
     pub fn difference(&self) -> f64 {

@@ -407,6 +407,12 @@ impl Exit {
         }
     }
 
+    /// The one with this number.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::WORST_FIRST.into_iter().find(|exit| exit.code() == code)
+    }
+
     /// The worse of two.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {

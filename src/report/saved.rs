@@ -146,7 +146,7 @@ impl Saved {
     /// How it ended.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        Exit::WORST_FIRST.into_iter().find(|exit| exit.code() == self.exit_code).unwrap_or(Exit::Usage)
+        Exit::of_code(self.exit_code).unwrap_or(Exit::Usage)
     }
 
     /// Its sums.

@@ -146,6 +146,17 @@ fn what_regressed_is_a_test_that_fails() {
     insta::assert_snapshot!("compare_as_tests", shown);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_of_a_comparison_that_cannot_be_written_keeps_no_other_from_it() {
+    let sandbox = edited();
+    let ended = sandbox.run(&["compare", "--report", "junit=/dev/full", "--report", "json=a.json"]);
+    assert_eq!(ended.code, 3);
+    assert!(ended.stderr.contains("the report /dev/full cannot be written"), "{}", ended.stderr);
+    let json: Value = serde_json::from_str(&sandbox.read("a.json")).expect("JSON");
+    assert_eq!(json["exit_code"], 1);
+}
+
 #[test]
 fn a_comparison_writes_several_reports_at_once() {
     let sandbox = edited();

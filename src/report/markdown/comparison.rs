@@ -65,7 +65,7 @@ pub(in crate::report) fn comparison_verdict(document: &Document) -> (&'static st
     }
     let regressed = count(&document.prompts, Verdict::Regressed) + count(&document.slices, Verdict::Regressed) > 0;
     let undecided = count(&document.prompts, Verdict::Undecided) > 0;
-    let exit = Exit::WORST_FIRST.into_iter().find(|exit| exit.code() == document.exit_code);
+    let exit = Exit::of_code(document.exit_code);
     let (sign, but) = match exit {
         _ if regressed => ("❌", ""),
         Some(Exit::Good) if document.prompts.is_empty() => ("⚪", ""),
@@ -316,22 +316,12 @@ pub(super) mod tests {
             cost: Some(0.001),
             ..Sample::default()
         };
-        let pair = |n: usize| Pair {
-            prompt: PromptName::new("p").expect("a name"),
-            case: CaseName::new(&format!("c{n}")).expect("a name"),
-            model: ModelAlias::new("m").expect("a name"),
-            rank: n,
-            tags: Vec::new(),
-            digests: ("1".into(), "2".into()),
-            entry_changed: false,
-            expectations_changed: false,
-            rescored: (0, 0),
-            variables_changed: false,
-            same: false,
-            group: None,
-            place: None,
-            base: vec![say("good", true)],
-            head: vec![say("bad", false)],
+        let pair = |n: usize| {
+            let (prompt, case) = (PromptName::new("p").expect("a name"), CaseName::new(&format!("c{n}")));
+            let model = ModelAlias::new("m").expect("a name");
+            let (base, head) = (vec![say("good", true)], vec![say("bad", false)]);
+            let digests = ("1".into(), "2".into());
+            Pair { rank: n, digests, ..Pair::new(prompt, case.expect("a name"), model, base, head) }
         };
         let limits = Limits { alpha: 0.05, delta: 0.1, sequential: false };
         let pairs = Pairs { pairs: (0..12).map(pair).collect(), ..Pairs::default() };
