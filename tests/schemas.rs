@@ -42,7 +42,7 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 12] = [
+const PROJECT: [&str; 14] = [
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
     "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
     "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",
@@ -52,6 +52,8 @@ const PROJECT: [&str; 12] = [
     "models: { m: { provider: azure-openai, base-url: 'https://n.openai.azure.com', deployment: d, api-version: 2024-10-21, max-tokens-name: max_completion_tokens } }\n",
     "models: { m: { provider: bedrock, region: eu-central-1 } }\n",
     "models: { m: { provider: http, base-url: 'https://example.org/x', key-header: x-key, headers: { X-A: b }, body: { p: '{{ system }}' }, response: { text: $.t, finish-reason: $.f, model: $.m, error: $.e, reasoning: $.r, tool-calls: $.c, input-tokens: $.i, cached-input-tokens: $.ci, output-tokens: $.o, reasoning-tokens: $.rt, finish-reasons: { done: stop } } } }\n",
+    "models: { m: { provider: http, base-url: 'https://example.org/x', body: { p: '{{ last_user_message }}' }, response: { embedding: '$.data[0]' } } }\n",
+    "models: { m: { provider: mock, latency: 1ms, replies: [{ when: a, embedding: [1, 0.5] }] }, n: { provider: mock } }\n",
     "models: { m: { provider: exec, command: [cat, x] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false, max-age: 30d }\nreview: { require-reason: true }\nunasserted: allow\nversion-policy: strict\n",

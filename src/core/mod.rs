@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod digest;
+pub mod embedding;
 pub mod escape;
 pub mod event;
 pub mod json;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::digest::{canonical_json, sha256_hex};
+pub use super::embedding::{Embedding, NoEmbedding};
 pub use super::message::{Image, Message, Part, Role};
 use super::names::RequestKey;
 
@@ -30,6 +31,22 @@ pub struct ResponseFormat {
     pub schema: Value,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestKind {
+    /// An answer to the messages.
+    #[default]
+    Answer,
+    /// The embedding of the one message, which is the user's.
+    Embedding,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_answer(kind: &RequestKind) -> bool {
+    *kind == RequestKind::Answer
+}
+
 /// Everything that a model is shown and told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +55,10 @@ pub struct Request {
     pub provider: String,
     /// The provider's own id of the model.
     pub model: String,
-    /// The conversation so far.
+    /// What is asked for.
+    #[serde(default, skip_serializing_if = "is_answer")]
+    pub kind: RequestKind,
+    /// The conversation so far; for an embedding the text, as one message of the user.
     pub messages: Vec<Message>,
     /// The tools on offer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -61,11 +81,22 @@ impl Request {
         Self {
             provider: provider.to_owned(),
             model: model.to_owned(),
+            kind: RequestKind::Answer,
             messages: Vec::new(),
             tools: Vec::new(),
             response_format: None,
             params,
             extras: None,
+        }
+    }
+
+    /// A request for the embedding of a text.
+    #[must_use]
+    pub fn embedding(provider: &str, model: &str, text: &str, params: Map<String, Value>) -> Self {
+        Self {
+            kind: RequestKind::Embedding,
+            messages: vec![Message::new(Role::User, text)],
+            ..Self::of_params(provider, model, params)
         }
     }
 
@@ -90,6 +121,10 @@ impl Request {
         });
         if let Some(extras) = &self.extras {
             whole["extras"] = json!(extras);
+        }
+        // Left out for answers, whose keys are older than the kinds.
+        if self.kind != RequestKind::Answer {
+            whole["kind"] = json!(self.kind);
         }
         canonical_json(&whole)
     }
@@ -231,6 +266,9 @@ pub struct Response {
     /// How likely each token was, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logprobs: Vec<Logprob>,
+    /// The embedding, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Embedding>,
     /// How many times the request was sent, where more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -247,10 +285,10 @@ impl Response {
         })
     }
 
-    /// Whether there is no answer at all: no text but white space, and no call of a tool.
+    /// Whether there is no answer at all: no text but white space, no call of a tool, no embedding.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.text.trim().is_empty() && self.tool_calls.is_empty()
+        self.text.trim().is_empty() && self.tool_calls.is_empty() && self.embedding.is_none()
     }
 }
 
@@ -293,6 +331,7 @@ mod tests {
         Request {
             provider: "openai".into(),
             model: "m".into(),
+            kind: RequestKind::Answer,
             messages: vec![Message::new(Role::User, "hi")],
             tools: vec![Tool { name: "t".into(), description: "d".into(), parameters: json!({"a": 1, "b": 2}) }],
             response_format: Some(ResponseFormat { name: "s".into(), schema: json!({"type": "object"}) }),
@@ -320,6 +359,7 @@ mod tests {
         changed(|r| r.messages[0].images.push(Image::new("a.png", "image/png", b"2".as_slice().into()).at(1)));
         changed(|r| r.messages[0].tool_call_id = Some("call_1".into()));
         changed(|r| r.extras = Some("e".into()));
+        changed(|r| r.kind = RequestKind::Embedding);
         changed(|r| r.tools[0].name = "u".into());
         changed(|r| r.tools[0].description = "e".into());
         changed(|r| r.tools[0].parameters = json!({}));
@@ -330,6 +370,31 @@ mod tests {
         });
         let distinct: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len());
+    }
+
+    #[test]
+    fn an_answer_is_asked_for_under_the_key_that_it_always_had() {
+        let request = Request::of_params("mock", "m", Map::new());
+        let canonical =
+            r#"{"messages":[],"model":"m","params":{},"provider":"mock","response_format":null,"sample":0,"tools":[]}"#;
+        assert_eq!(request.canonical(0), canonical);
+        let text = serde_json::to_string(&request).expect("JSON");
+        assert!(!text.contains("kind"), "{text}");
+        assert_eq!(serde_json::from_str::<Request>(&text).expect("the same"), request);
+        let wanted = Request::embedding("mock", "m", "hi", Map::new());
+        let text = serde_json::to_string(&wanted).expect("JSON");
+        assert!(text.contains(r#""kind":"embedding""#), "{text}");
+        assert_eq!(serde_json::from_str::<Request>(&text).expect("the same"), wanted);
+    }
+
+    #[test]
+    fn an_answer_with_an_embedding_is_not_empty_and_costs_its_input() {
+        let embedding = Embedding::new(vec![0.5]).ok();
+        let usage = Usage { input: Some(1_000_000), output: Some(0), ..Usage::default() };
+        let response = Response { usage, embedding, ..Response::default() };
+        assert!(!response.is_empty() && Response::default().is_empty());
+        let price = Price { input: 0.02, cached_input: None, cache_write: None, output: 0.0 };
+        assert!((price.cost(&response.usage).expect("told") - 0.02).abs() < 1e-9);
     }
 
     #[test]

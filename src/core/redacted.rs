@@ -20,6 +20,7 @@ pub fn redact_response(response: &mut Response, secrets: &Secrets) {
         refusal,
         reasoning,
         logprobs,
+        embedding: _,
         attempts: _,
     } = response;
     redact_text(text, secrets);

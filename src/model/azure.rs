@@ -1,12 +1,15 @@
 //! Azure OpenAI: Chat Completions under a deployment's address, with the key in `api-key`.
 //!
 //! With `api-version` the dated form (`{base}/openai/deployments/{deployment}/chat/completions?api-version=…`), without
-//! it the newer one (`{base}/openai/v1/chat/completions`). Source: Microsoft's REST reference of the service.
+//! it the newer one (`{base}/openai/v1/chat/completions`); embeddings the same way. Source: Microsoft's REST reference of
+//! the service.
 
 use reqwest::Url;
+use serde_json::{Map, Value};
 
+use super::embedding::Embeds;
 use super::fault::Fault;
-use super::openai::{Chat, MAX_TOKENS_NAME};
+use super::openai::{Chat, MAX_TOKENS_NAME, embeddings_body, parse_embedding};
 use super::provider::{Building, Exchange, KeyHeader, Provider, Reply};
 use super::wire::{BODY, Endpoint, HEADERS};
 use crate::core::record::{Request, Response};
@@ -38,27 +41,42 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
 }
 
 impl Azure {
-    fn url(&self, model: &str) -> String {
+    fn url(&self, model: &str, operation: &[&str]) -> String {
         let base = self.endpoint.base.trim_end_matches("/openai/v1").trim_end_matches("/openai");
-        let Some(version) = &self.version else { return format!("{base}/openai/v1/chat/completions") };
+        let Some(version) = &self.version else { return format!("{base}/openai/v1/{}", operation.join("/")) };
         let deployment = self.deployment.as_deref().unwrap_or(model);
         let Ok(mut url) = Url::parse(base) else { return base.to_owned() };
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["openai", "deployments", deployment, "chat", "completions"]);
+            path.pop_if_empty().extend(["openai", "deployments", deployment]).extend(operation);
         }
         url.query_pairs_mut().append_pair("api-version", version);
         url.into()
     }
 }
 
-impl Provider for Azure {
-    fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
-        let mut body = self.chat.body(request);
+impl Azure {
+    fn call(&self, request: &Request, operation: &[&str], mut body: Map<String, Value>) -> Exchange {
         // Without a dated version the deployment is named as the model.
         if let Some(deployment) = &self.deployment {
             body.insert("model".into(), deployment.as_str().into());
         }
-        Exchange::Http(self.endpoint.call(self.url(&request.model), body))
+        Exchange::Http(self.endpoint.call(self.url(&request.model, operation), body))
+    }
+}
+
+impl Embeds for Azure {
+    fn exchange(&self, request: &Request, _attempt: u32) -> Exchange {
+        self.call(request, &["embeddings"], embeddings_body(request))
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        parse_embedding(&self.endpoint, request, reply)
+    }
+}
+
+impl Provider for Azure {
+    fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
+        self.call(request, &["chat", "completions"], self.chat.body(request))
     }
 
     fn host(&self) -> Option<String> {
@@ -71,6 +89,10 @@ impl Provider for Azure {
 
     fn cannot(&self, request: &Request) -> Option<String> {
         Chat::cannot(request)
+    }
+
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        Some(self)
     }
 
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {

@@ -8,7 +8,7 @@ use super::provider::{self, BatchForm, Provider, Reply};
 use super::wire::Told;
 use crate::core::names::RequestKey;
 use crate::core::problem::{Place, Problem, Problems};
-use crate::core::record::{Request, Response};
+use crate::core::record::{Request, RequestKind, Response};
 use crate::project::ModelEntry;
 
 /// The most requests of one file, and the most bytes, that either vendor takes.
@@ -56,6 +56,10 @@ impl Batch {
         let mut files: Vec<String> = Vec::new();
         let (mut count, mut form) = (0, BatchForm::Anthropic);
         for (key, request) in requests {
+            // Batches are of answers.
+            if request.kind != RequestKind::Answer {
+                continue;
+            }
             let Some((of, body)) = self.provider.batch(&request) else { continue };
             form = of;
             let (line, most) = match of {

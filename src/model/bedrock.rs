@@ -1,9 +1,11 @@
 //! Amazon Bedrock's Converse: `POST https://bedrock-runtime.{region}.amazonaws.com/model/{model}/converse`, with a
-//! bearer token or with a signature. Source of the shapes: AWS's API reference of the operation.
+//! bearer token or with a signature. Embeddings of Amazon's Titan and of Cohere's models: `…/invoke`, whose bodies are the
+//! models' own. Source of the shapes: AWS's API reference of the operations, and its user guide of the models.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::embedding::{self, Embeds, params_with, text_of};
 use super::fault::Fault;
 use super::params::{Parameter, cannot, listed, renamed, translated};
 use super::provider::{Building, Exchange, Provider, Reply};
@@ -65,10 +67,90 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
     Some(Box::new(Bedrock { endpoint: Endpoint::read(building, &vendor)?, region }))
 }
 
+impl Bedrock {
+    fn call(&self, request: &Request, operation: &str, body: Map<String, Value>) -> Exchange {
+        let url = format!("{}/model/{}/{operation}", self.endpoint.base, path_segment(&request.model));
+        Exchange::Http(self.endpoint.call(url, body))
+    }
+
+    /// The fault of a model that failed: its own status says whether another attempt may help.
+    fn failed(&self, reply: &Reply) -> Option<Fault> {
+        if reply.status != 424 {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let original = body.get("originalStatusCode").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
+        let status = original.unwrap_or(reply.status);
+        Some(self.endpoint.fault(&Reply { status, body: reply.body.clone() }))
+    }
+}
+
+/// The makers of embeddings whose bodies are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Titan,
+    Cohere,
+}
+
+impl Maker {
+    /// The maker of a model, by its id, which may be a part of an ARN or have a region before it.
+    fn of(model: &str) -> Option<Self> {
+        match model {
+            _ if model.contains("amazon.titan-embed-text") || model.contains("amazon.titan-embed-g1-text") => {
+                Some(Self::Titan)
+            }
+            _ if model.contains("cohere.embed") => Some(Self::Cohere),
+            _ => None,
+        }
+    }
+}
+
+impl Embeds for Bedrock {
+    fn exchange(&self, request: &Request, _attempt: u32) -> Exchange {
+        let text = text_of(request);
+        let mut body = Map::new();
+        if Maker::of(&request.model) == Some(Maker::Cohere) {
+            body.insert("texts".into(), json!([text]));
+            body.extend(params_with(request, "output_dimension"));
+        } else {
+            body.insert("inputText".into(), json!(text));
+            body.extend(request.params.clone());
+        }
+        self.call(request, "invoke", body)
+    }
+
+    fn cannot(&self, request: &Request) -> Option<String> {
+        match Maker::of(&request.model) {
+            None => Some(format!("a text to embed by `{}`: Titan's text embeddings and Cohere's can", request.model)),
+            Some(Maker::Cohere) if !request.params.contains_key("input_type") => {
+                let forms = "search_document, search_query, classification or clustering";
+                Some(format!(
+                    "a text to embed without `input_type`, which Cohere's models want among `params`: {forms}"
+                ))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        if let Some(fault) = self.failed(reply) {
+            return Err(fault);
+        }
+        let answer: Value = self.endpoint.decode(reply, API)?;
+        let several = answer.get("embeddings").map(|found| found.get("float").unwrap_or(found));
+        let found = match (answer.get("embedding"), several.and_then(Value::as_array)) {
+            (Some(only), _) => Ok(only),
+            (None, several) => embedding::only(several.into_iter().flatten()),
+        };
+        // Cohere's models tell their tokens in a header only.
+        let tokens = answer.get("inputTextTokenCount").and_then(Value::as_u64);
+        embedding::response(request, reply, API, found, tokens, None)
+    }
+}
+
 impl Provider for Bedrock {
     fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
-        let url = format!("{}/model/{}/converse", self.endpoint.base, path_segment(&request.model));
-        Exchange::Http(self.endpoint.call(url, body(request)))
+        self.call(request, "converse", body(request))
     }
 
     fn host(&self) -> Option<String> {
@@ -86,13 +168,13 @@ impl Provider for Bedrock {
         cannot_take_turns(request)
     }
 
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        Some(self)
+    }
+
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
-        if reply.status == 424 {
-            // The model failed, and its own status says whether another attempt may help.
-            let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            let original = body.get("originalStatusCode").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
-            let status = original.unwrap_or(reply.status);
-            return Err(self.endpoint.fault(&Reply { status, body: reply.body.clone() }));
+        if let Some(fault) = self.failed(reply) {
+            return Err(fault);
         }
         let answer: Answer = self.endpoint.decode(reply, API)?;
         let Some(message) = answer.output.and_then(|output| output.message) else {

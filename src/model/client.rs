@@ -305,14 +305,14 @@ impl Lane<'_> {
 
     /// Reads a reply. A fault shows the beginning of a body, and a key that is cut there would not be found any more: so
     /// it is made from a body without keys.
-    fn read(&self, reply: &Reply) -> Result<Response, Fault> {
-        self.provider.parse(reply).map_err(|fault| {
+    fn read(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        self.provider.parse_of(request, reply).map_err(|fault| {
             let text = String::from_utf8_lossy(&reply.body);
             if !self.secrets.found_in(&text) {
                 return fault;
             }
             let clean = Reply { status: reply.status, body: self.secrets.redact(&text).into_owned().into_bytes() };
-            self.provider.parse(&clean).err().unwrap_or(fault)
+            self.provider.parse_of(request, &clean).err().unwrap_or(fault)
         })
     }
 
@@ -334,7 +334,7 @@ impl Lane<'_> {
             let message = format!("no answer within {:.1} s", limit.as_secs_f64()).replace(".0 s", " s");
             Fault::new(FaultKind::Timeout, message).again(true).billable()
         };
-        match self.provider.exchange(request, sample, attempt) {
+        match self.provider.exchange_of(request, sample, attempt) {
             Exchange::Local { delay, answer } => {
                 if !delay.is_zero() {
                     timeout(limit, tokio::time::sleep(delay)).await.map_err(late)?;
@@ -351,12 +351,12 @@ impl Lane<'_> {
                 let run = program::run(&command, &self.client.permissions.folder, key, input, &self.secrets);
                 let reply = timeout(limit, run).await.map_err(late)??;
                 self.trace(tell, || format!("← {}", self.excerpt(&reply.body)));
-                self.read(&reply)
+                self.read(request, &reply)
             }
             Exchange::Http(call) => {
                 let Arrived { reply, wait, again } =
                     timeout(limit, self.call(call, limit, tell)).await.map_err(late)??;
-                self.read(&reply).map_err(|mut fault| {
+                self.read(request, &reply).map_err(|mut fault| {
                     fault.wait = wait.or(fault.wait);
                     fault.again = again.unwrap_or(fault.again);
                     // Whoever says when to come back is busy, not broken.

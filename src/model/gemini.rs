@@ -1,9 +1,10 @@
-//! Google's Gemini: `POST {base}/models/{model}:generateContent`. Source of the shapes: Google's API reference.
+//! Google's Gemini: `POST {base}/models/{model}:generateContent`, for embeddings `:embedContent`. Source of the shapes: Google's API reference.
 
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::embedding::{self, Embeds, params_with, text_of};
 use super::fault::Fault;
 use super::params::{Parameter, cannot, listed, renamed, translated};
 use super::provider::{Building, Exchange, KeyHeader, Provider, Reply};
@@ -69,19 +70,35 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
 }
 
 impl Gemini {
-    fn url(&self, model: &str) -> String {
+    fn url(&self, model: &str, operation: &str) -> String {
         let Ok(mut url) = Url::parse(&self.endpoint.base) else { return self.endpoint.base.clone() };
         if let Ok(mut path) = url.path_segments_mut() {
             let model = model.trim_start_matches("models/");
-            path.pop_if_empty().extend(["models", &format!("{model}:generateContent")]);
+            path.pop_if_empty().extend(["models", &format!("{model}:{operation}")]);
         }
         url.into()
     }
 }
 
+impl Embeds for Gemini {
+    fn exchange(&self, request: &Request, _attempt: u32) -> Exchange {
+        let mut body = Map::new();
+        body.insert("content".into(), json!({"parts": [{"text": text_of(request)}]}));
+        body.extend(params_with(request, "outputDimensionality"));
+        Exchange::Http(self.endpoint.call(self.url(&request.model, "embedContent"), body))
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        let answer: Embedded = self.endpoint.decode(reply, API)?;
+        let only = embedding::only(answer.embedding.as_ref().map(|embedding| &embedding.values));
+        let tokens = answer.usage_metadata.and_then(|usage| usage.prompt);
+        embedding::response(request, reply, API, only, tokens, None)
+    }
+}
+
 impl Provider for Gemini {
     fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
-        Exchange::Http(self.endpoint.call(self.url(&request.model), body(request)))
+        Exchange::Http(self.endpoint.call(self.url(&request.model, "generateContent"), body(request)))
     }
 
     fn host(&self) -> Option<String> {
@@ -94,6 +111,10 @@ impl Provider for Gemini {
 
     fn cannot(&self, request: &Request) -> Option<String> {
         cannot_take_turns(request)
+    }
+
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        Some(self)
     }
 
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
@@ -267,6 +288,19 @@ struct Answer {
     prompt_feedback: Option<PromptFeedback>,
     usage_metadata: Option<WireUsage>,
     model_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Embedded {
+    embedding: Option<ContentEmbedding>,
+    usage_metadata: Option<WireUsage>,
+}
+
+#[derive(Deserialize)]
+struct ContentEmbedding {
+    #[serde(default)]
+    values: Value,
 }
 
 #[derive(Default, Deserialize)]

@@ -8,6 +8,7 @@ use minijinja::{Value as Jinja, context};
 use serde_json::{Map, Value, json};
 use serde_json_path::JsonPath;
 
+use super::embedding::{self, Embeds};
 use super::fault::{Fault, start_of};
 use super::http::status_fault;
 use super::provider::{Building, Exchange, HttpCall, KeyHeader, Provider, Reply};
@@ -46,8 +47,9 @@ enum Template {
 }
 
 /// What is read of an answer, and whether the path to it must be there.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "text",
+    "embedding",
     "finish-reason",
     "model",
     "error",
@@ -101,8 +103,8 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
             Err(error) => decoder.error(node.span.clone(), format!("`{text}` is no JSON path: {error}")),
         }
     }
-    if !paths.contains_key("text") && !paths.contains_key("tool-calls") {
-        decoder.error(fields.span.clone(), "response needs the path to the answer's `text`");
+    if !["text", "tool-calls", "embedding"].iter().any(|name| paths.contains_key(name)) {
+        decoder.error(fields.span.clone(), "response needs the path to the answer's `text`, or to an `embedding`");
         return None;
     }
     let mut reasons = BTreeMap::new();
@@ -264,28 +266,16 @@ impl Provider for HttpApi {
         reqwest::Url::parse(&self.url).ok()?.host_str().map(str::to_owned)
     }
 
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        self.paths.contains_key("embedding").then_some(self)
+    }
+
     fn cannot(&self, request: &Request) -> Option<String> {
-        let says = |names: &[&str]| names.iter().any(|name| self.mentioned.contains(*name));
-        let has = |wanted: fn(&crate::core::record::Message) -> bool| request.messages.iter().any(wanted);
-        let lacks = [
-            (!request.tools.is_empty(), &["tools"][..]),
-            (request.response_format.is_some(), &["schema"]),
-            (!request.params.is_empty(), &["params"]),
-            (has(|m| m.role.instructs()), &["messages", "system"]),
-            (has(|m| m.role == Role::User), &["messages", "last_user_message"]),
-            (has(|m| matches!(m.role, Role::Assistant | Role::Tool) || !m.images.is_empty()), &["messages"]),
-        ];
-        let (_, names) = lacks.into_iter().find(|(asked, names)| *asked && !says(names))?;
-        let what = match names {
-            ["tools"] => "tools",
-            ["schema"] => "the form of `output:`",
-            ["params"] => "parameters",
-            [_, "system"] => "instructions",
-            [_, "last_user_message"] => "a message of the user",
-            _ => "earlier turns or pictures",
-        };
-        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        Some(format!("{what}: its `body` mentions no {}", names.join(" or ")))
+        let answers = ["text", "tool-calls"].iter().any(|name| self.paths.contains_key(name));
+        if !answers && !request.messages.is_empty() {
+            return Some("anything but a text to embed: its `response` has no path to a `text`".to_owned());
+        }
+        self.lacks(request)
     }
 
     fn key_header(&self) -> KeyHeader {
@@ -293,22 +283,7 @@ impl Provider for HttpApi {
     }
 
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
-        let document: Result<Value, _> = serde_json::from_slice(&reply.body);
-        if !(200..300).contains(&reply.status) {
-            let said = document.as_ref().ok().and_then(|document| self.text(document, "error"));
-            let said = said.map_or_else(|| Told::read(&reply.body).message, |text| start_of(text.as_bytes()));
-            return Err(status_fault(reply.status, &said, &self.alias));
-        }
-        let document = document.map_err(|error| promised(&error.to_string(), &reply.body, API))?;
-        let says = |error: &Value| {
-            !matches!(error, Value::Bool(false)) && *error != "" && *error != json!([]) && *error != json!({})
-        };
-        if let Some(error) =
-            self.find(&document, "error").filter(|error| says(error)).and_then(|_| self.text(&document, "error"))
-        {
-            let message = format!("the server answered with an error: {}", start_of(error.as_bytes()));
-            return Err(Fault::new(super::fault::FaultKind::Server, message));
-        }
+        let document = self.document(reply)?;
         let text = self.text(&document, "text");
         let tool_calls = self.tool_calls(&document);
         if text.is_none() && tool_calls.is_empty() {
@@ -346,7 +321,73 @@ impl Provider for HttpApi {
     }
 }
 
+impl Embeds for HttpApi {
+    fn exchange(&self, request: &Request, attempt: u32) -> Exchange {
+        Provider::exchange(self, request, 0, attempt)
+    }
+
+    fn cannot(&self, request: &Request) -> Option<String> {
+        self.lacks(request)
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        let document = self.document(reply)?;
+        let Some(found) = self.find(&document, "embedding") else {
+            let help = "check the paths of `response:` against what came";
+            return Err(unexpected("nothing is where `embedding` points to", &reply.body, help));
+        };
+        let tokens = self.find(&document, "input-tokens").and_then(Value::as_u64);
+        embedding::response(request, reply, API, Ok(found), tokens, self.text(&document, "model"))
+    }
+}
+
 impl HttpApi {
+    /// The document in a reply, or the fault that it tells of.
+    fn document(&self, reply: &Reply) -> Result<Value, Fault> {
+        let document: Result<Value, _> = serde_json::from_slice(&reply.body);
+        if !(200..300).contains(&reply.status) {
+            let said = document.as_ref().ok().and_then(|document| self.text(document, "error"));
+            let said = said.map_or_else(|| Told::read(&reply.body).message, |text| start_of(text.as_bytes()));
+            return Err(status_fault(reply.status, &said, &self.alias));
+        }
+        let document = document.map_err(|error| promised(&error.to_string(), &reply.body, API))?;
+        let says = |error: &Value| {
+            !matches!(error, Value::Bool(false)) && *error != "" && *error != json!([]) && *error != json!({})
+        };
+        if let Some(error) =
+            self.find(&document, "error").filter(|error| says(error)).and_then(|_| self.text(&document, "error"))
+        {
+            let message = format!("the server answered with an error: {}", start_of(error.as_bytes()));
+            return Err(Fault::new(super::fault::FaultKind::Server, message));
+        }
+        Ok(document)
+    }
+
+    /// What of a request the body has no place for.
+    fn lacks(&self, request: &Request) -> Option<String> {
+        let says = |names: &[&str]| names.iter().any(|name| self.mentioned.contains(*name));
+        let has = |wanted: fn(&crate::core::record::Message) -> bool| request.messages.iter().any(wanted);
+        let lacks = [
+            (!request.tools.is_empty(), &["tools"][..]),
+            (request.response_format.is_some(), &["schema"]),
+            (!request.params.is_empty(), &["params"]),
+            (has(|m| m.role.instructs()), &["messages", "system"]),
+            (has(|m| m.role == Role::User), &["messages", "last_user_message"]),
+            (has(|m| matches!(m.role, Role::Assistant | Role::Tool) || !m.images.is_empty()), &["messages"]),
+        ];
+        let (_, names) = lacks.into_iter().find(|(asked, names)| *asked && !says(names))?;
+        let what = match names {
+            ["tools"] => "tools",
+            ["schema"] => "the form of `output:`",
+            ["params"] => "parameters",
+            [_, "system"] => "instructions",
+            [_, "last_user_message"] => "a message of the user",
+            _ => "earlier turns or pictures",
+        };
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        Some(format!("{what}: its `body` mentions no {}", names.join(" or ")))
+    }
+
     fn find<'d>(&self, document: &'d Value, name: &str) -> Option<&'d Value> {
         self.paths.get(name)?.query(document).first().filter(|value| !value.is_null())
     }

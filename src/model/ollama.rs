@@ -1,8 +1,9 @@
-//! Ollama's own protocol: `POST {base}/api/chat`, no key. Source of the shapes: Ollama's API documentation.
+//! Ollama's own protocol: `POST {base}/api/chat` and, for embeddings, `/api/embed`, no key. Source of the shapes: Ollama's API documentation.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::embedding::{self, DIMENSIONS, Embeds, text_of};
 use super::fault::{Fault, FaultKind};
 use super::openai::{WireLogprob, WireToolCall};
 use super::params::{Parameter, cannot, listed, renamed, translated};
@@ -24,7 +25,7 @@ pub(super) const PARAMETERS: [Parameter; 9] = [
     cannot("format", "ask for it with `output: { schema: … }` in the front matter of the prompt"),
 ];
 /// Parameters that stand beside `options`, not in it.
-const OUTSIDE: [&str; 6] = ["think", "keep_alive", "logprobs", "top_logprobs", "truncate", "shift"];
+const OUTSIDE: [&str; 7] = [DIMENSIONS, "think", "keep_alive", "logprobs", "top_logprobs", "truncate", "shift"];
 const VENDOR: &str = "http://localhost:11434";
 const API: &str = "Ollama";
 
@@ -36,10 +37,45 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
     Some(Box::new(Ollama { endpoint: Endpoint::read(building, VENDOR)? }))
 }
 
+impl Ollama {
+    fn call(&self, operation: &str, body: Map<String, Value>) -> Exchange {
+        let base = self.endpoint.base.trim_end_matches("/api");
+        Exchange::Http(self.endpoint.call(format!("{base}/api/{operation}"), body))
+    }
+}
+
+impl Embeds for Ollama {
+    fn exchange(&self, request: &Request, _attempt: u32) -> Exchange {
+        let mut body = Map::new();
+        body.insert("model".into(), json!(request.model));
+        body.insert("input".into(), json!(text_of(request)));
+        put_params(&mut body, request.params.clone());
+        self.call("embed", body)
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        let answer: Embedded = self.endpoint.decode(reply, API)?;
+        if let Some(error) = answer.error {
+            return Err(error_in_answer(&error));
+        }
+        embedding::response(
+            request,
+            reply,
+            API,
+            embedding::only(&answer.embeddings),
+            answer.prompt_eval_count,
+            answer.model,
+        )
+    }
+}
+
+fn error_in_answer(error: &str) -> Fault {
+    Fault::new(FaultKind::Server, format!("the server answered with an error: {error}")).again(true)
+}
+
 impl Provider for Ollama {
     fn exchange(&self, request: &Request, _sample: u32, _attempt: u32) -> Exchange {
-        let base = self.endpoint.base.trim_end_matches("/api");
-        Exchange::Http(self.endpoint.call(format!("{base}/api/chat"), body(request)))
+        self.call("chat", body(request))
     }
 
     fn host(&self) -> Option<String> {
@@ -50,11 +86,14 @@ impl Provider for Ollama {
         cannot_pair(request)
     }
 
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        Some(self)
+    }
+
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
         let answer: Answer = self.endpoint.decode(reply, API)?;
         if let Some(error) = answer.error {
-            let message = format!("the server answered with an error: {error}");
-            return Err(Fault::new(FaultKind::Server, message).again(true));
+            return Err(error_in_answer(&error));
         }
         let Some(message) = answer.message else { return Err(promised("there is no message", &reply.body, API)) };
         let tool_calls: Vec<ToolCall> = message.tool_calls.unwrap_or_default().into_iter().map(Into::into).collect();
@@ -94,20 +133,25 @@ fn body(request: &Request) -> Map<String, Value> {
             request.tools.iter().map(|tool| json!({"type": "function", "function": tool})).collect();
         body.insert("tools".into(), json!(tools));
     }
-    for (name, value) in translated(&request.params, &PARAMETERS) {
+    put_params(&mut body, translated(&request.params, &PARAMETERS));
+    body
+}
+
+/// Puts parameters where they belong: beside `options`, or into it.
+fn put_params(body: &mut Map<String, Value>, params: Map<String, Value>) {
+    for (name, value) in params {
         match name.as_str() {
             "options" => {
                 for (inner, value) in value.as_object().cloned().unwrap_or_default() {
-                    put(&mut body, "options", &inner, value);
+                    put(body, "options", &inner, value);
                 }
             }
             name if OUTSIDE.contains(&name) => {
                 body.insert(name.to_owned(), value);
             }
-            name => put(&mut body, "options", name, value),
+            name => put(body, "options", name, value),
         }
     }
-    body
 }
 
 fn message(message: &Message, request: &Request) -> Value {
@@ -140,6 +184,15 @@ struct Answer {
     prompt_eval_count: Option<u64>,
     eval_count: Option<u64>,
     logprobs: Option<Vec<WireLogprob>>,
+}
+
+#[derive(Deserialize)]
+struct Embedded {
+    error: Option<String>,
+    model: Option<String>,
+    #[serde(default)]
+    embeddings: Vec<Value>,
+    prompt_eval_count: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! OpenAI's Chat Completions, spoken by many servers: `POST {base}/chat/completions`.
 //!
-//! Parameters are passed on as they were written. Source of the shapes: OpenAI's API reference of the endpoint.
+//! Embeddings: `POST {base}/embeddings`. Parameters are passed on as they were written. Source of the shapes: OpenAI's API
+//! reference of the endpoints.
 
 use std::sync::LazyLock;
 
@@ -8,6 +9,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::embedding::{self, Embeds, text_of};
 use super::fault::{Fault, FaultKind};
 use super::params::Parameter;
 use super::provider::{BatchForm, Building, Exchange, Provider, Reply};
@@ -59,6 +61,10 @@ impl Provider for OpenAi {
         Chat::cannot(request)
     }
 
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        Some(self)
+    }
+
     fn batch(&self, request: &Request) -> Option<(BatchForm, Value)> {
         let body = Value::Object(self.endpoint.whole(self.chat.body(request)));
         Some((BatchForm::OpenAi { path: "/v1/chat/completions" }, body))
@@ -67,6 +73,42 @@ impl Provider for OpenAi {
     fn parse(&self, reply: &Reply) -> Result<Response, Fault> {
         Chat::parse(&self.endpoint, reply)
     }
+}
+
+impl Embeds for OpenAi {
+    fn exchange(&self, request: &Request, _attempt: u32) -> Exchange {
+        let url = format!("{}/embeddings", self.endpoint.base);
+        Exchange::Http(self.endpoint.call(url, embeddings_body(request)))
+    }
+
+    fn parse(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        parse_embedding(&self.endpoint, request, reply)
+    }
+}
+
+/// The body of a request for an embedding, which Azure shares.
+pub(super) fn embeddings_body(request: &Request) -> Map<String, Value> {
+    let mut body = Map::new();
+    body.insert("model".into(), json!(request.model));
+    body.insert("input".into(), json!(text_of(request)));
+    body.extend(request.params.clone());
+    body
+}
+
+/// The response in a reply with embeddings.
+pub(super) fn parse_embedding(endpoint: &Endpoint, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+    let answer: Embedded = endpoint.decode(reply, API)?;
+    if let Some(error) = answer.error.filter(|error| !error.is_null()) {
+        return Err(error_in_answer(&error));
+    }
+    let only = embedding::only(answer.data.iter().map(|item| &item.embedding));
+    let tokens = answer.usage.and_then(|usage| usage.prompt_tokens);
+    embedding::response(request, reply, API, only, tokens, answer.model)
+}
+
+fn error_in_answer(error: &Value) -> Fault {
+    let said = Told::read(error.to_string().as_bytes()).message;
+    Fault::new(FaultKind::Server, format!("the server answered with an error: {said}")).again(true)
 }
 
 impl Chat {
@@ -117,9 +159,7 @@ impl Chat {
         }
         let completion: Completion = endpoint.decode(reply, API)?;
         if let Some(error) = completion.error.filter(|error| !error.is_null()) {
-            let said = Told::read(error.to_string().as_bytes()).message;
-            let message = format!("the server answered with an error: {said}");
-            return Err(Fault::new(FaultKind::Server, message).again(true));
+            return Err(error_in_answer(&error));
         }
         let Some(choice) = completion.choices.into_iter().next() else {
             return Err(promised("there is no choice", &reply.body, API));
@@ -229,6 +269,20 @@ struct Completion {
 }
 
 #[derive(Deserialize)]
+struct Embedded {
+    #[serde(default)]
+    data: Vec<EmbeddingItem>,
+    usage: Option<WireUsage>,
+    model: Option<String>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct EmbeddingItem {
+    embedding: Value,
+}
+
+#[derive(Deserialize)]
 struct Choice {
     message: WireMessage,
     finish_reason: Option<String>,
@@ -308,7 +362,7 @@ pub(super) struct OutputDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{ResponseFormat, Tool};
+    use crate::core::record::{RequestKind, ResponseFormat, Tool};
     use crate::model::tests::{provider, sent};
 
     fn parse(status: u16, body: &str) -> Result<Response, Fault> {
@@ -320,6 +374,7 @@ mod tests {
         let request = Request {
             provider: "openai".into(),
             model: "gpt-4o-mini".into(),
+            kind: RequestKind::Answer,
             messages: vec![Message::new(Role::User, "hi")],
             tools: vec![Tool { name: "f".into(), description: "d".into(), parameters: json!({"type": "object"}) }],
             response_format: Some(ResponseFormat {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::provider::{Provider, parameters};
 use crate::core::problem::{Place, Problem, Problems};
-use crate::core::record::Request;
+use crate::core::record::{Request, RequestKind};
 use crate::plan::Unsendable;
 use crate::project::ModelEntry;
 
@@ -129,11 +129,17 @@ impl Checker {
     /// What of a request the entry of that index cannot be sent, and what to do.
     pub fn request(&self, index: usize, entry: &ModelEntry, request: &Request) -> Result<(), Unsendable> {
         check_params(entry, &request.params)?;
-        match self.0.get(index).and_then(Option::as_ref).and_then(|provider| provider.cannot(request)) {
+        match self.0.get(index).and_then(Option::as_ref).and_then(|provider| provider.cannot_be_sent(request)) {
             Some(what) => {
                 let why =
                     format!("the provider `{}` of the model `{}` cannot be sent {what}", entry.provider, entry.alias);
-                Err(Unsendable { why, help: "test this prompt on other models, or change it".to_owned() })
+                let help = match request.kind {
+                    RequestKind::Answer => "test this prompt on other models, or change it",
+                    RequestKind::Embedding => {
+                        "name another model for embeddings (docs/providers.md says which providers have them)"
+                    }
+                };
+                Err(Unsendable { why, help: help.to_owned() })
             }
             None => Ok(()),
         }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::credentials::{KeyOf, Variables};
-use super::fault::Fault;
+use super::embedding::Embeds;
+use super::fault::{Fault, FaultKind};
 use super::params::Parameter;
-use super::{anthropic, azure, bedrock, exec, gemini, http_api, mock, ollama, openai, responses};
+use super::{anthropic, azure, bedrock, embedding, exec, gemini, http_api, mock, ollama, openai, responses};
 use crate::core::decode::Decoder;
 use crate::core::problem::Problems;
-use crate::core::record::{Request, Response};
+use crate::core::record::{Request, RequestKind, Response};
 use crate::core::suggest::did_you_mean;
 use crate::project::{ModelEntry, common_model_keys};
 
@@ -89,10 +90,51 @@ pub(super) trait Provider: Send + Sync {
         None
     }
 
+    /// Its embeddings, where it has any.
+    fn embeds(&self) -> Option<&dyn Embeds> {
+        None
+    }
+
     /// The form of its batches, where it has any, and the body of a request in one.
     fn batch(&self, _request: &Request) -> Option<(BatchForm, Value)> {
         None
     }
+}
+
+impl dyn Provider + '_ {
+    /// What to do for a request, whichever kind it is of.
+    pub(super) fn exchange_of(&self, request: &Request, sample: u32, attempt: u32) -> Exchange {
+        match (request.kind, self.embeds()) {
+            (RequestKind::Answer, _) => self.exchange(request, sample, attempt),
+            (RequestKind::Embedding, Some(embeds)) => embeds.exchange(request, attempt),
+            (RequestKind::Embedding, None) => Exchange::Local { delay: Duration::ZERO, answer: Err(no_embeddings()) },
+        }
+    }
+
+    /// The response in a reply to a request, or the fault that it is.
+    pub(super) fn parse_of(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
+        match (request.kind, self.embeds()) {
+            (RequestKind::Answer, _) => self.parse(reply),
+            (RequestKind::Embedding, Some(embeds)) => embeds.parse(request, reply),
+            (RequestKind::Embedding, None) => Err(no_embeddings()),
+        }
+    }
+
+    /// What of a request this protocol has no way to say, whichever kind it is of.
+    pub(super) fn cannot_be_sent(&self, request: &Request) -> Option<String> {
+        match (request.kind, self.embeds()) {
+            (RequestKind::Answer, _) => self.cannot(request),
+            (RequestKind::Embedding, Some(embeds)) => embedding::cannot(request).or_else(|| embeds.cannot(request)),
+            (RequestKind::Embedding, None) => Some(NO_EMBEDDINGS.to_owned()),
+        }
+    }
+}
+
+/// What a protocol without embeddings cannot be sent.
+const NO_EMBEDDINGS: &str = "a text to embed: its protocol has no embeddings";
+
+fn no_embeddings() -> Fault {
+    Fault::new(FaultKind::BadRequest, "the provider has no embeddings")
 }
 
 /// What building a provider is given.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::provider::{self, Exchange, Provider, Reply};
 use crate::core::problem::Problems;
-use crate::core::record::{Message, Request, Role};
+use crate::core::record::{Message, Request, RequestKind, Role};
 use crate::project::{Config, ModelEntry};
 use crate::tree::Tree;
 
@@ -52,6 +52,7 @@ pub(super) fn request(model: &str) -> Request {
     Request {
         provider: String::new(),
         model: model.into(),
+        kind: RequestKind::Answer,
         messages: vec![Message::new(Role::User, "hi")],
         tools: Vec::new(),
         response_format: None,
@@ -62,7 +63,7 @@ pub(super) fn request(model: &str) -> Request {
 
 /// What is sent for a request: address, headers, body.
 pub(super) fn sent(provider: &dyn Provider, request: &Request) -> (String, Vec<(String, String)>, Value) {
-    match provider.exchange(request, 0, 0) {
+    match provider.exchange_of(request, 0, 0) {
         Exchange::Http(call) => (call.url, call.headers, serde_json::from_slice(&call.body).expect("JSON")),
         other => panic!("no call: {other:?}"),
     }
@@ -102,9 +103,14 @@ fn nothing_of_no_protocol_panics_on_what_a_server_says() {
         let provider = provider(yaml);
         for body in bodies {
             for status in [200, 400, 424, 429, 500] {
-                if let Err(fault) = provider.parse(&Reply { status, body: body.to_vec() }) {
-                    assert!(!fault.message.is_empty(), "{yaml} {status} {body:?}");
-                    assert!(!fault.message.contains('\u{1b}'));
+                let reply = Reply { status, body: body.to_vec() };
+                let embedding = Request::embedding("", "m", "hi", serde_json::Map::new());
+                assert!(provider.parse_of(&embedding, &reply).is_err(), "{yaml} {status} {body:?}");
+                for request in [request("m"), embedding] {
+                    if let Err(fault) = provider.parse_of(&request, &reply) {
+                        assert!(!fault.message.is_empty(), "{yaml} {status} {body:?}");
+                        assert!(!fault.message.contains('\u{1b}'));
+                    }
                 }
             }
         }
@@ -151,8 +157,17 @@ mod documented {
         message
     }
 
+    const EMBEDDINGS: &str = "-embeddings";
+
+    /// A request of the kind that the answers of a folder belong to.
+    fn asked(folder: &str) -> Request {
+        let answer = request("m");
+        if folder.ends_with(EMBEDDINGS) { Request { kind: RequestKind::Embedding, ..answer } } else { answer }
+    }
+
     fn neutral(spec: &Value, body: &Value) -> Request {
         let mut request = request(spec["entry"]["model"].as_str().expect("a model"));
+        request.kind = serde_json::from_value(spec.get("kind").cloned().unwrap_or("answer".into())).expect("a kind");
         request.messages = spec["messages"].as_array().expect("messages").iter().map(message).collect();
         if let Some(tool) = spec.get("tools").map(|tool| of(tool, body)) {
             let schema = [tool.get("parameters"), tool.get("input_schema"), tool.pointer("/inputSchema/json")];
@@ -199,7 +214,7 @@ mod documented {
             let entry: Map<String, Value> = spec["entry"].as_object().cloned().expect("an entry");
             let provider = provider(&serde_yaml::to_string(&entry).expect("YAML"));
             let request = neutral(spec, &expected);
-            assert_eq!(provider.cannot(&request), None, "{name}");
+            assert_eq!(provider.cannot_be_sent(&request), None, "{name}");
             for (pointer, value) in spec["but"].as_object().into_iter().flatten() {
                 place(&mut expected, pointer, value);
             }
@@ -218,6 +233,10 @@ mod documented {
             ("ollama", "provider: ollama\n"),
             ("azure-openai", "provider: azure-openai\nbase-url: https://x.openai.azure.com\n"),
             ("bedrock", "provider: bedrock\nregion: us-east-1\n"),
+            ("openai-embeddings", "provider: openai\n"),
+            ("gemini-embeddings", "provider: gemini\n"),
+            ("ollama-embeddings", "provider: ollama\n"),
+            ("bedrock-embeddings", "provider: bedrock\nregion: us-east-1\n"),
         ];
         for (name, yaml) in providers {
             let provider = provider(yaml);
@@ -233,7 +252,8 @@ mod documented {
                     continue;
                 }
                 let status = u16::try_from(vector["status"].as_u64().expect("a status")).expect("a status");
-                let result = match provider.parse(&Reply { status, body: vector["body"].to_string().into_bytes() }) {
+                let reply = Reply { status, body: vector["body"].to_string().into_bytes() };
+                let result = match provider.parse_of(&asked(name), &reply) {
                     Ok(response) => json!({"answer": response}),
                     Err(fault) => json!({
                         "fault": format!("{:?}", fault.kind), "message": fault.to_string(), "again": fault.again,
@@ -242,7 +262,7 @@ mod documented {
                 };
                 shown.push(json!({"vector": vector_name, "read": result}));
             }
-            assert!(shown.len() >= 5, "{name}");
+            assert!(shown.len() >= if name.ends_with(EMBEDDINGS) { 1 } else { 5 }, "{name}");
             insta::with_settings!({snapshot_path => folder().join("read"), prepend_module_to_snapshot => false, omit_expression => true}, {
                 insta::assert_yaml_snapshot!(name, shown);
             });
@@ -260,6 +280,10 @@ mod documented {
             ("ollama", "provider: ollama\n"),
             ("azure-openai", "provider: azure-openai\nbase-url: https://x.openai.azure.com\n"),
             ("bedrock", "provider: bedrock\nregion: us-east-1\n"),
+            ("openai-embeddings", "provider: openai\n"),
+            ("gemini-embeddings", "provider: gemini\n"),
+            ("ollama-embeddings", "provider: ollama\n"),
+            ("bedrock-embeddings", "provider: bedrock\nregion: us-east-1\n"),
         ];
         let others =
             [Value::Null, json!(-1), json!(1e300), json!(""), json!([]), json!({}), json!([null]), json!({"a": {}})];
@@ -276,7 +300,7 @@ mod documented {
                         *damaged.pointer_mut(&pointer).expect("there") = other.clone();
                         for status in [200, 400, 429] {
                             let reply = Reply { status, body: damaged.to_string().into_bytes() };
-                            if let Ok(response) = provider.parse(&reply) {
+                            if let Ok(response) = provider.parse_of(&asked(name), &reply) {
                                 // What was read can be written, and read again.
                                 let text = serde_json::to_string(&response).expect("JSON");
                                 let again: crate::core::record::Response = serde_json::from_str(&text).expect(&text);

@@ -16,7 +16,7 @@ pub use workspace::Workspace;
 use crate::case::Case;
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::problem::{Problem, Problems};
-use crate::core::record::{Message, Request};
+use crate::core::record::{Message, Request, RequestKind};
 use crate::project::{Compare, ModelEntry};
 use crate::prompt::Prompt;
 
@@ -180,6 +180,7 @@ fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Reque
     Request {
         provider: entry.provider.clone(),
         model: entry.model.clone(),
+        kind: RequestKind::Answer,
         messages,
         tools: prompt.front.tools.clone(),
         response_format: prompt.front.output.as_ref().map(|output| output.format.clone()),

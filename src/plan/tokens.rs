@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::core::record::{Price, Request, Usage};
+use crate::core::record::{Price, Request, RequestKind, Usage};
 use crate::project::{ModelEntry, known_price};
 
 /// Bytes of UTF-8 that a token has, where the vocabulary is not known: English text has about four characters a token,
@@ -82,6 +82,10 @@ impl Estimate {
             .or_else(|| default_limit(&request.provider));
         let known = known_price(&entry.provider, entry.base_url.as_deref(), &entry.model);
         let most = output.or_else(|| known?.max_output);
+        if request.kind == RequestKind::Embedding {
+            // A vector is no tokens.
+            return Self { input, output: Some(0), most: Some(0), counted: counter.is_exact() };
+        }
         Self { input, output, most, counted: counter.is_exact() && !shows }
     }
 }
@@ -205,6 +209,7 @@ mod tests {
         Request {
             provider: "openai".into(),
             model: model.into(),
+            kind: RequestKind::Answer,
             messages: vec![Message::new(Role::User, text)],
             tools: Vec::new(),
             response_format: None,

@@ -238,7 +238,7 @@ fn in_utc(time: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::{Message, Role};
+    use crate::core::record::{Message, RequestKind, Role};
 
     fn targets() -> Vec<ImportTarget> {
         ["one", "two"]
@@ -255,6 +255,7 @@ mod tests {
             Ok(Request {
                 provider: "mock".into(),
                 model: "m".into(),
+                kind: RequestKind::Answer,
                 messages: vec![Message::new(Role::User, index.to_string())],
                 tools: Vec::new(),
                 response_format: None,

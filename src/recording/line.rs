@@ -80,13 +80,14 @@ fn reason(error: &serde_json::Error) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::core::record::{FinishReason, Message, Role};
+    use crate::core::record::{FinishReason, Message, RequestKind, Role};
     use proptest::prelude::*;
 
     pub(in crate::recording) fn line(case: &str, content: &str, answer: &str) -> Line {
         let request = Request {
             provider: "mock".into(),
             model: "m".into(),
+            kind: RequestKind::Answer,
             messages: vec![Message::new(Role::User, content)],
             tools: Vec::new(),
             response_format: None,
