@@ -274,6 +274,7 @@ impl Asker {
     fn settings(&self, mode: Mode) -> Settings {
         Settings {
             mode,
+            rejudges: false,
             snapshots: SnapshotPolicy::Warn,
             writes: false,
             max_calls: self.args.max_calls,

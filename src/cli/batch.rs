@@ -237,6 +237,7 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
                             case: case.name.clone(),
                             sample: *sample,
                             model: target.entry.alias.clone(),
+                            check: None,
                             request: workspace.config.recordings.requests.then_some(request),
                             response: (*response).clone(),
                             recorded_at: now.clone(),

@@ -206,7 +206,7 @@ impl Probe {
             let entry = &prepared.workspace.config.models[item.model];
             let (mut passes, mut why) = (Vec::new(), None);
             for response in responses.iter().flatten() {
-                let outcome = prepared.score(item.case, entry, response)?;
+                let outcome = prepared.score(item.case, entry, response, [Some(&store), None])?;
                 let accepted = if prepared.judges(item.case) {
                     Some(true)
                 } else {

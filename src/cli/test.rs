@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Ask again for everything, whatever is recorded.
     #[arg(long)]
     refresh: bool,
+    /// Ask judges again for what they have said before; recorded answers are kept.
+    #[arg(long, conflicts_with = "offline")]
+    rejudge: bool,
     /// Allow calls where they are not allowed by themselves: in continuous integration, or with --at.
     #[arg(long)]
     live: bool,
@@ -271,7 +274,8 @@ fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Re
 /// Mode and permissions: the flags, then the environment, then what is usual.
 fn decide(context: &Context, args: &Args, project: &Project, provenance: Provenance) -> Settings {
     let ci = context.is_ci();
-    let calls = !args.offline && (args.live || args.refresh || args.dry_run || !ci && args.at.is_none());
+    let calls =
+        !args.offline && (args.live || args.refresh || args.rejudge || args.dry_run || !ci && args.at.is_none());
     let mode = match (calls, args.refresh) {
         (false, _) => Mode::Replay,
         (true, true) => Mode::Refresh,
@@ -284,13 +288,15 @@ fn decide(context: &Context, args: &Args, project: &Project, provenance: Provena
         Mode::Replay if args.offline => "replay only (--offline)",
         Mode::Replay if ci => "replay only (CI; --live allows calls)",
         Mode::Replay => "replay only (--at; --live allows calls)",
-        Mode::Fill => "replay, and call for what is not recorded",
         Mode::Refresh => "call again for everything (--refresh)",
+        Mode::Fill if args.rejudge => "replay, call for what is not recorded, and ask every judge again (--rejudge)",
+        Mode::Fill => "replay, and call for what is not recorded",
     };
     let confirms = args.confirm.map(|n| format!(" · a failure is confirmed by {n} answers")).unwrap_or_default();
     let keeps = if writes { "" } else { " · nothing is written" };
     Settings {
         mode,
+        rejudges: args.rejudge,
         snapshots: match args.snapshots {
             PolicyArg::Fail => SnapshotPolicy::Fail,
             PolicyArg::Warn => SnapshotPolicy::Warn,

@@ -267,9 +267,11 @@ pub fn pair(
         let base_entry = &base.prepared.workspace.config.models[base_item.model];
         let entry = &head.prepared.workspace.config.models[item.model];
         let wants_json = wants_json(head.prepared, item.case);
+        let stores = [Some(head.store), Some(base.store)];
         let score = |answers: &[Response], entry| {
-            let scored = answers.iter().map(|answer| sample(head.prepared, item.case, entry, answer, wants_json));
-            scored.collect::<Result<Vec<Sample>, Problems>>()
+            let scored =
+                answers.iter().map(|answer| sample(head.prepared, item.case, entry, answer, stores, wants_json));
+            scored.collect::<Result<Result<Vec<Sample>, String>, Problems>>()
         };
         let digest = |prepared: &Prepared, case: usize| {
             prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
@@ -277,10 +279,17 @@ pub fn pair(
         let expectations_changed = base.prepared.expected(base_item.case) != head.prepared.expected(item.case);
         let base_case = &base.prepared.workspace.cases.list[base_item.case];
         let head_case = &head.prepared.workspace.cases.list[item.case];
-        let scored = score(&before, base_entry)?;
+        let (scored, of_head) = match (score(&before, base_entry)?, score(&after, entry)?) {
+            (Ok(scored), Ok(of_head)) => (scored, of_head),
+            (Err(why), _) | (_, Err(why)) => {
+                pairs.unanswered += 1;
+                pairs.left_out.push(LeftOut { prompt, case, model, why: format!("not judged: {why}").into() });
+                continue;
+            }
+        };
         let mut rescored = (0, 0);
         for (answer, sample) in before.iter().zip(&scored).filter(|_| expectations_changed) {
-            let passed = base.prepared.score(base_item.case, base_entry, answer)?.verdict == Verdict::Passed;
+            let passed = base.prepared.score(base_item.case, base_entry, answer, stores)?.verdict == Verdict::Passed;
             rescored.0 += u64::from(passed && !sample.pass);
             rescored.1 += u64::from(!passed && sample.pass);
         }
@@ -297,12 +306,22 @@ pub fn pair(
             entry_changed: !ask_alike(base_entry, entry),
             expectations_changed,
             base: scored,
-            head: score(&after, entry)?,
+            head: of_head,
             prompt,
             case,
             model,
         });
     }
+    leave_out_the_rest(of_base, models, &mut pairs);
+    Ok(pairs)
+}
+
+/// Tells of the cases that only base has.
+fn leave_out_the_rest(
+    of_base: HashMap<(PromptName, CaseName, ModelAlias), usize>,
+    models: Option<(&ModelAlias, &ModelAlias)>,
+    pairs: &mut Pairs,
+) {
     let wanted = |model: &ModelAlias| models.is_none_or(|(base_model, _)| base_model == model);
     let mut rest: Vec<_> = of_base.into_keys().filter(|(_, _, model)| wanted(model)).collect();
     rest.sort();
@@ -313,7 +332,6 @@ pub fn pair(
         model,
         why: "only in base".into(),
     }));
-    Ok(pairs)
 }
 
 /// Leaves out the answers that only one side took, where both asked the same: they are no difference between the sides.
@@ -348,10 +366,15 @@ fn sample(
     case: usize,
     entry: &ModelEntry,
     answer: &Response,
+    stores: [Option<&Store>; 2],
     wants_json: bool,
-) -> Result<Sample, Problems> {
-    let outcome = prepared.score(case, entry, answer)?;
-    Ok(Sample {
+) -> Result<Result<Sample, String>, Problems> {
+    let outcome = prepared.score(case, entry, answer, stores)?;
+    if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
+        // Nobody can say whether it is good.
+        return Ok(Err(outcome.reason.unwrap_or_default()));
+    }
+    Ok(Ok(Sample {
         pass: outcome.verdict == Verdict::Passed,
         score: outcome.score,
         calls: (!answer.tool_calls.is_empty()).then(|| serde_json::to_string(&answer.tool_calls).unwrap_or_default()),
@@ -367,7 +390,12 @@ fn sample(
         text: answer.text.clone(),
         served: answer.served(),
         unfinished: outcome.reason,
-        checks: outcome.expectations.iter().map(|checked| (checked.kind.clone(), checked.pass)).collect(),
-        failed: outcome.expectations.into_iter().filter(|checked| !checked.pass).collect(),
-    })
+        checks: outcome
+            .expectations
+            .iter()
+            .filter(|checked| checked.decides())
+            .map(|checked| (checked.kind.clone(), checked.pass))
+            .collect(),
+        failed: outcome.expectations.into_iter().filter(|checked| checked.is_bad() && checked.decides()).collect(),
+    }))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::checked::{Checked, JudgedBy, Lack, Metric, Metrics, add_metrics};
 use super::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use super::record::{FinishReason, ToolCall, Usage};
 
@@ -95,20 +96,6 @@ impl AnswerSource {
     }
 }
 
-/// How one expectation came out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Checked {
-    /// Its name, with `not-` in front where it was turned round.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Whether it holds.
-    pub pass: bool,
-    /// From 0 to 1, finite.
-    pub score: f64,
-    /// Why, in a sentence that shows what was expected and what came.
-    pub reason: String,
-}
-
 /// How the answer compares with the accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +108,21 @@ pub enum SnapshotState {
     Missing,
     /// The case keeps none.
     None,
+}
+
+/// What it took to judge an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judging {
+    /// Calls made in this run.
+    pub calls: u64,
+    /// Judgements taken from recordings.
+    pub replayed: u64,
+    /// USD that the calls cost.
+    pub cost_usd: f64,
+    /// USD that the replayed judgements had cost.
+    pub recorded_cost_usd: f64,
+    /// Judgements without a price or without token counts.
+    pub unpriced: u64,
 }
 
 /// One answer of a case and what became of it.
@@ -145,6 +147,9 @@ pub struct SampleOutcome {
     pub expectations: Vec<Checked>,
     /// The weighted score of the expectations, from 0 to 1.
     pub score: Option<f64>,
+    /// What it took to judge it, where a model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judging: Option<Judging>,
     /// How the answer compares with the accepted one.
     pub snapshot: SnapshotState,
     /// Tokens.
@@ -177,6 +182,7 @@ impl SampleOutcome {
             served_model: None,
             expectations: Vec::new(),
             score: None,
+            judging: None,
             snapshot: SnapshotState::None,
             usage: Usage::default(),
             latency_ms: None,
@@ -318,8 +324,33 @@ pub struct Summary {
     pub recorded_cost_usd: f64,
     /// Answers without a price or without token counts.
     pub unpriced: u64,
+    /// Calls that judges, embeddings of them too, were asked in this run.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub judge_calls: u64,
+    /// Judgements taken from recordings.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub judge_replayed: u64,
+    /// USD that judges cost in this run, apart from `cost_usd`.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub judge_cost_usd: f64,
+    /// USD that the replayed judgements had cost.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub recorded_judge_cost_usd: f64,
+    /// The named scores.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: Metrics,
     /// Wall-clock seconds.
     pub seconds: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_free(cost: &f64) -> bool {
+    *cost <= 0.0
 }
 
 impl Summary {
@@ -348,6 +379,14 @@ impl Summary {
                 None => {}
             }
             self.unpriced += u64::from(sample.source.is_some() && sample.cost_usd.is_none());
+            sample.expectations.iter().for_each(|checked| add_metrics(&mut self.metrics, checked));
+            if let Some(judging) = &sample.judging {
+                self.judge_calls = self.judge_calls.saturating_add(judging.calls);
+                self.judge_replayed = self.judge_replayed.saturating_add(judging.replayed);
+                self.judge_cost_usd += judging.cost_usd;
+                self.recorded_judge_cost_usd += judging.recorded_cost_usd;
+                self.unpriced = self.unpriced.saturating_add(judging.unpriced);
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! The value of an expectation: what was written, checked for its kind, with templates where they are allowed.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
+use serde_json_path::JsonPath;
 
 use super::ReadFile;
+use super::written::Options;
 use crate::core::decode::Decoder;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
@@ -16,6 +19,8 @@ pub(super) struct Arguments<'d, 'p, 'n> {
     pub(super) value: Option<&'n Node>,
     pub(super) threshold: Option<&'n Node>,
     pub(super) flags: Option<&'n Node>,
+    /// Everything that stands beside the value.
+    pub(super) options: Options<'n>,
     /// Where the expectation stands, for what is missing.
     pub(super) span: Range<usize>,
     pub(super) read: ReadFile<'d>,
@@ -110,6 +115,36 @@ impl<'n> Arguments<'_, '_, 'n> {
         Some(value)
     }
 
+    /// `threshold`, which a score must reach: above 0, because every score reaches 0, and at most 1.
+    pub(super) fn share(&mut self, default: Option<f64>) -> Option<f64> {
+        let Some(node) = self.threshold else {
+            if default.is_none() {
+                let message = format!("`{}` needs a `threshold`, which its score must reach", self.name);
+                self.decoder.error(self.span.clone(), message);
+            }
+            return default;
+        };
+        let share = self.decoder.number(node, "threshold")?;
+        if share > 0.0 && share <= 1.0 {
+            return Some(share);
+        }
+        self.decoder.error(node.span.clone(), "threshold must be above 0 and at most 1");
+        None
+    }
+
+    /// An option that is a text, as a template over the case's variables. What is wrong with it was reported.
+    pub(super) fn option(&mut self, name: &str) -> Result<Option<Inline>, ()> {
+        let Some(node) = self.options.get(name) else { return Ok(None) };
+        let text = self.decoder.text(node, name).ok_or(())?;
+        self.inline(node, &text).ok_or(()).map(Some)
+    }
+
+    /// An option that is a plain word.
+    pub(super) fn word(&mut self, name: &str) -> Result<Option<String>, ()> {
+        let Some(node) = self.options.get(name) else { return Ok(None) };
+        self.decoder.text(node, name).ok_or(()).map(Some)
+    }
+
     /// A JSON Schema: a mapping, or `{ file: NAME }`.
     pub(super) fn schema(&mut self, node: &Node) -> Option<Value> {
         let schema = match (&node.data, node.get("file")) {
@@ -141,6 +176,18 @@ impl<'n> Arguments<'_, '_, 'n> {
             return None;
         }
         Some(schema)
+    }
+}
+
+/// A JSON path as it is written at `node`.
+pub(super) fn read_path(decoder: &mut Decoder<'_>, node: &Node, text: &str) -> Option<Arc<JsonPath>> {
+    match JsonPath::parse(text) {
+        Ok(path) => Some(Arc::new(path)),
+        Err(error) => {
+            let help = "a JSON path begins with `$`, such as `$.items[0].price`";
+            decoder.error_help(node.span.clone(), format!("this JSON path is not valid: {error}"), help);
+            None
+        }
     }
 }
 

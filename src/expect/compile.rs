@@ -1,19 +1,22 @@
 //! From what is written in `cases.yaml` to an expectation: its name, its value, its weight, and whether it is
 //! turned round.
 
-use std::ops::Range;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::argument::Arguments;
-use super::registry::{self, Entry, Extra, FINISH_REASON, IS_EMPTY, IS_REFUSAL};
-use super::{Check, ReadFile, Subject, Written};
+use super::oracle::Need;
+use super::registry::{self, Entry, FINISH_REASON, IS_EMPTY, IS_REFUSAL};
+use super::transform::{BoundTransform, Transform};
+use super::written::take_apart;
+use super::{Check, Finding, ReadFile, Subject, Written};
 use crate::core::decode::Decoder;
 use crate::core::problem::{Place, Problems, Source};
-use crate::core::suggest::did_you_mean;
-use crate::core::verdict::Checked;
-use crate::core::yaml::{Data, Node};
+use crate::core::record::Response;
+use crate::core::verdict::{Checked, Lack};
+use crate::core::yaml::Node;
 
-const NOT: &str = "not-";
+pub(super) const NOT: &str = "not-";
 
 /// An expectation that makes sense, once its value is rendered for a case.
 pub struct Expectation {
@@ -21,6 +24,8 @@ pub struct Expectation {
     entry: &'static Entry,
     negated: bool,
     weight: f64,
+    metric: Option<String>,
+    transform: Option<Transform>,
     written: Box<dyn Written>,
     place: Place,
     /// What every case shares, where the value has nothing to render.
@@ -37,8 +42,11 @@ impl std::fmt::Debug for Expectation {
 pub struct Bound {
     kind: String,
     accepts_empty: bool,
+    asks: bool,
     negated: bool,
     weight: f64,
+    metric: Option<String>,
+    transform: Option<BoundTransform>,
     check: Arc<dyn Check>,
 }
 
@@ -51,7 +59,7 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
         None => (parts.name.as_str(), false),
     };
     let entry = registry::find(bare)?;
-    let weight = match parts.weight {
+    let weight = match parts.options.get("weight") {
         Some(node) => decoder.number(node, "weight")?,
         None => 1.0,
     };
@@ -59,20 +67,22 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
         decoder.error(parts.span, "weight must be at least 0");
         return None;
     }
-    for (extra, node, name) in [(Extra::Threshold, parts.threshold, "threshold"), (Extra::Flags, parts.flags, "flags")]
-    {
-        if let Some(node) = node.filter(|_| entry.extra != extra) {
-            decoder.error(node.span.clone(), format!("`{bare}` knows no `{name}`"));
-            return None;
-        }
-    }
+    let metric = match parts.options.get("metric") {
+        Some(node) => Some(read_metric(&mut decoder, node)?),
+        None => None,
+    };
+    let transform = match parts.options.get("transform") {
+        Some(node) => Some(Transform::read(&mut decoder, node)?),
+        None => None,
+    };
     let place = Place::span(source, parts.span.clone());
     let mut arguments = Arguments {
         decoder: &mut decoder,
         name: entry.name,
         value: parts.value,
-        threshold: parts.threshold,
-        flags: parts.flags,
+        threshold: parts.options.get("threshold"),
+        flags: parts.options.get("flags"),
+        options: parts.options,
         span: parts.span,
         read,
     };
@@ -88,79 +98,21 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
     } else {
         None
     };
-    Some(Expectation { kind: parts.name, entry, negated, weight, written, place, shared })
+    Some(Expectation { kind: parts.name, entry, negated, weight, metric, transform, written, place, shared })
 }
 
-struct Parts<'n> {
-    name: String,
-    span: Range<usize>,
-    value: Option<&'n Node>,
-    weight: Option<&'n Node>,
-    threshold: Option<&'n Node>,
-    flags: Option<&'n Node>,
-}
-
-const OPTIONS: [&str; 3] = ["weight", "threshold", "flags"];
-
-/// The three forms: a name alone, `NAME: VALUE`, and `type: NAME` with `value: VALUE`.
-fn take_apart<'n>(decoder: &mut Decoder<'_>, node: &'n Node) -> Option<Parts<'n>> {
-    if let Data::Text(name) = &node.data {
-        let known = known_name(decoder, name, node.span.clone())?;
-        let (value, weight, threshold, flags) = (None, None, None, None);
-        return Some(Parts { name: known, span: node.span.clone(), value, weight, threshold, flags });
-    }
-    let fields = decoder.map(node, "an expectation")?;
-    let option = |name: &str| fields.get(name);
-    if let Some(kind) = fields.get("type") {
-        let name = decoder.text(kind, "type")?;
-        let name = known_name(decoder, &name, kind.span.clone())?;
-        decoder.fields(node, "an expectation", &["type", "value", OPTIONS[0], OPTIONS[1], OPTIONS[2]])?;
-        return Some(Parts {
-            name,
-            span: kind.span.clone(),
-            value: option("value"),
-            weight: option("weight"),
-            threshold: option("threshold"),
-            flags: option("flags"),
-        });
-    }
-    let mut named = fields.iter().filter(|(key, _)| !OPTIONS.contains(&key.text.as_str()));
-    let Some((key, value)) = named.next() else {
-        decoder.error(node.span.clone(), "an expectation needs a name, such as `contains: …`");
-        return None;
-    };
-    let name = known_name(decoder, &key.text, key.span.clone())?;
-    if let Some((second, _)) = named.next() {
-        let message = format!("`{}` is a second expectation in one item; begin a new item with `- `", second.text);
-        decoder.error(second.span.clone(), message);
+/// A named score: a word that stands in tables.
+fn read_metric(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {
+    let name = decoder.text(node, "metric")?;
+    let is_word = |c: char| c.is_alphanumeric() || " -_./".contains(c);
+    if name.trim().is_empty() || name.chars().count() > 60 || !name.chars().all(is_word) {
+        decoder.error(
+            node.span.clone(),
+            "a metric is named by letters, digits, `-`, `_`, `.`, `/` and blanks, at most 60",
+        );
         return None;
     }
-    let value = Some(value).filter(|value| !matches!(value.data, Data::Null));
-    Some(Parts {
-        name,
-        span: key.span.clone(),
-        value,
-        weight: option("weight"),
-        threshold: option("threshold"),
-        flags: option("flags"),
-    })
-}
-
-fn known_name(decoder: &mut Decoder<'_>, name: &str, span: Range<usize>) -> Option<String> {
-    if registry::find(name.strip_prefix(NOT).unwrap_or(name)).is_some() {
-        return Some(name.to_owned());
-    }
-    let both = registry::names().flat_map(|known| [known.to_owned(), format!("{NOT}{known}")]);
-    let all: Vec<String> = both.collect();
-    let hint = did_you_mean(name, all.iter().map(String::as_str));
-    let message = format!("unknown expectation \"{name}\"{hint}");
-    if hint.is_empty() {
-        let known: Vec<&str> = registry::names().collect();
-        decoder.error_help(span, message, format!("known: {}; `not-` may stand before each", known.join(", ")));
-    } else {
-        decoder.error(span, message);
-    }
-    None
+    Some(name)
 }
 
 impl Expectation {
@@ -180,44 +132,106 @@ impl Expectation {
     #[must_use]
     pub fn accepts_any_finish(&self) -> bool {
         matches!(self.entry.name, FINISH_REASON | IS_REFUSAL | IS_EMPTY) && !self.negated
+            || self.written.parts().iter().any(Self::accepts_any_finish)
+    }
+
+    fn accepts_empty(&self) -> bool {
+        self.entry.name == IS_EMPTY || self.written.parts().iter().any(Self::accepts_empty)
+    }
+
+    /// Everything that it asks for outside of the answer, with the place that asks.
+    #[must_use]
+    pub fn needs(&self) -> Vec<(&Place, Need)> {
+        let own = self.written.needs().into_iter().map(|need| (&self.place, need));
+        own.chain(self.written.parts().iter().flat_map(Self::needs)).collect()
+    }
+
+    /// The variables that anything in it mentions.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let mut variables = self.written.variables();
+        variables.extend(self.transform.iter().flat_map(Transform::variables));
+        variables
     }
 
     /// The expectation for a case. An error says why its value makes no sense there.
     pub fn bind(&self, variables: &minijinja::Value) -> Result<Bound, String> {
+        let wrong = |why| format!("`{}`: {why}", self.kind);
         let check = match &self.shared {
             Some(check) => Arc::clone(check),
-            None => self.written.bind(variables).map_err(|why| format!("`{}`: {why}", self.kind))?,
+            None => self.written.bind(variables).map_err(wrong)?,
         };
-        let accepts_empty = self.entry.name == IS_EMPTY;
-        Ok(Bound { kind: self.kind.clone(), accepts_empty, negated: self.negated, weight: self.weight, check })
+        Ok(Bound {
+            kind: self.kind.clone(),
+            accepts_empty: self.accepts_empty(),
+            asks: !self.needs().is_empty(),
+            negated: self.negated,
+            weight: self.weight,
+            metric: self.metric.clone(),
+            transform: self.transform.as_ref().map(|transform| transform.bind(variables)),
+            check,
+        })
     }
 }
 
 impl Bound {
-    /// Its weight in the score of the case.
+    /// Whether it asks anything outside of the answer.
     #[must_use]
-    pub fn weight(&self) -> f64 {
-        self.weight
+    pub fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Checks a response.
     #[must_use]
     pub fn check(&self, subject: &Subject<'_>) -> Checked {
         if subject.response.is_empty() && !self.accepts_empty {
-            let reason = "the answer is empty".to_owned();
-            return Checked { kind: self.kind.clone(), pass: false, score: 0.0, reason };
+            return Checked { reason: "the answer is empty".to_owned(), void: true, ..self.checked() };
         }
-        let finding = self.check.check(subject);
+        let response = match self.transformed(subject.response) {
+            Ok(response) => response,
+            Err(reason) => return Checked { reason, void: true, ..self.checked() },
+        };
+        let finding = self.check.check(&Subject { response: &response, ..*subject });
+        let parts = finding.parts.clone();
+        let common = Checked { parts, advises: finding.advises, judge: finding.judge.clone(), ..self.checked() };
+        if finding.lack.is_some() {
+            return Checked { reason: finding.reason, lack: finding.lack, ..common };
+        }
         if finding.unknown {
-            return Checked { kind: self.kind.clone(), pass: false, score: 0.0, reason: finding.reason };
+            return Checked { reason: finding.reason, void: true, ..common };
         }
-        let score = if finding.score.is_finite() { finding.score.clamp(0.0, 1.0) } else { 0.0 };
-        let (pass, score) = if self.negated { (!finding.holds, 1.0 - score) } else { (finding.holds, score) };
+        // A score that is no number says nothing at all.
+        if !finding.score.is_finite() {
+            let reason = format!("the score is {}, which is no number", finding.score);
+            return Checked { reason, lack: Some(Lack::Errored), ..common };
+        }
+        let Finding { holds, score, reason, .. } = finding;
+        let score = score.clamp(0.0, 1.0);
+        let (pass, score) = if self.negated { (!holds, 1.0 - score) } else { (holds, score) };
         let reason = match (pass, self.negated) {
             (true, _) => "holds".to_owned(),
-            (false, false) => finding.reason,
-            (false, true) => format!("it should not, but: {}", finding.reason),
+            (false, false) => reason,
+            (false, true) => format!("it should not, but: {reason}"),
         };
-        Checked { kind: self.kind.clone(), pass, score, reason }
+        Checked { pass, score, reason, ..common }
+    }
+
+    /// It was not asked for, because of what is known already.
+    #[must_use]
+    pub fn unasked(&self, why: &str) -> Checked {
+        Checked { reason: why.to_owned(), lack: Some(Lack::Unasked), ..self.checked() }
+    }
+
+    fn checked(&self) -> Checked {
+        Checked { kind: self.kind.clone(), weight: self.weight, metric: self.metric.clone(), ..Checked::default() }
+    }
+
+    fn transformed<'r>(&self, response: &'r Response) -> Result<Cow<'r, Response>, String> {
+        let Some(transform) = &self.transform else { return Ok(Cow::Borrowed(response)) };
+        let text = transform.apply(&response.text)?;
+        let changed = Response { text, ..response.clone() };
+        if changed.is_empty() && !self.accepts_empty {
+            return Err("nothing is left of the answer after `transform`".to_owned());
+        }
+        Ok(Cow::Owned(changed))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::argument::Arguments;
+use super::argument::{Arguments, read_path};
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::json::same;
@@ -45,7 +45,7 @@ const KEYS: [&str; 8] = ["path", "equals", "contains", "matches", "exists", "at-
 pub(super) fn json_path(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
     let node = arguments.required("a path, or `path` with `equals`")?;
     if let Data::Text(text) = &node.data {
-        let path = parse_path(arguments, node, text)?;
+        let path = read_path(arguments.decoder, node, text)?;
         return Some(Box::new(PathTest { path, tests: vec![Test::Exists] }));
     }
     let fields = arguments.decoder.fields(node, "json-path", &KEYS)?;
@@ -54,7 +54,7 @@ pub(super) fn json_path(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn
         return None;
     };
     let text = arguments.decoder.text(path_node, "path")?;
-    let path = parse_path(arguments, path_node, &text)?;
+    let path = read_path(arguments.decoder, path_node, &text)?;
     let mut tests = Vec::new();
     for (key, node) in fields.iter().filter(|(key, _)| key.text != "path") {
         tests.push(read_test(arguments, &key.text, node)?);
@@ -63,17 +63,6 @@ pub(super) fn json_path(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn
         tests.push(Test::Exists);
     }
     Some(Box::new(PathTest { path, tests }))
-}
-
-fn parse_path(arguments: &mut Arguments<'_, '_, '_>, node: &Node, text: &str) -> Option<Arc<JsonPath>> {
-    match JsonPath::parse(text) {
-        Ok(path) => Some(Arc::new(path)),
-        Err(error) => {
-            let help = "a JSON path begins with `$`, such as `$.items[0].price`";
-            arguments.decoder.error_help(node.span.clone(), format!("this JSON path is not valid: {error}"), help);
-            None
-        }
-    }
 }
 
 fn read_test(arguments: &mut Arguments<'_, '_, '_>, key: &str, node: &Node) -> Option<Test> {

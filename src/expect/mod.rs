@@ -1,35 +1,49 @@
 //! Expectations: checks on a response. One file a family, each registered by one line in `registry`.
 //!
 //! Gets what was written in `cases.yaml` and gives [`Expectation`]s that were found to make sense; each is bound to a
-//! case's variables and then checks responses. Knows nothing of providers: a judge or an embedder would reach it as
-//! a trait. Turning an expectation round (`not-`) and the rule for empty answers live here, once, for all of them.
+//! case's variables and then checks responses. Knows nothing of providers: a judge, an embedder or a program reaches it as
+//! a trait ([`Oracle`]). Turning an expectation round (`not-`) and the rule for empty answers live here, once, for all of them.
 
 mod argument;
 mod compile;
+mod compose;
 mod json;
+mod judge;
 mod levenshtein;
+mod meaning;
 mod measure;
+mod oracle;
+mod preference;
+mod program;
 mod refusal;
 mod registry;
 mod schema;
+mod shipped;
 mod shown;
 mod text;
 mod total;
+mod transform;
+mod written;
 
 pub use compile::{Bound, Expectation, compile};
+pub use oracle::{JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
 pub use refusal::is_refusal;
 pub use registry::names;
+pub use shipped::{JUDGES, SHIPPED};
 pub use total::{Total, total};
 
 use crate::core::record::Response;
+use crate::core::verdict::{Checked, JudgedBy, Lack};
 
 /// What is checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The answer.
     pub response: &'a Response,
     /// What it cost, where that is known.
     pub cost_usd: Option<f64>,
+    /// Who is asked by what the answer alone cannot tell.
+    pub oracle: &'a dyn Oracle,
 }
 
 /// Reads a file that an expectation names, as seen from its own file.
@@ -45,11 +59,33 @@ pub(crate) struct Finding {
     pub(crate) reason: String,
     /// Whether nobody can tell: then it fails, turned round or not.
     pub(crate) unknown: bool,
+    /// Why it cannot be said at all: then it neither holds nor fails.
+    pub(crate) lack: Option<Lack>,
+    /// Whether it is advice alone.
+    pub(crate) advises: bool,
+    /// Who judged.
+    pub(crate) judge: Option<Box<JudgedBy>>,
+    /// What it is made of.
+    pub(crate) parts: Vec<Checked>,
 }
 
 impl Finding {
     pub(crate) fn new(holds: bool, reason: impl Into<String>) -> Self {
-        Self { holds, score: f64::from(u8::from(holds)), reason: reason.into(), unknown: false }
+        Self {
+            holds,
+            score: f64::from(u8::from(holds)),
+            reason: reason.into(),
+            unknown: false,
+            lack: None,
+            advises: false,
+            judge: None,
+            parts: Vec::new(),
+        }
+    }
+
+    /// What was asked outside did not say.
+    pub(crate) fn lacking(lack: Lack, reason: impl Into<String>) -> Self {
+        Self { lack: Some(lack), ..Self::new(false, reason) }
     }
 
     /// What it would take to tell is missing.
@@ -71,9 +107,21 @@ pub(crate) trait Written: Send + Sync {
         Vec::new()
     }
 
+    /// What it asks for outside of the answer.
+    fn needs(&self) -> Vec<Need> {
+        Vec::new()
+    }
+
+    /// The expectations that it is made of.
+    fn parts(&self) -> &[Expectation] {
+        &[]
+    }
+
     /// The complete check for a case. An error is a value that makes no sense once it is rendered.
     fn bind(&self, variables: &minijinja::Value) -> Result<std::sync::Arc<dyn Check>, String>;
 }
 
+#[cfg(test)]
+mod judge_tests;
 #[cfg(test)]
 mod tests;

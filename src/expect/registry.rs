@@ -2,7 +2,7 @@
 
 use super::Written;
 use super::argument::Arguments;
-use super::{json, levenshtein, measure, refusal, schema, text};
+use super::{compose, json, judge, levenshtein, meaning, measure, preference, program, refusal, schema, text};
 
 /// Builds an expectation from its arguments, or reports what is wrong with them.
 pub(super) type Build = fn(&mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>>;
@@ -13,6 +13,40 @@ pub(super) enum Extra {
     Nothing,
     Threshold,
     Flags,
+    /// Of a judge.
+    Judge,
+    /// Of a judge that reads what the model was given.
+    Contextual,
+    /// Of a judge that goes through steps.
+    Steps,
+    /// Of a judge that is given categories.
+    Categories,
+    /// Of a judge whose words are compared by what they mean.
+    Relevance,
+    /// Of what compares embeddings.
+    Meaning,
+}
+
+impl Extra {
+    /// The options by their names.
+    pub(super) fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::Threshold => &["threshold"],
+            Self::Flags => &["flags"],
+            Self::Judge => &["threshold", "model", "prompt", "question"],
+            Self::Contextual => &["threshold", "model", "prompt", "question", "context"],
+            Self::Steps => &["threshold", "model", "prompt", "question", "steps"],
+            Self::Categories => &["model", "prompt", "question", "accept"],
+            Self::Relevance => &["threshold", "model", "prompt", "question", "embeddings"],
+            Self::Meaning => &["threshold", "model"],
+        }
+    }
+}
+
+/// Every option that some expectation has beside its value.
+pub(super) fn options() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().flat_map(|entry| entry.extra.names().iter().copied())
 }
 
 /// An expectation's name, how it is built, and what stands beside its value.
@@ -32,7 +66,7 @@ pub(super) const IS_EMPTY: &str = "is-empty";
 pub(super) const FINISH_REASON: &str = "finish-reason";
 pub(super) const IS_REFUSAL: &str = "is-refusal";
 
-pub(super) const ENTRIES: [Entry; 23] = [
+pub(super) const ENTRIES: [Entry; 37] = [
     entry("equals", text::equals),
     entry("contains", text::contains),
     entry("icontains", text::icontains),
@@ -56,6 +90,20 @@ pub(super) const ENTRIES: [Entry; 23] = [
     entry(IS_EMPTY, measure::is_empty),
     Entry { name: "levenshtein", build: levenshtein::build, extra: Extra::Threshold },
     entry("served-model", measure::served_model),
+    Entry { name: "all", build: compose::all, extra: Extra::Threshold },
+    entry("any", compose::any),
+    entry("none", compose::none),
+    Entry { name: "llm-rubric", build: judge::llm_rubric, extra: Extra::Judge },
+    Entry { name: "g-eval", build: judge::g_eval, extra: Extra::Steps },
+    Entry { name: "factuality", build: judge::factuality, extra: Extra::Categories },
+    Entry { name: "context-faithfulness", build: judge::context_faithfulness, extra: Extra::Contextual },
+    Entry { name: "context-recall", build: judge::context_recall, extra: Extra::Contextual },
+    Entry { name: "context-relevance", build: judge::context_relevance, extra: Extra::Contextual },
+    Entry { name: "select-best", build: preference::select_best, extra: Extra::Judge },
+    Entry { name: "prefers", build: preference::prefers, extra: Extra::Judge },
+    Entry { name: "similar", build: meaning::similar, extra: Extra::Meaning },
+    Entry { name: "answer-relevance", build: meaning::answer_relevance, extra: Extra::Relevance },
+    entry("exec", program::exec),
 ];
 
 /// The names of all expectations.

@@ -117,7 +117,7 @@ pub(super) fn not_json(text: &str, error: &serde_json::Error) -> String {
 }
 
 /// Every JSON object and list in a text, from left to right. What stands inside one that was found is not told again.
-fn found_in(text: &str) -> impl Iterator<Item = Value> {
+pub(super) fn found_in(text: &str) -> impl Iterator<Item = Value> {
     let mut at = 0;
     // A text of opening brackets alone would be read again from each of them.
     let mut attempts = 2_000;

@@ -1,8 +1,9 @@
 use super::*;
 use crate::core::problem::{Problems, Source};
 use crate::core::record::{FinishReason, Usage};
-use crate::core::verdict::Checked;
+use crate::core::verdict::{Checked, Lack};
 use crate::core::yaml;
+use crate::expect::Nobody;
 use proptest::prelude::*;
 
 fn compiled(yaml: &str) -> Result<Expectation, Vec<String>> {
@@ -32,12 +33,27 @@ fn response(text: &str) -> Response {
 fn check(yaml: &str, text: &str) -> Checked {
     let variables = minijinja::context! { label => "billing", empty => "" };
     let bound = compiled(yaml).expect(yaml).bind(&variables).expect(yaml);
-    bound.check(&Subject { response: &response(text), cost_usd: Some(0.002) })
+    bound.check(&Subject { response: &response(text), cost_usd: Some(0.002), oracle: &Nobody })
 }
 
 /// Expectation, an answer for which it holds, an answer for which it does not.
-const TABLE: [(&str, &str, &str); 34] = [
+const TABLE: [(&str, &str, &str); 49] = [
     ("equals: yes", "yes", "yes\n"),
+    ("{equals: yes, transform: trim}", " yes\n", "yes!"),
+    ("{equals: yes, transform: [trim, lower]}", " YES\n", "no"),
+    ("{is-json: , transform: strip-fence}", "```json\n{\"a\": 1}\n```", "so:\n```\n{}\n```"),
+    ("{is-json: , transform: code-fence}", "so:\n```\n{}\n```", "{}"),
+    ("{contains: x, transform: {code-fence: PY}}", "```js\ny\n```\n```py\nx\n```", "```js\nx\n```"),
+    ("{equals: b, transform: {json-path: '$.a[1]'}}", "{\"a\": [1, \"b\"]}", "{\"a\": [1]}"),
+    ("{equals: '42', transform: {regex: 'answer: (\\d+)'}}", "the answer: 42!", "the answer: 43"),
+    ("{equals: X, transform: {regex: '(?<l>[a-z])', group: l, flags: i}}", "1X2", "1y2"),
+    ("{equals: BILLING, transform: {template: '{{ output | upper }}'}}", "Billing", "shipping"),
+    ("{equals: '3', transform: {template: '{{ json.items | length }}'}}", "{\"items\": [1,2,3]}", "{\"items\": []}"),
+    ("all: [contains: a, not-contains: b]", "a", "ab"),
+    ("{all: [contains: a, {contains: b, weight: 3}], threshold: 0.75}", "b", "a"),
+    ("any: [is-json, contains: yes]", "yes", "no"),
+    ("none: [contains: a, is-json]", "x", "1"),
+    ("{any: [equals: a, equals: b], transform: lower}", "B", "c"),
     ("equals: {a: 1, b: [2]}", "{\"b\": [2.0], \"a\": 1}", "{\"a\": 1}"),
     ("equals: 42", "42", "42.0"),
     ("equals: true", "true", "True"),
@@ -126,7 +142,7 @@ fn what_cannot_be_told_fails_either_way() {
     let response = Response { text: "x".into(), ..Response::default() };
     for yaml in ["max-tokens: 5", "not-max-tokens: 5", "latency: 1s", "not-latency: 1s", "cost: 1", "not-cost: 1"] {
         let bound = compiled(yaml).expect(yaml).bind(&minijinja::context! {}).expect(yaml);
-        let checked = bound.check(&Subject { response: &response, cost_usd: None });
+        let checked = bound.check(&Subject { response: &response, cost_usd: None, oracle: &Nobody });
         assert!(!checked.pass && checked.reason.contains("not known"), "{yaml}: {checked:?}");
     }
     assert!(compiled("regex: '^.{0,200}$'").is_ok(), "a limit on the length is worth something");
@@ -149,7 +165,26 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         ("regex: '(?s).+'", "matches every answer"),
         ("regex: 5", "must be text"),
         ("{contains: x, icontains: y}", "second expectation"),
-        ("{contains: x, wieght: 2}", "second expectation"),
+        ("{contains: x, wieght: 2}", "knows no `wieght`; did you mean \"weight\"?"),
+        ("{all: [contains: x], threshold: 0}", "above 0 and at most 1"),
+        ("all: []", "at least one expectation"),
+        ("any: [contans: x]", "did you mean \"contains\"?"),
+        ("{any: [contains: x], threshold: 1}", "knows no `threshold`"),
+        ("{contains: x, transform: upper}", "no transform `upper`"),
+        ("{contains: x, transform: {regex: 'a'}, group: 1}", "knows no `group`"),
+        ("{contains: x, transform: {regex: 'a', group: 1}}", "no such group"),
+        ("{contains: x, transform: {template: fixed}}", "the same text for every answer"),
+        ("{contains: x, transform: []}", "no step"),
+        ("{contains: x, metric: 'a|b'}", "a metric is named by"),
+        ("{llm-rubric: x, threshold: 1.5}", "above 0 and at most 1"),
+        ("context-recall: x", "needs a `threshold`"),
+        ("context-faithfulness", "needs a `threshold`"),
+        ("{context-faithfulness: x, threshold: 0.5}", "takes no value"),
+        ("{factuality: x, accept: ABCDE}", "not all"),
+        ("{g-eval: x, steps: []}", "at least one step"),
+        ("exec: python3 check.py", "no shell"),
+        ("exec: []", "names no program"),
+        ("{prefers: x, threshold: 0.5}", "knows no `threshold`"),
         ("{type: contains, valeu: x}", "did you mean \"value\"?"),
         ("{contains: x, weight: -1}", "at least 0"),
         ("{contains: x, threshold: 1}", "knows no `threshold`"),
@@ -181,14 +216,23 @@ fn a_value_that_is_empty_for_a_case_is_refused_for_that_case() {
 
 #[test]
 fn weights_and_thresholds_add_up() {
-    let checked =
-        |pass: bool| Checked { kind: "x".into(), pass, score: f64::from(u8::from(pass)), reason: String::new() };
-    let (yes, no) = (checked(true), checked(false));
+    let checked = |pass: bool, weight: f64| Checked {
+        kind: "x".into(),
+        pass,
+        score: f64::from(u8::from(pass)),
+        weight,
+        ..Checked::default()
+    };
+    let (yes, no) = (checked(true, 1.0), checked(false, 1.0));
     assert_eq!(total(&[], None), Total { pass: true, score: 1.0 });
-    assert!(!total(&[(1.0, &yes), (1.0, &no)], None).pass);
-    assert!(total(&[(2.0, &yes), (1.0, &no)], Some(2.0 / 3.0)).pass);
-    assert!(!total(&[(1.0, &yes), (1.0, &no)], Some(0.6)).pass);
-    assert_eq!(total(&[(0.0, &no)], None), Total { pass: true, score: 0.0 });
+    assert!(!total(&[&yes, &no], None).pass);
+    assert!(total(&[&checked(true, 2.0), &no], Some(2.0 / 3.0)).pass);
+    assert!(!total(&[&yes, &no], Some(0.6)).pass);
+    assert_eq!(total(&[&checked(false, 0.0)], None), Total { pass: true, score: 0.0 });
+    // Advice, and what nobody asked for, count nowhere.
+    let advice = Checked { advises: true, ..no.clone() };
+    let unasked = Checked { lack: Some(Lack::Unasked), ..no.clone() };
+    assert_eq!(total(&[&yes, &advice, &unasked], None), Total { pass: true, score: 1.0 });
 }
 
 proptest! {
@@ -202,4 +246,45 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&plain.score));
         prop_assert!((plain.score + turned.score - 1.0).abs() < 1e-9);
     }
+}
+
+#[test]
+fn an_empty_answer_fails_whatever_it_is_composed_of() {
+    for yaml in [
+        "all: [not-contains: a]",
+        "none: [contains: a]",
+        "not-any: [contains: a]",
+        "not-all: [contains: a]",
+        "not-none: [not-contains: a]",
+        "none: [none: [contains: a]]",
+        "{not-contains: a, transform: {json-path: $.a}}",
+        "{none: [contains: a], transform: {regex: b}}",
+        "none: [{contains: a, transform: {regex: b}}]",
+        "none: [contains: a, is-empty]",
+    ] {
+        for text in ["", " \n"] {
+            assert!(!check(yaml, text).pass, "{yaml} on {text:?}");
+        }
+    }
+    assert!(check("any: [is-empty, contains: a]", "").pass);
+    assert!(check("all: [is-empty]", " ").pass);
+    assert!(!check("none: [is-empty]", "").pass);
+    // A transform that finds nothing says nothing about what it looks for.
+    assert!(!check("none: [{contains: a, transform: {regex: b}}]", "xyz").pass);
+    assert!(!check("{not-contains: a, transform: {json-path: $.a}}", "no JSON").pass);
+}
+
+#[test]
+fn what_is_composed_shows_its_parts() {
+    let checked =
+        check("{all: [contains: a, {icontains: B, weight: 3, metric: tone}], threshold: 0.5, metric: all}", "a");
+    assert!(!checked.pass);
+    assert!((checked.score - 0.25).abs() < 1e-9);
+    let kinds: Vec<_> = checked.parts.iter().map(|part| (part.kind.as_str(), part.pass)).collect();
+    assert_eq!(kinds, [("contains", true), ("icontains", false)]);
+    assert!(checked.reason.contains("0.250") && checked.reason.contains("icontains"), "{}", checked.reason);
+    let mut metrics = crate::core::verdict::Metrics::new();
+    crate::core::verdict::add_metrics(&mut metrics, &checked);
+    let means: Vec<_> = metrics.iter().map(|(name, metric)| (name.as_str(), metric.mean)).collect();
+    assert_eq!(means, [("all", Some(0.25)), ("tone", Some(0.0))]);
 }

@@ -156,6 +156,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
             recorded_cost_usd: row.get("recorded_cost_usd")?,
             unpriced: named("unpriced")?,
             seconds: row.get("seconds")?,
+            ..Summary::default()
         },
     })
 }

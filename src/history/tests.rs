@@ -2,29 +2,20 @@ use super::*;
 use crate::core::event::{Event, Listener as _, Provenance};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::record::Usage;
-use crate::core::verdict::{Detail, Exit, Outcome, Quarantine, SampleOutcome, SnapshotState};
+use crate::core::verdict::{Detail, Exit, Outcome, Quarantine, SampleOutcome};
 use crate::history::{By, trends};
 use crate::run::Mode;
 
 /// A case of the prompt `p` with so many samples that pass and fail.
 fn outcome(digest: &str, case: &str, (pass, fail): (u32, u32), source: AnswerSource) -> Outcome {
     let sample = |number: u32| SampleOutcome {
-        sample: number,
-        verdict: if number < pass { Verdict::Passed } else { Verdict::Failed },
         key: RequestKey::new(&digest.repeat(64)).ok(),
-        output: None,
-        tool_calls: Vec::new(),
-        finish_reason: None,
         served_model: Some("served".into()),
-        expectations: Vec::new(),
-        score: None,
-        snapshot: SnapshotState::None,
         usage: Usage { input: Some(10), output: Some(2), ..Usage::default() },
         latency_ms: Some(u64::from(number) * 10 + 10),
         cost_usd: Some(0.5),
         source: Some(source),
-        recorded_at: None,
-        reason: None,
+        ..SampleOutcome::new(number, if number < pass { Verdict::Passed } else { Verdict::Failed })
     };
     Outcome {
         prompt: PromptName::new("p").expect("a name"),

@@ -279,7 +279,7 @@ impl Entry {
             let entry = &loaded.prepared.workspace.config.models[item.model];
             figures.planned += answers.len() as u64;
             for answer in answers.iter().flatten() {
-                let outcome = loaded.prepared.score(item.case, entry, answer)?;
+                let outcome = loaded.prepared.score(item.case, entry, answer, [Some(&store), None])?;
                 figures.answered += 1;
                 figures.passed += u64::from(outcome.verdict == Verdict::Passed);
                 input.add(answer.usage.input);

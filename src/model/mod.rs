@@ -42,5 +42,5 @@ pub use fault::{Fault, FaultKind};
 pub use hosts::{ALLOWED_HOSTS, AllowedHosts, vendor_variables};
 pub use http::{call_fault, retry_after};
 pub use params::{Checker, refusal};
-pub use program::end_programs;
+pub use program::{end_programs, execute};
 pub use provider::host;

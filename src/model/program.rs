@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::client::Permissions;
 use super::fault::{Fault, FaultKind, start_of};
 use super::provider::Reply;
 use crate::core::redact::Secrets;
@@ -50,6 +52,24 @@ pub fn end_programs() {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }
+}
+
+/// How long a program may take that checks something.
+const TIME: Duration = Duration::from_mins(1);
+
+/// Runs a program that is given something to check, and gives what it printed.
+pub async fn execute(permissions: &Permissions, command: &[String], input: Vec<u8>) -> Result<String, Fault> {
+    let name = command.first().map_or("", String::as_str);
+    if !permissions.programs {
+        let message = format!("the program `{name}` was not allowed to run");
+        return Err(Fault::new(FaultKind::Program, message).help("say `--allow-exec`"));
+    }
+    let running = run(command, &permissions.folder, None, input, &permissions.secrets);
+    let late = |_| Fault::new(FaultKind::Timeout, format!("the program `{name}` took more than {} s", TIME.as_secs()));
+    let reply = tokio::time::timeout(TIME, running).await.map_err(late)??;
+    // What it says back of what it saw must not be shown.
+    let text = String::from_utf8_lossy(&reply.body);
+    Ok(permissions.secrets.redact(&text).into_owned())
 }
 
 /// Runs a program in a folder. Whoever drops the future ends the program.

@@ -173,7 +173,8 @@ fn models_of<'a>(
 }
 
 /// The request of a prompt for a model. The prompt's parameters go over those of the model.
-fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Request {
+#[must_use]
+pub fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> Request {
     let mut params = entry.params.clone();
     params.extend(prompt.front.params.iter().map(|(name, value)| (name.clone(), value.clone())));
     params.retain(|name, _| !entry.ignore.contains(name));

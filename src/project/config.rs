@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::judge::{JudgeSettings, decode_judge};
 use super::prices::{KnownPrice, known_price};
+use super::recordings::{Recordings, decode_recordings};
 use super::settings::{SnapshotSettings, decode_review, decode_snapshot};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::digest::{canonical_json, sha256_hex};
@@ -121,27 +123,6 @@ pub struct Defaults {
     pub snapshot: SnapshotSettings,
 }
 
-/// How recordings are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recordings {
-    /// Whether the rendered request stands in the line.
-    pub requests: bool,
-    /// When an answer is old.
-    pub max_age: MaxAge,
-}
-
-/// When a recorded answer is old.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MaxAge {
-    /// Nobody said: after a usual time, and only a person is told.
-    #[default]
-    Usual,
-    /// Never.
-    Off,
-    /// After so many days.
-    Days(u32),
-}
-
 /// A whole `promptctl.yaml`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -157,6 +138,10 @@ pub struct Config {
     pub strict_versions: bool,
     /// Whether accepting an answer needs a reason.
     pub require_reason: bool,
+    /// Who judges.
+    pub judge: JudgeSettings,
+    /// The file.
+    pub source: Arc<Source>,
 }
 
 impl Config {
@@ -202,7 +187,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let fields = decoder.fields(
         node,
         "promptctl.yaml",
-        &["models", "defaults", "recordings", "review", "unasserted", "version-policy"],
+        &["models", "defaults", "judge", "recordings", "review", "unasserted", "version-policy"],
     )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
@@ -220,39 +205,14 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let policy = fields.get("version-policy").and_then(|node| decoder.choice(node, "version-policy", &policies));
     let require_reason = fields.get("review").is_some_and(|node| decode_review(&mut decoder, node));
     let strict_versions = policy.unwrap_or(false);
-    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason })
+    let judge = fields.get("judge").map(|node| decode_judge(&mut decoder, node, &models)).unwrap_or_default();
+    let source = Arc::clone(source);
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, source })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.
 pub(crate) fn decode_unasserted(decoder: &mut Decoder<'_>, node: &Node) -> bool {
     decoder.choice(node, "unasserted", &[("allow", true), ("error", false)]).unwrap_or(false)
-}
-
-fn decode_recordings(decoder: &mut Decoder<'_>, node: Option<&Node>) -> Recordings {
-    let mut recordings = Recordings { requests: true, max_age: MaxAge::Usual };
-    let fields = node.and_then(|node| decoder.fields(node, "recordings", &["requests", "max-age"]));
-    let Some(fields) = fields else { return recordings };
-    if let Some(node) = fields.get("requests") {
-        recordings.requests = decoder.bool(node, "requests").unwrap_or(true);
-    }
-    if let Some(node) = fields.get("max-age") {
-        recordings.max_age = decode_max_age(decoder, node).unwrap_or_default();
-    }
-    recordings
-}
-
-/// Reads `max-age: 90d`, or `off`.
-fn decode_max_age(decoder: &mut Decoder<'_>, node: &Node) -> Option<MaxAge> {
-    let text = decoder.text(node, "max-age")?;
-    let days = text.strip_suffix('d').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    match (text.as_str(), days.and_then(|digits| digits.parse().ok())) {
-        ("off", _) => Some(MaxAge::Off),
-        (_, Some(days @ 1..=36_500)) => Some(MaxAge::Days(days)),
-        _ => {
-            decoder.error(node.span.clone(), format!("max-age is `{text}`; write days, such as 90d, or `off`"));
-            None
-        }
-    }
 }
 
 fn decode_defaults(decoder: &mut Decoder<'_>, node: Option<&Node>, models: &[ModelEntry]) -> Defaults {

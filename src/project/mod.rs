@@ -2,13 +2,15 @@
 
 mod config;
 mod discovery;
+mod judge;
 mod prices;
+mod recordings;
 mod settings;
 
-pub use config::{
-    CONFIG_FILE, Config, Defaults, Limits, MaxAge, ModelEntry, Recordings, Spans, common_model_keys, decode_duration,
-};
+pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Spans, common_model_keys, decode_duration};
 pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
 pub use discovery::{DiscoveryError, Root, find_project, find_root};
+pub use judge::{Gate, JudgeSettings};
 pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};
+pub use recordings::{MaxAge, Recordings};
 pub use settings::{Compare, Redaction, RedactionTarget, SnapshotSettings, decode_snapshot};

@@ -106,6 +106,12 @@ impl RecordedFile {
         lines.max_by_key(|line| (line.sample == sample, line.time()))
     }
 
+    /// The lines of a case.
+    pub(super) fn lines_of(&self, case: &str) -> impl Iterator<Item = Line> {
+        let indexes = self.by_case.get(case).into_iter().flatten();
+        indexes.filter_map(|index| self.decode(*index as usize))
+    }
+
     /// Every line, with its number in the file.
     pub fn lines(&self) -> impl Iterator<Item = (usize, Line)> {
         (0..self.entries.len()).filter_map(|index| Some((self.entries[index].number, self.decode(index)?)))

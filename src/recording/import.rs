@@ -111,6 +111,7 @@ pub fn import(
             case: targets[index].name.clone(),
             sample,
             model: model.clone(),
+            check: None,
             request: keep_requests.then(|| request.clone()),
             response,
             recorded_at: recorded_at.unwrap_or_else(|| now.to_owned()),

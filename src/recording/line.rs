@@ -18,6 +18,9 @@ pub struct Line {
     pub sample: u32,
     /// The alias of the model.
     pub model: ModelAlias,
+    /// The check that asked, where it is no answer but what somebody says of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
     /// What was asked; left out where the project does not want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -99,6 +102,7 @@ pub(super) mod tests {
             case: CaseName::new(case).expect("a name"),
             sample: 0,
             model: ModelAlias::new("fast").expect("an alias"),
+            check: None,
             request: Some(request),
             response: Response { text: answer.into(), finish_reason: FinishReason::Stop, ..Response::default() },
             recorded_at: "2026-01-02T03:04:05Z".into(),

@@ -1,7 +1,7 @@
 //! Recordings: a request with its response, kept as one line of JSON, replayed instead of a call.
 //!
 //! `fixtures/PROMPT/recorded/MODEL.jsonl` holds the sorted lines; `.promptctl/journal/` the answers of a run as they
-//! arrive, until they are settled into the sorted files. Gets responses and gives them back by the key of their
+//! arrive, until they are settled into the sorted files. What judges say of answers is recorded likewise, in `judged/`. Gets responses and gives them back by the key of their
 //! request; knows nothing of providers, expectations or snapshots.
 
 mod file;
@@ -29,12 +29,24 @@ use crate::core::path::TreePath;
 
 /// The folder beside `cases.yaml` that holds the recordings.
 pub const RECORDED: &str = "recorded";
+/// The folder beside it that holds what judges said of the answers.
+pub const JUDGED: &str = "judged";
 /// The ending of a recording's file.
 pub const ENDING: &str = ".jsonl";
 
 /// The file with the recordings of a prompt on a model.
 #[must_use]
 pub fn recorded_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
-    let path = format!("{FIXTURES}/{prompt}/{RECORDED}/{model}{ENDING}");
+    path_in(RECORDED, prompt, model)
+}
+
+/// The file with what a model said of a prompt's answers.
+#[must_use]
+pub fn judged_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
+    path_in(JUDGED, prompt, model)
+}
+
+fn path_in(folder: &str, prompt: &PromptName, model: &ModelAlias) -> TreePath {
+    let path = format!("{FIXTURES}/{prompt}/{folder}/{model}{ENDING}");
     TreePath::new(&path).unwrap_or_else(|_| unreachable!("checked names make a relative path"))
 }

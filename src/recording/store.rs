@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file::RecordedFile;
 use super::line::Line;
-use super::{ENDING, RECORDED, recorded_path};
+use super::{ENDING, JUDGED, RECORDED, judged_path, recorded_path};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::path::TreePath;
@@ -32,7 +32,7 @@ struct Source {
 pub struct Store {
     trees: Vec<Source>,
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
-    folders: Mutex<HashMap<(usize, PromptName), Listed>>,
+    folders: Mutex<HashMap<(usize, String), Listed>>,
     extra: Unsettled,
 }
 
@@ -93,10 +93,48 @@ impl Store {
     /// The answer to a request: from the model's own file, else from another of the prompt's, because recordings are
     /// found by what was asked and not by where it is kept.
     pub fn find(&self, prompt: &PromptName, model: &ModelAlias, key: &RequestKey) -> Result<Option<Line>, Problems> {
-        let own = recorded_path(prompt, model);
+        self.find_in(RECORDED, prompt, &recorded_path(prompt, model), key)
+    }
+
+    /// What was said when a judge was asked this of a prompt's answers, found likewise.
+    pub fn find_judged(
+        &self,
+        prompt: &PromptName,
+        model: &ModelAlias,
+        key: &RequestKey,
+    ) -> Result<Option<Line>, Problems> {
+        self.find_in(JUDGED, prompt, &judged_path(prompt, model), key)
+    }
+
+    /// Whether a judge ever said anything to this check of a case: what tells stale from unrecorded.
+    pub fn has_judged(
+        &self,
+        prompt: &PromptName,
+        model: &ModelAlias,
+        case: &CaseName,
+        check: &str,
+    ) -> Result<bool, Problems> {
+        let path = judged_path(prompt, model);
+        for tree in 0..self.trees.len() {
+            let line =
+                self.file(tree, &path)?.lines_of(case.as_str()).find(|line| line.check.as_deref() == Some(check));
+            if line.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn find_in(
+        &self,
+        folder: &str,
+        prompt: &PromptName,
+        own: &TreePath,
+        key: &RequestKey,
+    ) -> Result<Option<Line>, Problems> {
         let mut settled = None;
         for tree in 0..self.trees.len() {
-            settled = self.file(tree, &own)?.find(key.as_str());
+            settled = self.file(tree, own)?.find(key.as_str());
             if settled.is_some() {
                 break;
             }
@@ -107,7 +145,7 @@ impl Store {
             return Ok(Some(line));
         }
         for tree in 0..self.trees.len() {
-            for path in self.others(tree, prompt, &own)? {
+            for path in self.others(folder, tree, prompt, own)? {
                 if let Some(line) = self.file(tree, &path)?.find(key.as_str()) {
                     return Ok(Some(line));
                 }
@@ -132,8 +170,10 @@ impl Store {
                 break;
             }
         }
-        let unsettled =
-            self.extra.values().filter(|(p, line)| p == prompt && line.model == *model && line.case == *case);
+        let unsettled = self
+            .extra
+            .values()
+            .filter(|(p, line)| p == prompt && line.model == *model && line.case == *case && line.check.is_none());
         let lines = settled.into_iter().chain(unsettled.map(|(_, line)| line.clone()));
         // The key decides between two of one second, so that the same is shown every time.
         Ok(lines.max_by_key(|line| (line.sample == sample, line.time(), line.key.clone())))
@@ -141,17 +181,23 @@ impl Store {
 
     /// The files of a prompt's other models; each folder is listed once, however many answers are missing. That it
     /// cannot be listed is an error: a recording would be asked for again.
-    fn others(&self, tree: usize, prompt: &PromptName, own: &TreePath) -> Result<Vec<TreePath>, Problems> {
-        let path = format!("{FIXTURES}/{prompt}/{RECORDED}");
-        let folder = TreePath::new(&path).unwrap_or_else(|_| unreachable!("a checked name makes a relative path"));
+    fn others(
+        &self,
+        folder: &str,
+        tree: usize,
+        prompt: &PromptName,
+        own: &TreePath,
+    ) -> Result<Vec<TreePath>, Problems> {
+        let path = format!("{FIXTURES}/{prompt}/{folder}");
+        let listed = TreePath::new(&path).unwrap_or_else(|_| unreachable!("a checked name makes a relative path"));
         let Source { tree: source, glanced } = &self.trees[tree];
-        let list = || match source.list(&folder) {
+        let list = || match source.list(&listed) {
             Err(_) if *glanced => Ok(Vec::new()),
             listed => listed.map_err(|error| Problems::from(error.into_problem())),
         };
         let files = {
             let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-            folders.entry((tree, prompt.clone())).or_insert_with(list).clone()?
+            folders.entry((tree, path)).or_insert_with(list).clone()?
         };
         Ok(files.into_iter().filter(|path| path != own && path.as_str().ends_with(ENDING)).collect())
     }

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use rayon::prelude::*;
+use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Skip};
-use super::asking::{Asking, Told};
+use super::asking::{Asking, Told, lane_limit};
+use super::consulting::PROGRAMS;
+use super::desk::Room;
 use super::evaluate::{Evaluated, Evaluator};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
@@ -17,7 +22,7 @@ use super::stop::Stop;
 use super::tally::Tally;
 use super::wanted::{Missing, Wanted, recorded};
 use crate::core::event::{Event, Listener};
-use crate::core::problem::{Place, Problem, Problems};
+use crate::core::problem::Problems;
 use crate::core::time::{Clock, day};
 use crate::core::verdict::{AnswerSource, Exit, Summary, Verdict};
 use crate::model::{Client, Lane, Permissions, Variables};
@@ -185,27 +190,29 @@ impl Run<'_> {
         let part = Run { plan, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         let known = |wanted: Wanted| live.answers.contains_key(&(wanted.item, wanted.sample));
         let missing = Missing::find(part.prepared, plan, part.settings, part.store, part.variables, &known)?;
-        part.check_prices(&missing)?;
+        let judges = if missing.is_nothing() { BTreeMap::new() } else { part.prepared.judging_models(plan) };
+        part.check_prices(&missing, &judges)?;
+        part.check_programs()?;
         let client = Client::new(part.permissions.clone());
-        let lanes = part.lanes(&client, &missing)?;
+        let lanes = part.lanes(&client, &missing, &judges)?;
         live.expect(&missing);
-        let calls = missing.calls();
+        let calls = missing.calls() + missing.judge_calls();
         if let Some(planned) = planned {
             let forecast = missing.forecast(part.prepared, plan);
             let (heading, provenance) = (part.settings.heading.clone(), part.settings.provenance.clone());
             let shard = part.settings.shard.clone();
             listener.on(&Event::Started { planned, heading, calls, provenance, shard })?;
-            for note in self.notes.iter().chain(&missing.notes) {
+            for note in self.notes.iter().chain(&missing.notes).chain(&missing.unseen()) {
                 listener.on(&Event::Noted(note.clone()))?;
             }
             for model in &forecast {
                 listener.on(&Event::Forecast(model.sentence()))?;
             }
         }
-        if calls == 0 {
+        if missing.is_nothing() {
             part.evaluate_all(&mut live, None, held, tally, listener)
         } else {
-            part.ask_and_evaluate(lanes, missing.wanted, &mut live, held, tally, listener)
+            part.ask_and_evaluate(lanes, missing, &mut live, held, tally, listener)
         }
     }
 
@@ -230,51 +237,33 @@ impl Run<'_> {
         self.prepared.workspace.cases.list[item.case].prompt
     }
 
-    /// A limit on money means nothing for a model whose price nobody knows.
-    fn check_prices(&self, missing: &Missing) -> Result<(), Problems> {
-        let mut problems = Problems::default();
-        for model in missing.wanted.keys().filter(|_| self.settings.max_cost.is_some()) {
-            let entry = &self.prepared.workspace.config.models[*model];
-            if entry.price.is_none() && entry.provider != "mock" {
-                let place = Place::span(&entry.source, entry.alias_span.clone());
-                let message = format!("--max-cost needs the price of the model `{}`", entry.alias);
-                let help = "write `price: { input: …, output: … }`, in USD per million tokens";
-                problems.push(Problem::error(place, message).help(help));
-            }
-        }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-
-    /// The models to ask. What is wrong with one shows before anything runs.
-    fn lanes<'c>(&self, client: &'c Client, missing: &Missing) -> Result<BTreeMap<usize, Lane<'c>>, Problems> {
-        let mut lanes = BTreeMap::new();
-        let mut problems = Problems::default();
-        for model in missing.wanted.keys() {
-            match client.lane(&self.prepared.workspace.config.models[*model], self.variables) {
-                Ok(lane) => {
-                    lanes.insert(*model, lane);
-                }
-                Err(found) => problems.extend(found),
-            }
-        }
-        if problems.is_empty() { Ok(lanes) } else { Err(problems) }
-    }
-
     fn ask_and_evaluate(
         &self,
         lanes: BTreeMap<usize, Lane<'_>>,
-        wanted: BTreeMap<usize, Vec<Wanted>>,
+        missing: Missing,
         live: &mut Live,
         held: Option<&mut Held>,
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> Result<(), RunError> {
         let (tell, told) = channel();
+        let models = &self.prepared.workspace.config.models;
+        let own = |model: &usize| (*model, Semaphore::new(lane_limit(&models[*model], self.jobs)));
+        let made = self.settings.calls_before + missing.calls();
         let asking = Asking {
             workspace: &self.prepared.workspace,
             plan: self.plan,
+            own: lanes.keys().map(own).collect(),
             lanes,
-            wanted,
+            room: self.room(),
+            programs: Semaphore::new(PROGRAMS),
+            permissions: &self.permissions,
+            calls_left: AtomicU64::new(self.settings.max_calls.map_or(u64::MAX, |most| most.saturating_sub(made))),
+            max_calls: self.settings.max_calls,
+            later: Mutex::default(),
+            without_key: missing.without_key,
+            consults: missing.consults,
+            wanted: missing.wanted,
             journal: self.journal,
             clock: self.clock,
             stop: self.stop,
@@ -298,6 +287,10 @@ impl Run<'_> {
         })
     }
 
+    fn room(&self) -> Room<'_> {
+        Room::of_run(self.prepared, self.store, self.settings, self.plan, Some(self.snapshots))
+    }
+
     /// Evaluates every item in the order of the plan, recorded ones side by side.
     fn evaluate_all(
         &self,
@@ -314,6 +307,7 @@ impl Run<'_> {
             tree: self.snapshots.1,
             root: self.root.filter(|_| self.settings.writes),
             today: day(self.clock.now()),
+            room: self.room(),
         };
         let items = &self.plan.items;
         let mut next = 0;
@@ -402,6 +396,15 @@ impl Run<'_> {
                         self.progressed(item, listener)?;
                     }
                 }
+                Some(Ok(Told::Consulted { item })) => {
+                    let left = live.missing.get_mut(&item).map(|count| {
+                        *count -= 1;
+                        *count
+                    });
+                    if left == Some(0) {
+                        self.progressed(item, listener)?;
+                    }
+                }
                 Some(Ok(Told::Retried { model, reason })) => {
                     tally.summary.retries += 1;
                     listener.on(&Event::Retried { model, reason })?;
@@ -467,6 +470,9 @@ impl Live {
         for wanted in missing.wanted.values().flatten() {
             *self.missing.entry(wanted.item).or_default() += 1;
             self.answers.insert((wanted.item, wanted.sample), None);
+        }
+        for wanted in &missing.consults {
+            *self.missing.entry(wanted.item).or_default() += 1;
         }
         for (wanted, skip) in &missing.skipped {
             self.answers.insert((wanted.item, wanted.sample), Some(Answer::Skipped(skip.clone())));

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use super::answer::Answer;
+use super::desk::{Desk, Room};
 use super::prepared::Prepared;
 use super::settings::{FlakyResult, Settings, SnapshotPolicy};
 use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
 use crate::core::record::{FinishReason, Price, Request, Response};
-use crate::core::verdict::{Checked, Detail, Difference, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict};
+use crate::core::verdict::{
+    Checked, Detail, Difference, Lack, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict,
+};
 use crate::expect::{Bound, Subject, is_refusal, total};
 use crate::plan::Item;
 use crate::project::{Compare, ModelEntry};
@@ -28,6 +31,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) root: Option<&'a Path>,
     /// The day of the run, as `2026-12-31`.
     pub(super) today: String,
+    /// Where checks ask for what an answer alone cannot tell.
+    pub(super) room: Room<'a>,
 }
 
 /// An outcome, and what is wrong with the project that showed only now.
@@ -69,9 +74,9 @@ impl Evaluator<'_> {
         };
         let any_finish = self.prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
         for (answer, (key, sample)) in answers.iter().zip(item.keys.iter().zip(0..)) {
-            let mut done = check_sample(answer, &bound, any_finish, case.threshold, entry.price);
+            let desk = self.room.desk_of(item, sample);
+            let mut done = check_sample(answer, &bound, any_finish, case.threshold, entry.price, &desk);
             done.key = Some(key.clone());
-            done.sample = sample;
             outcome.samples.push(done);
         }
         let problem = self.decide(&mut outcome, case, entry, prompt, item, answers);
@@ -91,7 +96,8 @@ impl Evaluator<'_> {
         if let Some(verdict) = without.into_iter().find(|v| outcome.samples.iter().any(|s| s.verdict == *v)) {
             outcome.verdict = verdict;
             let of_verdict = answers.iter().find(|answer| answer.verdict_without() == Some(verdict));
-            outcome.reason = of_verdict.and_then(Answer::reason).unwrap_or_default();
+            let of_sample = outcome.samples.iter().find(|sample| sample.verdict == verdict);
+            outcome.reason = of_sample.and_then(|sample| sample.reason.clone()).unwrap_or_default();
             outcome.detail.unasked = matches!(of_verdict, Some(Answer::Unasked(_)));
             if let Some(Answer::Stale(line)) = of_verdict {
                 let present = self.prepared.workspace.request(case, entry).ok();
@@ -244,18 +250,25 @@ pub(super) fn check_sample(
     any_finish: bool,
     threshold: Option<f64>,
     price: Option<Price>,
+    desk: &Desk<'_>,
 ) -> SampleOutcome {
     let verdict = answer.verdict_without().unwrap_or(Verdict::Passed);
-    let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(0, verdict) };
+    let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(desk.sample, verdict) };
     let Answer::Here(response, source, recorded_at) = answer else { return sample };
     let cost_usd = price.and_then(|price| price.cost(&response.usage));
-    let subject = Subject { response, cost_usd };
-    sample.expectations = bound.iter().map(|bound| bound.check(&subject)).collect();
-    let weighed: Vec<(f64, &Checked)> = bound.iter().map(Bound::weight).zip(&sample.expectations).collect();
-    let total = total(&weighed, threshold);
+    let subject = Subject { response, cost_usd, oracle: desk };
     sample.reason = unfinished(response, any_finish);
+    sample.expectations = check_all(bound, &subject, threshold, sample.reason.is_some());
+    let checked: Vec<&Checked> = sample.expectations.iter().collect();
+    let total = total(&checked, threshold);
     sample.verdict = if total.pass && sample.reason.is_none() { Verdict::Passed } else { Verdict::Failed };
     sample.score = Some(total.score);
+    if let Some((verdict, reason)) = lacking(&sample.expectations) {
+        sample.verdict = verdict;
+        sample.reason = Some(reason);
+        sample.score = None;
+    }
+    sample.judging = desk.judging();
     sample.output = Some(response.text.clone());
     sample.tool_calls.clone_from(&response.tool_calls);
     sample.finish_reason = Some(response.finish_reason);
@@ -266,6 +279,43 @@ pub(super) fn check_sample(
     sample.source = Some(*source);
     sample.recorded_at.clone_from(recorded_at);
     sample
+}
+
+/// Checks everything, what costs nothing first: an answer that fails by it already is shown to no judge.
+fn check_all(bound: &[Bound], subject: &Subject<'_>, threshold: Option<f64>, is_bad: bool) -> Vec<Checked> {
+    let free: Vec<Option<Checked>> = bound.iter().map(|one| (!one.asks()).then(|| one.check(subject))).collect();
+    let failed = free.iter().flatten().find(|checked| !checked.pass && checked.weight > 0.0);
+    let why = match failed.filter(|_| threshold.is_none()) {
+        Some(checked) => Some(format!("not asked: `{}` fails already", checked.kind)),
+        None => is_bad.then(|| "not asked: the answer fails already".to_owned()),
+    };
+    let rest = bound.iter().zip(free).map(|(bound, checked)| match (checked, &why) {
+        (Some(checked), _) => checked,
+        (None, Some(why)) => bound.unasked(why),
+        (None, None) => bound.check(subject),
+    });
+    rest.collect()
+}
+
+/// The verdict of an answer of which somebody did not say what was asked.
+fn lacking(expectations: &[Checked]) -> Option<(Verdict, String)> {
+    let order = [
+        (Lack::Errored, Verdict::Errored),
+        (Lack::Stale, Verdict::Stale),
+        (Lack::Unrecorded, Verdict::Unrecorded),
+        (Lack::Waiting, Verdict::Unrecorded),
+        (Lack::Skipped, Verdict::Skipped),
+    ];
+    order.into_iter().find_map(|(lack, verdict)| {
+        let checked = expectations.iter().find(|checked| checked.lack == Some(lack))?;
+        // What tells budgets and missing keys apart stands in front.
+        let reason = if verdict == Verdict::Skipped {
+            checked.reason.clone()
+        } else {
+            format!("{}: {}", checked.kind, checked.reason)
+        };
+        Some((verdict, reason))
+    })
 }
 
 /// Why an answer fails whatever is expected of it: it was cut off, filtered, declined, or is not there at all.
@@ -292,7 +342,7 @@ fn failure_reason(outcome: &Outcome, passes: usize, count: usize) -> String {
     let why = failed.map_or_else(String::new, |sample| match &sample.reason {
         Some(reason) => reason.clone(),
         None => {
-            let bad = sample.expectations.iter().find(|checked| !checked.pass);
+            let bad = sample.expectations.iter().find(|checked| checked.is_bad() && checked.decides());
             bad.map_or_else(|| "the score is below the threshold".to_owned(), |c| format!("{}: {}", c.kind, c.reason))
         }
     });
@@ -303,7 +353,7 @@ fn failure_reason(outcome: &Outcome, passes: usize, count: usize) -> String {
 fn failures(outcome: &Outcome, chosen: usize) -> Vec<String> {
     let Some(sample) = outcome.samples.get(chosen) else { return Vec::new() };
     let mut fails: Vec<String> = sample.reason.iter().cloned().collect();
-    let failed = sample.expectations.iter().filter(|checked| !checked.pass);
+    let failed = sample.expectations.iter().filter(|checked| checked.is_bad() && checked.decides());
     fails.extend(failed.map(|checked| format!("{}: {}", checked.kind, checked.reason)));
     if fails.is_empty() || outcome.samples.len() > 1 {
         fails.insert(0, outcome.reason.clone());

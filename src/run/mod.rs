@@ -6,10 +6,15 @@
 mod answer;
 mod asking;
 mod budget;
+mod consulted;
+mod consulting;
 mod deciding;
+mod desk;
 mod engine;
 mod evaluate;
+mod judges;
 mod prepared;
+mod ready;
 mod scored;
 mod settings;
 mod stop;
@@ -18,6 +23,7 @@ mod wanted;
 
 pub use engine::{Run, RunError, RunResult};
 pub use evaluate::place_of;
+pub use judges::{Calibration, Judge, calibration_path, judge_prompt_name, shipped_path};
 pub use prepared::Prepared;
 pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;

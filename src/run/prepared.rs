@@ -7,12 +7,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::consulted::Consulted;
+use super::judges::Judges;
 use crate::case::{Case, Check};
 use crate::core::digest::sha256_hex;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
-use crate::expect::{Bound, Expectation, compile};
+use crate::expect::{Bound, Expectation, Need, compile};
 use crate::model::{self, Checker};
 use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::prompt::Prompt;
@@ -22,9 +24,15 @@ use crate::recording::Store;
 pub struct Prepared {
     /// The project.
     pub workspace: Workspace,
-    checker: Checker,
+    pub(super) checker: Checker,
+    /// The prompts of judges.
+    pub(super) judges: Judges,
+    /// What was asked for checks.
+    pub(super) consulted: Consulted,
+    /// Whether any case asks beyond its answers.
+    pub(super) is_judged: bool,
     /// By the address of what was written, which many rows share.
-    expectations: HashMap<usize, Arc<Expectation>>,
+    pub(super) expectations: HashMap<usize, Arc<Expectation>>,
     /// The digests of the files that they name, by the same address.
     files: HashMap<usize, Vec<String>>,
     /// The schema of each prompt's structured output, as an expectation.
@@ -62,7 +70,11 @@ impl Prepared {
             files.insert(address(check), named.into_inner());
         }
         files.retain(|_, named| !named.is_empty());
-        Self { workspace, checker, expectations, files, outputs }
+        let (judges, consulted) = (Judges::default(), Consulted::default());
+        let is_judged = expectations.values().any(|expectation: &Arc<Expectation>| !expectation.needs().is_empty());
+        let prepared = Self { workspace, checker, judges, consulted, is_judged, expectations, files, outputs };
+        prepared.check_needs(problems);
+        prepared
     }
 
     /// What is to be done for these cases. A case that cannot be rendered, or not be sent to its model, is a problem.
@@ -95,6 +107,21 @@ impl Prepared {
     pub(super) fn expectations<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Arc<Expectation>> {
         let own = case.checks.iter().filter_map(|check| self.expectations.get(&address(check)));
         self.outputs.get(case.prompt).and_then(Option::as_ref).into_iter().chain(own)
+    }
+
+    /// Whether anything that is expected of a case asks beyond its answer.
+    pub(super) fn asks(&self, case: &Case) -> bool {
+        self.is_judged && self.expectations(case).any(|expectation| !expectation.needs().is_empty())
+    }
+
+    /// Whether the answers of a case are held against each other.
+    pub(super) fn needs_others(&self, case: &Case) -> bool {
+        self.needs(case).any(|need| need == Need::Others)
+    }
+
+    /// What is asked beyond the answers of a case.
+    pub(super) fn needs<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = Need> {
+        self.expectations(case).flat_map(|expectation| expectation.needs()).map(|(_, need)| need)
     }
 
     /// The expectations of a case with its variables in them.

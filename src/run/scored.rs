@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::answer::Answer;
+use super::desk::Room;
 use super::evaluate::check_sample;
 use super::prepared::Prepared;
 use super::wanted::recorded;
@@ -25,13 +26,21 @@ impl Prepared {
         plan.items.par_iter().map(of_item).collect()
     }
 
-    /// What the expectations of a case make of an answer, wherever the answer is from.
-    pub fn score(&self, case: usize, entry: &ModelEntry, answer: &Response) -> Result<SampleOutcome, Problem> {
+    /// What the expectations of a case make of an answer, wherever the answer is from. What judges say of it is looked for in
+    /// the stores; where it is not there, the verdict is neither *passed* nor *failed*.
+    pub fn score(
+        &self,
+        case: usize,
+        entry: &ModelEntry,
+        answer: &Response,
+        stores: [Option<&Store>; 2],
+    ) -> Result<SampleOutcome, Problem> {
+        let desk = Room::replaying(self, stores).desk(case, entry, 0);
         let case = &self.workspace.cases.list[case];
         let bound = self.bind(case)?;
         let any_finish = self.expectations(case).any(|expectation| expectation.accepts_any_finish());
         let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
-        Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price))
+        Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price, &desk))
     }
 
     /// Whether a case expects anything of an answer, beside what was accepted.

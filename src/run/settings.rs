@@ -68,6 +68,8 @@ pub struct MaxAge {
 pub struct Settings {
     /// Where answers come from.
     pub mode: Mode,
+    /// Whether judges are asked again for what they have said before.
+    pub rejudges: bool,
     /// What a changed answer means.
     pub snapshots: SnapshotPolicy,
     /// Whether pending and accepted snapshots may be written.

@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::answer::Skip;
+use super::answer::{Answer, Skip};
+use super::consulted::Errand;
+use super::desk::Room;
+use super::evaluate::check_sample;
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::Problems;
 use crate::core::record::Price;
+use crate::core::verdict::AnswerSource;
 use crate::core::words::counted;
 use crate::model::{Variables, missing_credentials};
 use crate::plan::{Estimate, Item, Plan};
+use crate::project::ModelEntry;
 use crate::recording::{Line, Store};
 
 /// One request that is to be asked.
@@ -29,6 +34,14 @@ pub struct Wanted {
 pub struct Missing {
     /// The requests to ask, by the index of their model.
     pub wanted: BTreeMap<usize, Vec<Wanted>>,
+    /// Recorded answers of which checks want to know something that is not recorded.
+    pub(super) consults: Vec<Wanted>,
+    /// What judges are known to be asked, by the index of the model.
+    judging: BTreeMap<usize, Vec<Estimate>>,
+    /// How many answers will be judged that nobody has seen yet.
+    unseen: u64,
+    /// The variables of judges' keys that are not set, by the index of the model.
+    pub(super) without_key: BTreeMap<usize, String>,
     /// Those that may not be asked, and why.
     pub(super) skipped: Vec<(Wanted, Skip)>,
     /// What a person should know of them.
@@ -46,6 +59,9 @@ impl Missing {
         known: &dyn Fn(Wanted) -> bool,
     ) -> Result<Self, Problems> {
         let mut missing = Self::default();
+        if prepared.is_judged {
+            missing.find_judged(prepared, plan, settings, store, variables, known)?;
+        }
         if settings.mode == Mode::Replay {
             return Ok(missing);
         }
@@ -69,6 +85,7 @@ impl Missing {
                     }
                     _ => {
                         calls += 1;
+                        missing.unseen += u64::from(prepared.asks(&prepared.workspace.cases.list[item.case]));
                         missing.wanted.entry(item.model).or_default().push(wanted);
                     }
                 }
@@ -77,8 +94,95 @@ impl Missing {
         let note = |(variable, count): (String, u64)| {
             format!("{count} answers are not recorded and cannot be asked for: {variable} is not set")
         };
-        missing.notes = without_key.into_iter().map(note).collect();
+        missing.notes.extend(without_key.into_iter().map(note));
         Ok(missing)
+    }
+
+    /// Looks for everything that checks want to know of recorded answers.
+    fn find_judged(
+        &mut self,
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        store: &Store,
+        variables: Variables<'_>,
+        known: &dyn Fn(Wanted) -> bool,
+    ) -> Result<(), Problems> {
+        let workspace = &prepared.workspace;
+        let asked = |item: &Item| prepared.asks(&workspace.cases.list[item.case]);
+        let items = plan.items.iter().enumerate().filter(|(_, item)| asked(item));
+        let samples = items.flat_map(|(index, item)| {
+            let count = u32::try_from(item.keys.len()).unwrap_or(u32::MAX);
+            (0..count).map(move |sample| Wanted { item: index, sample })
+        });
+        let samples: Vec<Wanted> = samples.filter(|wanted| !known(*wanted)).collect();
+        let room = Room::of_run(prepared, store, settings, plan, None).asking();
+        let errands = |wanted: &Wanted| -> Result<Option<Vec<Errand>>, Problems> {
+            let item = &plan.items[wanted.item];
+            if settings.mode == Mode::Refresh {
+                return Ok(None);
+            }
+            let Some(line) = recorded(prepared, store, item, &item.keys[wanted.sample as usize])? else {
+                return Ok(None);
+            };
+            let case = &workspace.cases.list[item.case];
+            let Ok(bound) = prepared.bind(case) else { return Ok(None) };
+            let any_finish = prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
+            let desk = room.desk_of(item, wanted.sample);
+            let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
+            check_sample(&answer, &bound, any_finish, case.threshold, workspace.config.models[item.model].price, &desk);
+            Ok(Some(desk.wanted()))
+        };
+        let found: Vec<_> = samples.par_iter().map(errands).collect::<Result<_, Problems>>()?;
+        let models = &workspace.config.models;
+        let mut seen = std::collections::HashSet::new();
+        for (wanted, errands) in samples.iter().zip(found) {
+            // What two answers have in common is asked once. An answer that waits for others is looked at again then.
+            let Some(errands) = errands else { continue };
+            let waits = settings.mode != Mode::Replay
+                && prepared.needs_others(&workspace.cases.list[plan.items[wanted.item].case]);
+            if errands.is_empty() && !waits {
+                continue;
+            }
+            self.consults.push(*wanted);
+            for errand in errands.into_iter().filter(|errand| seen.insert(errand.key())) {
+                if let Errand::Call { model, request, .. } = errand {
+                    self.judging.entry(model).or_default().push(Estimate::of(&models[model], &request));
+                }
+            }
+        }
+        if settings.mode != Mode::Replay {
+            for (index, entry) in prepared.judging_models(plan) {
+                if let Some(variable) = missing_credentials(entry, variables) {
+                    self.notes.push(format!(
+                        "nothing can be asked of `{}`, which judges: {variable} is not set",
+                        entry.alias
+                    ));
+                    self.without_key.insert(index, variable);
+                }
+            }
+            self.notes.sort();
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is to be asked of anybody.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.wanted.is_empty() && self.consults.is_empty()
+    }
+
+    /// The calls of judges that are known already.
+    #[must_use]
+    pub fn judge_calls(&self) -> u64 {
+        self.judging.values().map(Vec::len).sum::<usize>() as u64
+    }
+
+    /// A word on the judges' calls that nobody can count yet.
+    #[must_use]
+    pub fn unseen(&self) -> Option<String> {
+        let answers = counted(self.unseen, "answer that is not there yet is", "answers that are not there yet are");
+        (self.unseen > 0).then(|| format!("{answers} judged too, which takes calls that nobody can count before"))
     }
 
     /// How many cases may not be asked for.
@@ -99,7 +203,10 @@ impl Missing {
     pub fn forecast(&self, prepared: &Prepared, plan: &Plan) -> Vec<Forecast> {
         let models = &prepared.workspace.config.models;
         let remote = self.wanted.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
-        remote.map(|(model, wanted)| Forecast::of(prepared, plan, *model, wanted)).collect()
+        let answers = remote.map(|(model, wanted)| Forecast::of(prepared, plan, *model, wanted));
+        let judges = self.judging.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
+        let judges = judges.map(|(model, all)| Forecast::sum(&models[*model], all, "judge "));
+        answers.chain(judges).collect()
     }
 }
 
@@ -157,6 +264,8 @@ pub(super) fn recorded(
 /// What the calls of one model will take.
 #[derive(Clone, Debug)]
 pub struct Forecast {
+    /// What it does, with a blank behind; empty where it answers.
+    role: &'static str,
     /// The model.
     pub model: ModelAlias,
     /// How many calls.
@@ -183,13 +292,18 @@ impl Forecast {
             workspace.request(case, entry).ok().map(|request| Estimate::of(entry, &request))
         };
         let all: Vec<Estimate> = wanted.par_iter().filter_map(estimate).collect();
+        Self { calls: wanted.len() as u64, ..Self::sum(entry, &all, "") }
+    }
+
+    fn sum(entry: &ModelEntry, all: &[Estimate], role: &'static str) -> Self {
         let input = all.iter().map(|estimate| estimate.input).sum();
         let output = all.iter().map(|estimate| estimate.output).sum::<Option<u64>>();
         let margin = all.iter().map(Estimate::margin).fold(0.1, f64::max);
         let cost = |price: Price| all.iter().map(|e| e.cost_with(&price, e.output.unwrap_or(0))).sum();
         Self {
+            role,
             model: entry.alias.clone(),
-            calls: wanted.len() as u64,
+            calls: all.len() as u64,
             input,
             margin,
             output,
@@ -204,7 +318,7 @@ impl Forecast {
         let calls = counted(self.calls, "call", "calls");
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share from 0 to 1")]
         let margin = (self.margin * 100.0).round() as u64;
-        let mut text = format!("{}: {calls}, about {} tokens in (±{margin} %)", self.model, self.input);
+        let mut text = format!("{}{}: {calls}, about {} tokens in (±{margin} %)", self.role, self.model, self.input);
         match (self.output, self.cost) {
             (Some(output), Some(cost)) => text.push_str(&format!(", at most {output} out: at most ${cost:.4}")),
             (Some(output), None) => text.push_str(&format!(", at most {output} out; the model has no `price`")),

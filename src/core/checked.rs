@@ -1,0 +1,180 @@
+//! How an expectation came out, and what named scores add up to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::ModelAlias;
+
+/// Why nobody can say whether an expectation holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lack {
+    /// What was asked outside did not answer, or in a form that nobody can read.
+    Errored,
+    /// Calls are not allowed, and what is recorded judges another answer, or by another rule.
+    Stale,
+    /// Calls are not allowed, and nothing is recorded.
+    Unrecorded,
+    /// A limit was reached, or a key is missing.
+    Skipped,
+    /// It was not asked for, because the answer fails already.
+    Unasked,
+    /// It is still waited for.
+    Waiting,
+}
+
+/// Who judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgedBy {
+    /// The model.
+    pub model: ModelAlias,
+    /// The judge's prompt.
+    pub prompt: String,
+    /// What that prompt is.
+    pub digest: String,
+}
+
+/// How one expectation came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Its name, with `not-` in front where it was turned round.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it holds.
+    pub pass: bool,
+    /// From 0 to 1, finite.
+    pub score: f64,
+    /// Why, in a sentence that shows what was expected and what came.
+    pub reason: String,
+    /// Its weight in the score; left out where it is 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// The named score that it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// Why nobody can say, where that is so. Then it neither holds nor fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lack: Option<Lack>,
+    /// Whether it is advice alone, because its judge has not proved itself; it decides nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advises: bool,
+    /// Who judged, where a model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Box<JudgedBy>>,
+    /// What it is made of, where it is composed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Checked>,
+    /// Whether it fails for want of something to check, turned round or not.
+    #[serde(skip)]
+    pub void: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+#[expect(clippy::float_cmp, reason = "the very number that is left out")]
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Default for Checked {
+    fn default() -> Self {
+        Self {
+            kind: String::new(),
+            pass: false,
+            score: 0.0,
+            reason: String::new(),
+            weight: 1.0,
+            metric: None,
+            lack: None,
+            advises: false,
+            judge: None,
+            parts: Vec::new(),
+            void: false,
+        }
+    }
+}
+
+impl Checked {
+    /// Whether it counts for the verdict and the score of its case.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        !self.advises && self.lack.is_none()
+    }
+
+    /// Whether a person should look at it: it does not hold, and not only because nobody asked.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        !self.pass && self.lack != Some(Lack::Unasked)
+    }
+}
+
+/// A named score of a run: the weighted mean of the scores of all expectations that name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// The mean, from 0 to 1; `None` where nothing could be scored.
+    pub mean: Option<f64>,
+    /// How many scores are in it.
+    pub scored: u64,
+    /// How many there should be.
+    pub of: u64,
+    /// Σ score · weight.
+    #[serde(skip)]
+    sum: f64,
+    /// Σ weight.
+    #[serde(skip)]
+    weight: f64,
+}
+
+/// The named scores of a run.
+pub type Metrics = BTreeMap<String, Metric>;
+
+/// Adds what an expectation, and everything in it, says to the scores that it names.
+pub fn add_metrics(metrics: &mut Metrics, checked: &Checked) {
+    if let Some(name) = &checked.metric {
+        let metric = metrics.entry(name.clone()).or_default();
+        metric.of += 1;
+        if checked.lack.is_none() {
+            metric.scored += 1;
+            metric.sum += checked.score * checked.weight;
+            metric.weight += checked.weight;
+        }
+        metric.mean = (metric.weight > 0.0).then(|| metric.sum / metric.weight);
+    }
+    checked.parts.iter().for_each(|part| add_metrics(metrics, part));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_says_of_how_many_it_is() {
+        let checked = |score, weight, lack| Checked {
+            kind: "x".into(),
+            score,
+            weight,
+            lack,
+            metric: Some("tone".into()),
+            ..Checked::default()
+        };
+        let mut metrics = Metrics::new();
+        add_metrics(&mut metrics, &checked(1.0, 3.0, None));
+        add_metrics(&mut metrics, &checked(0.0, 1.0, Some(Lack::Errored)));
+        let nested = Checked { parts: vec![checked(0.0, 1.0, None)], ..Checked::default() };
+        add_metrics(&mut metrics, &nested);
+        let tone = metrics["tone"];
+        assert_eq!((tone.mean, tone.scored, tone.of), (Some(0.75), 2, 3));
+    }
+
+    #[test]
+    fn what_is_usual_is_not_written() {
+        let checked = Checked { kind: "contains".into(), pass: true, score: 1.0, ..Checked::default() };
+        let text = serde_json::to_string(&checked).expect("serialisable");
+        assert_eq!(text, r#"{"type":"contains","pass":true,"score":1.0,"reason":""}"#);
+        assert_eq!(serde_json::from_str::<Checked>(&text).expect("the same"), checked);
+    }
+}

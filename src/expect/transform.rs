@@ -1,0 +1,303 @@
+//! What is done to an answer before a check looks at it.
+
+use std::sync::Arc;
+
+use minijinja::context;
+use minijinja::value::merge_maps;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::argument::read_path;
+use crate::core::decode::Decoder;
+use crate::core::yaml::{Data, Node};
+use crate::prompt::Inline;
+
+/// One step.
+#[derive(Clone)]
+enum Step {
+    Trim,
+    Lower,
+    /// The inside of a fence that is the whole answer; any other answer as it is.
+    StripFence,
+    /// The inside of the first fence, of a language where one is named.
+    CodeFence(Option<String>),
+    /// What stands at a path of the answer's JSON.
+    JsonPath(Arc<JsonPath>),
+    /// What a group of a regex matches.
+    Regex(Arc<regex::Regex>, Group),
+    /// A template over the case's variables, `output`, and `json` where the answer is some.
+    Template(Inline),
+}
+
+#[derive(Clone)]
+enum Group {
+    Number(usize),
+    Name(String),
+}
+
+/// The steps as they are written, in their order.
+pub(super) struct Transform {
+    steps: Vec<Step>,
+}
+
+/// The same for a case.
+pub(super) struct BoundTransform {
+    steps: Vec<Step>,
+    variables: minijinja::Value,
+}
+
+const NAMES: &str =
+    "`trim`, `lower`, `strip-fence`, `code-fence`, `{ json-path: … }`, `{ regex: … }`, `{ template: … }`";
+
+impl Transform {
+    pub(super) fn read(decoder: &mut Decoder<'_>, node: &Node) -> Option<Self> {
+        let nodes = match &node.data {
+            Data::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        if nodes.is_empty() {
+            decoder.error(node.span.clone(), "`transform` has no step");
+            return None;
+        }
+        let mut steps = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            steps.push(read_step(decoder, node)?);
+        }
+        Some(Self { steps })
+    }
+
+    /// The variables of the case that it mentions.
+    pub(super) fn variables(&self) -> impl Iterator<Item = String> {
+        let inlines = self.steps.iter().filter_map(|step| match step {
+            Step::Template(inline) => Some(inline),
+            _ => None,
+        });
+        inlines
+            .flat_map(|inline| inline.variables().to_vec())
+            .filter(|name| !["output", "json"].contains(&name.as_str()))
+    }
+
+    pub(super) fn bind(&self, variables: &minijinja::Value) -> BoundTransform {
+        BoundTransform { steps: self.steps.clone(), variables: variables.clone() }
+    }
+}
+
+fn read_step(decoder: &mut Decoder<'_>, node: &Node) -> Option<Step> {
+    if let Data::Text(name) = &node.data {
+        return match name.as_str() {
+            "trim" => Some(Step::Trim),
+            "lower" => Some(Step::Lower),
+            "strip-fence" => Some(Step::StripFence),
+            "code-fence" => Some(Step::CodeFence(None)),
+            _ => {
+                let hint = crate::core::suggest::did_you_mean(name, ["trim", "lower", "strip-fence", "code-fence"]);
+                let message = format!("there is no transform `{name}`{hint}");
+                decoder.error_help(node.span.clone(), message, format!("known: {NAMES}"));
+                None
+            }
+        };
+    }
+    let fields =
+        decoder.fields(node, "a transform", &["json-path", "regex", "group", "flags", "template", "code-fence"])?;
+    let kinds = ["json-path", "regex", "template", "code-fence"].into_iter();
+    let given: Vec<(&str, &Node)> = kinds.filter_map(|kind| Some((kind, fields.get(kind)?))).collect();
+    let [(kind, value)] = given[..] else {
+        decoder.error_help(node.span.clone(), "a transform is one of them", format!("known: {NAMES}"));
+        return None;
+    };
+    if let Some((key, _)) =
+        fields.iter().find(|(key, _)| kind != "regex" && ["group", "flags"].contains(&key.text.as_str()))
+    {
+        decoder.error(key.span.clone(), format!("`{kind}` knows no `{}`", key.text));
+        return None;
+    }
+    let text = decoder.text(value, kind)?;
+    match kind {
+        "json-path" => Some(Step::JsonPath(read_path(decoder, value, &text)?)),
+        "code-fence" => Some(Step::CodeFence(Some(text))),
+        "template" => match Inline::new(&text) {
+            Ok(inline) if inline.is_template() => Some(Step::Template(inline)),
+            Ok(_) => {
+                decoder
+                    .error(value.span.clone(), "this template is the same text for every answer; name `output` in it");
+                None
+            }
+            Err(why) => {
+                decoder.error(value.span.clone(), format!("this template is wrong: {why}"));
+                None
+            }
+        },
+        _ => {
+            let flags = match fields.get("flags") {
+                Some(node) => decoder.text(node, "flags")?,
+                None => String::new(),
+            };
+            let regex = match regex_of(&text, &flags) {
+                Ok(regex) => regex,
+                Err(why) => {
+                    decoder.error(value.span.clone(), why);
+                    return None;
+                }
+            };
+            let group = match fields.get("group").map(|node| (node, &node.data)) {
+                None => Group::Number(usize::from(regex.captures_len() > 1)),
+                Some((node, Data::Number(..))) => {
+                    Group::Number(usize::try_from(decoder.count(node, "group", 0)?).ok()?)
+                }
+                Some((node, _)) => Group::Name(decoder.text(node, "group")?),
+            };
+            let is_there = match &group {
+                Group::Number(number) => *number < regex.captures_len(),
+                Group::Name(name) => regex.capture_names().flatten().any(|known| known == name),
+            };
+            if !is_there {
+                decoder.error(fields.get("group").unwrap_or(value).span.clone(), "this regex has no such group");
+                return None;
+            }
+            Some(Step::Regex(Arc::new(regex), group))
+        }
+    }
+}
+
+/// A regex of the kind that never takes long.
+fn regex_of(pattern: &str, flags: &str) -> Result<regex::Regex, String> {
+    if !flags.chars().all(|c| "imsxu".contains(c)) {
+        return Err("flags are letters of `i` (case), `m` (lines), `s` (dot matches all), `x`, `u`".to_owned());
+    }
+    let whole = if flags.is_empty() { pattern.to_owned() } else { format!("(?{flags}){pattern}") };
+    regex::Regex::new(&whole).map_err(|error| {
+        let text = error.to_string();
+        let why = text.lines().last().unwrap_or(&text).trim_start_matches("error: ");
+        format!("this regex does not compile: {why}")
+    })
+}
+
+impl BoundTransform {
+    /// What is left of an answer. An error says which step found nothing.
+    pub(super) fn apply(&self, answer: &str) -> Result<String, String> {
+        let mut text = answer.to_owned();
+        for step in &self.steps {
+            text = step.apply(text, &self.variables).map_err(|why| format!("`transform`: {why}"))?;
+        }
+        Ok(text)
+    }
+}
+
+impl Step {
+    fn apply(&self, text: String, variables: &minijinja::Value) -> Result<String, String> {
+        match self {
+            Self::Trim => Ok(text.trim().to_owned()),
+            Self::Lower => Ok(text.to_lowercase()),
+            Self::StripFence => Ok(whole_fence(&text).map(str::to_owned).unwrap_or(text)),
+            Self::CodeFence(language) => {
+                let found = fences(&text).into_iter().find(|fence| {
+                    language.as_ref().is_none_or(|language| fence.language.eq_ignore_ascii_case(language))
+                });
+                let of = language.as_ref().map(|language| format!(" of `{language}`")).unwrap_or_default();
+                found.map(|fence| fence.body.to_owned()).ok_or_else(|| format!("the answer has no code fence{of}"))
+            }
+            Self::JsonPath(path) => {
+                let json: Value =
+                    serde_json::from_str(&text).map_err(|error| super::schema::not_json(&text, &error))?;
+                let values = path.query(&json).all();
+                match values[..] {
+                    [] => Err(format!("nothing stands at `{path}`")),
+                    [Value::String(text)] => Ok(text.clone()),
+                    [value] => Ok(value.to_string()),
+                    _ => Ok(serde_json::to_string(&values).unwrap_or_default()),
+                }
+            }
+            Self::Regex(regex, group) => {
+                let captures = regex.captures(&text).ok_or_else(|| format!("`{regex}` matches nowhere"))?;
+                let found = match group {
+                    Group::Number(number) => captures.get(*number),
+                    Group::Name(name) => captures.name(name),
+                };
+                found.map(|found| found.as_str().to_owned()).ok_or_else(|| "the group matches nothing".to_owned())
+            }
+            Self::Template(inline) => {
+                let json = serde_json::from_str::<Value>(&text).map_or(minijinja::Value::UNDEFINED, |value| {
+                    minijinja::Value::from(minijinja::value::Serde(&value))
+                });
+                let own = context! { output => text, json };
+                let all = if variables.is_undefined() { own } else { merge_maps([variables.clone(), own]) };
+                inline.render(&all)
+            }
+        }
+    }
+}
+
+/// A block of code in a text, as CommonMark fences it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fence<'t> {
+    /// The first word behind the opening fence; empty where there is none.
+    pub(super) language: &'t str,
+    /// What is inside, without its last line end.
+    pub(super) body: &'t str,
+    /// Where it begins and ends in the text, fences included.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// The fenced blocks of a text. One that is never closed goes on to the end, and is none.
+pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
+    let mut found = Vec::new();
+    let mut open: Option<(usize, char, usize, &str, usize)> = None;
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches(['\n', '\r']);
+        let indented = bare.trim_start_matches(' ');
+        let fence = indented.chars().next().filter(|c| ['`', '~'].contains(c) && bare.len() - indented.len() < 4);
+        let count = fence.map_or(0, |c| indented.chars().take_while(|d| *d == c).count());
+        match (open, fence) {
+            (Some((start, mark, length, language, body)), Some(c))
+                if c == mark && count >= length && indented[count..].trim().is_empty() =>
+            {
+                let inside = text[body..offset].trim_end_matches('\n').trim_end_matches('\r');
+                found.push(Fence { language, body: inside, start, end: offset + bare.len() });
+                open = None;
+            }
+            (None, Some(c)) if count >= 3 && !(c == '`' && indented[count..].contains('`')) => {
+                let language = indented[count..].split_whitespace().next().unwrap_or_default();
+                open = Some((offset, c, count, language, offset + line.len()));
+            }
+            _ => {}
+        }
+        offset += line.len();
+    }
+    found
+}
+
+/// The inside of a fence that is the whole text.
+pub(super) fn whole_fence(text: &str) -> Option<&str> {
+    match fences(text)[..] {
+        [fence] if text[..fence.start].trim().is_empty() && text[fence.end..].trim().is_empty() => Some(fence.body),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fences_are_found() {
+        let text = "Here:\n```json\n{\"a\": 1}\n```\nand ~~~\n~~~py\nx\n```\n~~~\r\n````\nopen\n```\n";
+        let found: Vec<_> = fences(text).into_iter().map(|fence| (fence.language, fence.body)).collect();
+        assert_eq!(found, [("json", "{\"a\": 1}"), ("py", "x\n```")]);
+        assert_eq!(whole_fence("\n```\na\r\n```\n "), Some("a"));
+        assert_eq!(whole_fence("a\n```\nb\n```"), None);
+        assert_eq!(whole_fence("```a```"), None);
+        assert_eq!(whole_fence("```\n```"), Some(""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_search_panic(text in "[`~ a\\r\\n]{0,80}") {
+            for fence in fences(&text) {
+                prop_assert!(text[fence.start..fence.end].contains(fence.body));
+            }
+        }
+    }
+}

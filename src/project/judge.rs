@@ -1,0 +1,79 @@
+//! `judge:` of `promptctl.yaml`: who judges and who embeds where an expectation names nobody, and when a judge decides.
+
+use std::ops::Range;
+
+use super::config::{ModelEntry, decode_aliases};
+use crate::core::decode::Decoder;
+use crate::core::names::ModelAlias;
+use crate::core::yaml::Node;
+
+/// The agreement beyond chance that a judge must have reached where nobody says.
+const KAPPA: f64 = 0.6;
+
+/// What the calibration of a judge must have reached for it to decide, and not only to advise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gate {
+    /// Cohen's kappa.
+    pub kappa: Option<f64>,
+    /// The share of labels that the judge agrees with.
+    pub accuracy: Option<f64>,
+    /// How many labels it must have been held against.
+    pub labels: u64,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { kappa: Some(KAPPA), accuracy: None, labels: 1 }
+    }
+}
+
+/// Who judges, and when that decides.
+#[derive(Clone, Debug, Default)]
+pub struct JudgeSettings {
+    /// The model that judges.
+    pub model: Option<ModelAlias>,
+    /// The model that embeds.
+    pub embeddings: Option<ModelAlias>,
+    /// When a judge decides.
+    pub gate: Gate,
+    /// Where it is written; empty where it is not.
+    pub span: Range<usize>,
+}
+
+/// Reads `judge: { model: …, embeddings: …, gate: { kappa: 0.6, accuracy: 0.9, labels: 50 } }`.
+pub(super) fn decode_judge(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEntry]) -> JudgeSettings {
+    let mut settings = JudgeSettings { span: node.span.clone(), ..JudgeSettings::default() };
+    let Some(fields) = decoder.fields(node, "judge", &["model", "embeddings", "gate"]) else { return settings };
+    let mut alias = |name: &str| {
+        let node = fields.get(name)?;
+        let text = decoder.text(node, name)?;
+        let named = Node { span: node.span.clone(), data: crate::core::yaml::Data::Text(text) };
+        decode_aliases(decoder, &named, models).pop()
+    };
+    settings.model = alias("model");
+    settings.embeddings = alias("embeddings");
+    if let Some(gate) = fields.get("gate").and_then(|node| decode_gate(decoder, node)) {
+        settings.gate = gate;
+    }
+    settings
+}
+
+fn decode_gate(decoder: &mut Decoder<'_>, node: &Node) -> Option<Gate> {
+    let fields = decoder.fields(node, "gate", &["kappa", "accuracy", "labels"])?;
+    let mut share = |name: &str| -> Option<Option<f64>> {
+        let Some(node) = fields.get(name) else { return Some(None) };
+        let value = decoder.number(node, name)?;
+        if value > 0.0 && value <= 1.0 {
+            return Some(Some(value));
+        }
+        decoder.error(node.span.clone(), format!("{name} must be above 0 and at most 1"));
+        None
+    };
+    let (kappa, accuracy) = (share("kappa")?, share("accuracy")?);
+    let labels = match fields.get("labels") {
+        Some(node) => decoder.count(node, "labels", 1)?,
+        None => 1,
+    };
+    let kappa = if kappa.is_none() && accuracy.is_none() { Some(KAPPA) } else { kappa };
+    Some(Gate { kappa, accuracy, labels })
+}

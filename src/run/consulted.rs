@@ -1,0 +1,82 @@
+//! What checks ask outside of an answer, each thing once: judges, embeddings, programs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use crate::core::digest::{canonical_json, sha256_hex};
+use crate::core::names::RequestKey;
+use crate::core::record::{Request, Response};
+use crate::core::verdict::Lack;
+
+/// Something to be asked.
+#[derive(Clone, Debug)]
+pub(super) enum Errand {
+    /// A model, by its index, for a check.
+    Call { model: usize, request: Box<Request>, check: &'static str },
+    /// A program.
+    Program { command: Vec<String>, input: Value },
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(super) enum Came {
+    /// A model's response, and whether it was written down.
+    Response(Box<Response>),
+    /// What a program printed.
+    Printed(String),
+    /// Nothing.
+    Lacking(Lack, String),
+}
+
+impl Errand {
+    /// By what it is known.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Call { request, .. } => request.key(0).to_string(),
+            Self::Program { command, input } => {
+                let whole = json!({"command": command, "input": input});
+                format!("program {}", sha256_hex(canonical_json(&whole).as_bytes()))
+            }
+        }
+    }
+}
+
+/// What was asked in this process.
+#[derive(Debug, Default)]
+pub(super) struct Consulted {
+    told: Mutex<HashMap<String, Arc<OnceCell<Came>>>>,
+    /// The first answer of each model to each case, by their indexes.
+    answers: Mutex<HashMap<(usize, usize), String>>,
+}
+
+impl Consulted {
+    /// The place of what comes of an errand.
+    pub(super) fn place(&self, key: &str) -> Arc<OnceCell<Came>> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(told.entry(key.to_owned()).or_default())
+    }
+
+    /// What came of it, where it was asked.
+    pub(super) fn get(&self, key: &str) -> Option<Came> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get(key)?.get().cloned()
+    }
+
+    /// The same of a request.
+    pub(super) fn response(&self, key: &RequestKey) -> Option<Came> {
+        self.get(key.as_str())
+    }
+
+    pub(super) fn answered(&self, case: usize, model: usize, text: &str) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert((case, model), text.to_owned());
+    }
+
+    pub(super) fn answer(&self, case: usize, model: usize) -> Option<String> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(&(case, model)).cloned()
+    }
+}

@@ -1,0 +1,321 @@
+//! Where checks ask for what an answer alone cannot tell: what is recorded or known is told at once, the rest is noted down
+//! for whoever may ask.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::consulted::{Came, Consulted, Errand};
+use super::prepared::Prepared;
+use super::settings::{Mode, Settings};
+use crate::case::Case;
+use crate::core::record::{Response, Role};
+use crate::core::verdict::{JudgedBy, Judging, Lack};
+use crate::expect::{JudgeQuestion, Judgement, Oracle, Told};
+use crate::plan::{Item, Plan};
+use crate::project::ModelEntry;
+use crate::recording::{Line, Store};
+use crate::snapshot::{Index, snapshot_path};
+use crate::tree::Tree;
+
+/// What happens to what is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// It is noted down, and waited for.
+    Asked,
+    /// Nobody may ask.
+    Forbidden,
+    /// It was to be asked, and the run ended before.
+    Late,
+}
+
+/// What the desk of any case may look at.
+#[derive(Clone, Copy)]
+pub(super) struct Room<'a> {
+    pub(super) prepared: &'a Prepared,
+    /// Where recorded things are looked up, one after the other.
+    pub(super) stores: [Option<&'a Store>; 2],
+    /// Whether what is recorded counts.
+    pub(super) fresh: bool,
+    pub(super) unknown: Unknown,
+    /// Where the other answers of a case stand.
+    pub(super) plan: Option<&'a Plan>,
+    /// The accepted answers, where there are any.
+    pub(super) accepted: Option<(&'a Index, &'a dyn Tree)>,
+}
+
+impl<'a> Room<'a> {
+    /// For replaying what is recorded, and nothing else.
+    pub(super) fn replaying(prepared: &'a Prepared, stores: [Option<&'a Store>; 2]) -> Self {
+        Self { prepared, stores, fresh: false, unknown: Unknown::Forbidden, plan: None, accepted: None }
+    }
+
+    /// For a run.
+    pub(super) fn of_run(
+        prepared: &'a Prepared,
+        store: &'a Store,
+        settings: &Settings,
+        plan: &'a Plan,
+        accepted: Option<(&'a Index, &'a dyn Tree)>,
+    ) -> Self {
+        let unknown = if settings.mode == Mode::Replay { Unknown::Forbidden } else { Unknown::Late };
+        let fresh = settings.mode == Mode::Refresh || settings.rejudges;
+        Self { prepared, stores: [Some(store), None], fresh, unknown, plan: Some(plan), accepted }
+    }
+
+    /// The same for whoever may ask.
+    pub(super) fn asking(self) -> Self {
+        let unknown = if self.unknown == Unknown::Late { Unknown::Asked } else { self.unknown };
+        Self { unknown, ..self }
+    }
+
+    /// The desk for a sample of an item.
+    pub(super) fn desk_of(self, item: &Item, sample: u32) -> Desk<'a> {
+        self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample)
+    }
+
+    /// The desk for an answer to a case.
+    pub(super) fn desk(self, case: usize, entry: &'a ModelEntry, sample: u32) -> Desk<'a> {
+        Desk {
+            room: self,
+            index: case,
+            case: &self.prepared.workspace.cases.list[case],
+            entry,
+            sample,
+            question: OnceCell::new(),
+            wanted: RefCell::default(),
+            judging: RefCell::default(),
+            used: RefCell::default(),
+        }
+    }
+}
+
+/// The desk for one sample.
+pub(super) struct Desk<'a> {
+    room: Room<'a>,
+    index: usize,
+    case: &'a Case,
+    entry: &'a ModelEntry,
+    pub(super) sample: u32,
+    question: OnceCell<String>,
+    wanted: RefCell<Vec<Errand>>,
+    judging: RefCell<Judging>,
+    used: RefCell<HashSet<String>>,
+}
+
+impl Desk<'_> {
+    /// What was noted down.
+    pub(super) fn wanted(&self) -> Vec<Errand> {
+        self.wanted.take()
+    }
+
+    /// What it took; `None` where nobody was asked.
+    pub(super) fn judging(&self) -> Option<Judging> {
+        let judging = *self.judging.borrow();
+        (judging != Judging::default()).then_some(judging)
+    }
+
+    fn stores(&self) -> impl Iterator<Item = &Store> {
+        self.room.stores.into_iter().flatten()
+    }
+
+    fn consulted(&self) -> &Consulted {
+        &self.room.prepared.consulted
+    }
+
+    /// What a model said to a request of a check.
+    fn response(&self, errand: Errand) -> Told<Response> {
+        let Errand::Call { model, request, check } = &errand else {
+            return Told::Lacking(Lack::Errored, "a program is no model".to_owned());
+        };
+        let key = request.key(0);
+        let entry = &self.room.prepared.workspace.config.models[*model];
+        let first = self.used.borrow_mut().insert(key.to_string());
+        match self.consulted().response(&key) {
+            Some(Came::Response(response)) => {
+                if first {
+                    self.count(entry, &response, true);
+                }
+                return Told::Said(*response);
+            }
+            Some(Came::Lacking(lack, why)) => return Told::Lacking(lack, why),
+            Some(Came::Printed(_)) => return Told::Lacking(Lack::Errored, "a program answered".to_owned()),
+            None => {}
+        }
+        let prompt = &self.room.prepared.workspace.prompt_of(self.case).name;
+        for store in self.stores().filter(|_| !self.room.fresh) {
+            match store.find_judged(prompt, &entry.alias, &key) {
+                Ok(Some(Line { response, .. })) => {
+                    if first {
+                        self.count(entry, &response, false);
+                    }
+                    return Told::Said(response);
+                }
+                Ok(None) => {}
+                Err(problems) => {
+                    let why = problems.sorted().first().map(|problem| problem.message.clone()).unwrap_or_default();
+                    return Told::Lacking(Lack::Errored, format!("what judges said cannot be read: {why}"));
+                }
+            }
+        }
+        let check = *check;
+        match self.room.unknown {
+            Unknown::Asked => {
+                self.wanted.borrow_mut().push(errand);
+                Told::Lacking(Lack::Waiting, "it is waited for".to_owned())
+            }
+            Unknown::Late => Told::Lacking(Lack::Skipped, "interrupted before it was judged".to_owned()),
+            Unknown::Forbidden => {
+                let mut stores = self.stores();
+                let known = stores.any(|store| {
+                    store.has_judged(prompt, &entry.alias, &self.case.name, check).is_ok_and(|known| known)
+                });
+                let alias = &entry.alias;
+                if known {
+                    let why = format!(
+                        "what `{alias}` said for `{check}` is recorded of another answer or another rule; `promptctl test` without --offline asks again"
+                    );
+                    Told::Lacking(Lack::Stale, why)
+                } else {
+                    let why = format!(
+                        "nothing is recorded of what `{alias}` says for `{check}`; `promptctl test` without --offline asks"
+                    );
+                    Told::Lacking(Lack::Unrecorded, why)
+                }
+            }
+        }
+    }
+
+    fn count(&self, entry: &ModelEntry, response: &Response, live: bool) {
+        let cost = entry.price.and_then(|price| price.cost(&response.usage));
+        let mut judging = self.judging.borrow_mut();
+        judging.unpriced += u64::from(cost.is_none());
+        if live {
+            judging.calls += 1;
+            judging.cost_usd += cost.unwrap_or(0.0);
+        } else {
+            judging.replayed += 1;
+            judging.recorded_cost_usd += cost.unwrap_or(0.0);
+        }
+    }
+}
+
+impl Oracle for Desk<'_> {
+    fn judge(&self, question: &JudgeQuestion<'_>) -> Told<Judgement> {
+        let prepared = self.room.prepared;
+        let judge = match prepared.judge(question.model, question.prompt, question.default_prompt) {
+            Ok(judge) => judge,
+            Err(why) => return Told::Lacking(Lack::Errored, why),
+        };
+        let request = match prepared.judge_request(&judge, question.variables.clone()) {
+            Ok(request) => request,
+            Err(why) => return Told::Lacking(Lack::Errored, why),
+        };
+        let errand = Errand::Call { model: judge.model, request: Box::new(request), check: question.kind };
+        match self.response(errand) {
+            Told::Said(response) => Told::Said(Judgement {
+                text: response.text,
+                by: JudgedBy {
+                    model: judge.entry.alias.clone(),
+                    prompt: judge.prompt.name.to_string(),
+                    digest: judge.prompt.digest.clone(),
+                },
+                advises: prepared.advises(&judge),
+            }),
+            Told::Lacking(lack, why) => Told::Lacking(lack, why),
+        }
+    }
+
+    fn embed(&self, model: Option<&str>, text: &str) -> Told<Arc<[f32]>> {
+        let (model, entry) = match self.room.prepared.embedder(model) {
+            Ok(embedder) => embedder,
+            Err(why) => return Told::Lacking(Lack::Errored, why),
+        };
+        let request = Prepared::embedding_request(entry, text);
+        match self.response(Errand::Call { model, request: Box::new(request), check: "similar" }) {
+            Told::Said(response) => match response.embedding {
+                Some(embedding) => Told::Said(embedding.values().into()),
+                None => Told::Lacking(Lack::Errored, format!("the model `{}` gave no embedding", entry.alias)),
+            },
+            Told::Lacking(lack, why) => Told::Lacking(lack, why),
+        }
+    }
+
+    fn execute(&self, command: &[String], input: &Value) -> Told<String> {
+        let errand = Errand::Program { command: command.to_vec(), input: input.clone() };
+        match self.consulted().get(&errand.key()) {
+            Some(Came::Printed(text)) => Told::Said(text),
+            Some(Came::Lacking(lack, why)) => Told::Lacking(lack, why),
+            Some(Came::Response(_)) => Told::Lacking(Lack::Errored, "a model answered".to_owned()),
+            // Programs run whether models may be called or not.
+            None if self.room.unknown == Unknown::Late => {
+                Told::Lacking(Lack::Skipped, "interrupted before the program ran".to_owned())
+            }
+            None => {
+                self.wanted.borrow_mut().push(errand);
+                Told::Lacking(Lack::Waiting, format!("the program `{}` did not run", command.join(" ")))
+            }
+        }
+    }
+
+    fn answers(&self) -> Told<Vec<(String, String)>> {
+        let workspace = &self.room.prepared.workspace;
+        let items = self.room.plan.map_or(&[][..], |plan| plan.items.as_slice());
+        let of_case: Vec<&Item> = items.iter().filter(|item| item.case == self.index).collect();
+        if of_case.len() < 2 {
+            let why = "there is nothing to select from: the case was sent to one model alone";
+            return Told::Lacking(Lack::Errored, why.to_owned());
+        }
+        let mut answers = Vec::with_capacity(of_case.len());
+        for item in of_case {
+            let entry = &workspace.config.models[item.model];
+            let prompt = &workspace.prompt_of(self.case).name;
+            let text = match self.consulted().answer(item.case, item.model) {
+                Some(text) => Some(text),
+                None => item.keys.first().and_then(|key| {
+                    let mut stores = self.stores();
+                    stores.find_map(|store| Some(store.find(prompt, &entry.alias, key).ok()??.response.text))
+                }),
+            };
+            match text {
+                Some(text) => answers.push((entry.alias.to_string(), text)),
+                None => {
+                    let why = format!("there is no answer of `{}` to select from", entry.alias);
+                    let lack = match self.room.unknown {
+                        Unknown::Asked => Lack::Waiting,
+                        Unknown::Forbidden => Lack::Unrecorded,
+                        Unknown::Late => Lack::Skipped,
+                    };
+                    return Told::Lacking(lack, why);
+                }
+            }
+        }
+        Told::Said(answers)
+    }
+
+    fn model(&self) -> &str {
+        self.entry.alias.as_str()
+    }
+
+    fn question(&self) -> String {
+        self.question
+            .get_or_init(|| {
+                let messages = self.room.prepared.workspace.messages(self.case).unwrap_or_default();
+                let last = messages.into_iter().rev().find(|message| message.role == Role::User);
+                last.map(|message| message.content).unwrap_or_default()
+            })
+            .clone()
+    }
+
+    fn accepted(&self) -> Told<Option<String>> {
+        let Some((index, tree)) = self.room.accepted else { return Told::Said(None) };
+        let path =
+            snapshot_path(&self.room.prepared.workspace.prompt_of(self.case).name, &self.case.name, &self.entry.alias);
+        match index.get(tree, &path) {
+            Ok(accepted) => Told::Said(accepted.map(|snapshot| snapshot.body().to_owned())),
+            Err(problem) => Told::Lacking(Lack::Errored, problem.message),
+        }
+    }
+}
