@@ -7,9 +7,14 @@ mod broken;
 mod changing;
 mod commands;
 mod commenting;
+#[path = "../common/mod.rs"]
+mod common;
 mod comparing;
 mod diffing;
 mod drifting;
+#[path = "../common/embed.rs"]
+mod embed;
+mod embedding;
 mod faults;
 mod git;
 mod hostile;
