@@ -6,8 +6,9 @@ use serde_json::Value;
 use promptctl::compare::{Limits, Pair, Pairs, Row, Sample, Verdict, compare};
 use promptctl::core::names::{CaseName, ModelAlias, PromptName};
 use promptctl::stats::{
-    Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_least, binomial_at_most, clustered_mean, holm,
-    log_ratio, paired_mean, pass_at_k, pass_hat_k, quantile_ranks, sign_flip, stratified_exact, wilson,
+    Caution, Confusion, Decision, Kappa, Sequential, Stratum, benjamini_hochberg, binomial_at_least, binomial_at_most,
+    clustered_mean, holm, log_ratio, paired_mean, pass_at_k, pass_hat_k, quadratic_kappa, quantile_ranks, sign_flip,
+    stratified_exact, wilson,
 };
 
 /// A section of the reference values; `None`, with a word on why, where there are none.
@@ -255,6 +256,101 @@ fn alpha_holds_for_all_prompts_and_for_all_slices_of_a_run() {
     }
 }
 
+/// The reference values of agreement, which `scripts/agreement` writes.
+fn agreement(name: &str) -> Vec<Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/agreement.json");
+    let whole: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("there")).expect("JSON");
+    whole[name].as_array().cloned().expect("a list")
+}
+
+fn near_kappa(kappa: Option<Kappa>, expected: &Value) {
+    let kappa = kappa.expect("defined");
+    near(kappa.value, &expected["value"], "kappa");
+    near(kappa.error, &expected["error"], "its error");
+    match kappa.interval {
+        Some((low, high)) => {
+            // Ours is cut to what kappa can be.
+            near(low, &expected["low"].as_f64().map_or(Value::Null, |low| low.max(-1.0).into()), "low");
+            near(high, &expected["high"].as_f64().map_or(Value::Null, |high| high.min(1.0).into()), "high");
+        }
+        None => assert!(expected["low"].is_null(), "{expected}"),
+    }
+}
+
+fn near_option(value: Option<f64>, expected: &Value, what: &str) {
+    match value {
+        Some(value) => near(value, expected, what),
+        None => assert!(expected.is_null(), "{what}: {expected}"),
+    }
+}
+
+#[test]
+fn agreement_is_the_reference() {
+    let tables = agreement("nominal");
+    assert!(tables.len() >= 12);
+    for v in tables {
+        let pairs = v["pairs"].as_array().expect("pairs").iter().map(|pair| (count(&pair[0]), count(&pair[1])));
+        let table = Confusion::of(pairs);
+        assert_eq!(table.labels(), v["labels"].as_array().expect("labels").iter().map(count).collect::<Vec<_>>());
+        for (row, person) in table.labels().iter().enumerate() {
+            for (column, judge) in table.labels().iter().enumerate() {
+                assert_eq!(table.count(person, judge), count(&v["table"][row][column]));
+            }
+        }
+        near_option(table.accuracy().value(), &v["accuracy"]["value"], "accuracy");
+        let (low, high) = table.accuracy().interval(0.95);
+        near(low, &v["accuracy"]["interval"][0], "accuracy, low");
+        near(high, &v["accuracy"]["interval"][1], "accuracy, high");
+        near_kappa(table.kappa(0.95), &v["kappa"]);
+        for expected in v["detection"].as_array().expect("a list") {
+            let found = table.detection(&count(&expected["label"]));
+            near_option(found.precision.value(), &expected["precision"], "precision");
+            near_option(found.recall.value(), &expected["recall"], "recall");
+            near_option(found.specificity.value(), &expected["specificity"], "specificity");
+            near_option(found.f1(), &expected["f1"], "f1");
+        }
+    }
+}
+
+#[test]
+fn agreement_of_scores_is_the_reference() {
+    let all = agreement("scores");
+    assert!(all.len() >= 5);
+    for v in all {
+        let pairs: Vec<(f64, f64)> =
+            v["pairs"].as_array().expect("pairs").iter().map(|pair| (numbers(pair)[0], numbers(pair)[1])).collect();
+        near_kappa(quadratic_kappa(&pairs, 0.95), &v["kappa"]);
+        // Where the scale begins and how wide it is does not matter.
+        let moved: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| (100.0 * a - 7.0, 100.0 * b - 7.0)).collect();
+        near_kappa(quadratic_kappa(&moved, 0.95), &v["kappa"]);
+    }
+}
+
+#[test]
+fn what_says_nothing_of_agreement_has_no_kappa() {
+    let none: Confusion<bool> = Confusion::of([]);
+    assert_eq!((none.kappa(0.95), none.accuracy().value(), none.cautions().len()), (None, None, 2));
+    assert_eq!(none.accuracy().interval(0.95), (0.0, 1.0));
+    let alike = Confusion::of([("pass", "pass"); 40]);
+    assert_eq!((alike.kappa(0.95), alike.accuracy().value()), (None, Some(1.0)));
+    assert_eq!(alike.cautions(), [Caution::OneLabel]);
+    let fail = alike.detection(&"fail");
+    assert_eq!((fail.recall.value(), fail.precision.value(), fail.f1()), (None, None, None));
+    assert_eq!(fail.specificity.value(), Some(1.0));
+    // The judge alone says the same to all: chance does as well.
+    let blind = Confusion::of([("pass", "pass"), ("fail", "pass"), ("pass", "pass")]);
+    assert_eq!(blind.kappa(0.95).map(|kappa| (kappa.value, kappa.interval)), Some((0.0, None)));
+    let perfect = Confusion::of([("pass", "pass"), ("fail", "fail")]);
+    assert_eq!(perfect.kappa(0.95), Some(Kappa { value: 1.0, error: 0.0, interval: None }));
+    assert_eq!(perfect.cautions(), [Caution::Few]);
+    let rare = Confusion::of([[("pass", "pass"); 57].as_slice(), &[("fail", "fail"); 3]].concat());
+    assert_eq!(rare.cautions(), [Caution::Lopsided]);
+    assert_eq!(quadratic_kappa(&[], 0.95), None);
+    assert_eq!(quadratic_kappa(&[(3.0, 3.0), (3.0, 3.0)], 0.95), None);
+    assert_eq!(quadratic_kappa(&[(1.0, f64::NAN), (2.0, 2.0)], 0.95), None);
+    assert_eq!(quadratic_kappa(&[(f64::MIN, f64::MAX), (0.0, 1.0)], 0.95), None);
+}
+
 fn strata() -> impl Strategy<Value = Vec<Stratum>> {
     let stratum = (1_u64..6, 1_u64..6).prop_flat_map(|(base, head)| {
         (0..=base, 0..=head).prop_map(move |(base_passes, head_passes)| Stratum {
@@ -297,6 +393,34 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn agreement_does_not_know_who_is_who(pairs in proptest::collection::vec((0_u8..4, 0_u8..4), 0..60)) {
+        let table = Confusion::of(pairs.iter().copied());
+        let turned = Confusion::of(pairs.iter().map(|(person, judge)| (*judge, *person)));
+        let near = |a: Option<Kappa>, b: Option<Kappa>| match (a, b) {
+            (Some(a), Some(b)) => (a.value - b.value).abs() < 1e-9 && (a.error - b.error).abs() < 1e-6,
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        let kappa = table.kappa(0.95);
+        prop_assert!(near(kappa, turned.kappa(0.95)));
+        // Names are names: backwards they say the same.
+        prop_assert!(near(kappa, Confusion::of(pairs.iter().map(|(a, b)| (9 - a, 9 - b))).kappa(0.95)));
+        if let Some(kappa) = kappa {
+            prop_assert!((-1.0..=1.0).contains(&kappa.value) && kappa.error.is_finite());
+            prop_assert!(kappa.interval.is_none_or(|(low, high)| -1.0 <= low && low <= kappa.value && kappa.value <= high && high <= 1.0));
+            prop_assert_eq!((kappa.value - 1.0).abs() < 1e-9, table.accuracy().count == table.n());
+        }
+        for label in table.labels() {
+            let (found, other) = (table.detection(label), turned.detection(label));
+            prop_assert_eq!(found.precision, other.recall);
+            prop_assert!(found.specificity.count <= found.specificity.of);
+        }
+        // Of two labels no miss is nearer than another.
+        let two: Vec<(u8, u8)> = pairs.iter().map(|(a, b)| (a % 2, b % 2)).collect();
+        let scores: Vec<(f64, f64)> = two.iter().map(|(a, b)| (f64::from(*a), f64::from(*b))).collect();
+        prop_assert!(near(Confusion::of(two).kappa(0.95), quadratic_kappa(&scores, 0.95)));
     }
 
     #[test]
