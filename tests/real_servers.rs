@@ -2,12 +2,17 @@
 
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
+mod common;
+#[path = "common/embed.rs"]
+mod embed;
 #[path = "cli/sandbox.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod sandbox;
 
 use std::fmt::Write as _;
 
+use embed::embed;
+use promptctl::model::FaultKind;
 use sandbox::Sandbox;
 
 fn variable(name: &str) -> String {
@@ -347,5 +352,86 @@ fn litellm_passes_every_protocol_on_to_the_real_model() {
         sandbox.write("promptctl.yaml", format!("models:\n  v1:\n    provider: {provider}\n    model: triage-v1\n    base-url: {base}{path}\n    api-key-env: REAL_KEY\n    params: {{ temperature: 0, max_tokens: 60 }}\n    limits: {{ retries: 1 }}\n"));
         let ended = with_key(&sandbox, &["test"]);
         assert_eq!(ended.code, 0, "{provider}: {}{}", ended.stdout, ended.stderr);
+    }
+}
+
+/// The vector of a text by a model of embeddings, through our client.
+fn vector(entry: &str, text: &str) -> Vec<f32> {
+    let embedded = embed(entry, &variable("PROMPTCTL_REAL_KEY"), text);
+    assert!(!embedded.told.contains(&variable("PROMPTCTL_REAL_KEY")), "{}", embedded.told);
+    let response = embedded.result.unwrap_or_else(|fault| panic!("{entry}: {fault}"));
+    response.embedding.expect("an embedding").values().to_vec()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn minilm(base: &str, more: &str) -> String {
+    format!(
+        "provider: openai, model: minilm, base-url: '{base}', api-key-env: REAL_KEY, limits: {{ retries: 1 }}{more}"
+    )
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn a_real_model_embeds_texts_near_what_they_mean() {
+    let entry = minilm(&variable("PROMPTCTL_REAL_EMBEDDINGS"), "");
+    let person = vector(&entry, "That is a happy person");
+    assert_eq!(person.len(), 384);
+    // What the model's own page says of these.
+    for (text, similarity) in
+        [("That is a happy dog", 0.695), ("That is a very happy person", 0.943), ("Today is a sunny day", 0.257)]
+    {
+        let found = cosine(&person, &vector(&entry, text));
+        assert!((found - similarity).abs() < 0.005, "{text}: {found}");
+    }
+    let base64 = minilm(&variable("PROMPTCTL_REAL_EMBEDDINGS"), ", params: { encoding_format: base64 }");
+    assert!(cosine(&person, &vector(&base64, "That is a happy person")) > 0.999_999);
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn what_a_server_of_embeddings_does_not_do_is_said() {
+    let base = variable("PROMPTCTL_REAL_EMBEDDINGS");
+    let key = variable("PROMPTCTL_REAL_KEY");
+    let wrong = embed(&minilm(&base, ""), "a-wrong-key-of-nobody-4711", "hello").result.expect_err("a fault");
+    assert_eq!(wrong.kind, FaultKind::Credentials, "{wrong}");
+    // This server takes no notice of `dimensions`.
+    let long = embed(&minilm(&base, ", params: { dimensions: 64 }"), &key, "hello").result.expect_err("a fault");
+    assert!(long.to_string().contains("64 dimensions were asked for, and 384 came"), "{long}");
+    let large = embed(&minilm(&base, ""), &key, &"word ".repeat(5000)).result.expect_err("a fault");
+    assert!(large.kind == FaultKind::BadRequest && large.attempts == 1, "{large}");
+    // A server of answers has no embeddings.
+    let none = embed(&minilm(&variable("PROMPTCTL_REAL_V1"), ""), &key, "hello").result.expect_err("a fault");
+    assert!(!none.to_string().contains(&key), "{none}");
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn every_protocol_of_embeddings_of_the_mock_is_understood() {
+    let base = variable("PROMPTCTL_REAL_MOCK");
+    for (provider, path, more) in MOCKED {
+        // The mock answers Ollama's newer endpoint in the form of its older one.
+        if !["openai", "azure-openai", "gemini"].contains(&provider) {
+            continue;
+        }
+        let entry = format!(
+            "provider: {provider}, model: mocked, base-url: '{base}{path}', {more}, headers: {{ x-test-id: 'embed-{provider}' }}, limits: {{ retries: 2 }}"
+        );
+        assert_eq!(vector(&entry, "hello"), [0.5, -1.0, 0.25], "{provider}");
+        let again = embed(&entry, &variable("PROMPTCTL_REAL_KEY"), "FAILS_ONCE").result;
+        assert_eq!(again.unwrap_or_else(|fault| panic!("{provider}: {fault}")).attempts, Some(2), "{provider}");
+    }
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn litellm_passes_embeddings_on_to_the_real_model() {
+    let direct = minilm(&variable("PROMPTCTL_REAL_EMBEDDINGS"), "");
+    let through = minilm(&format!("{}/v1", variable("PROMPTCTL_REAL_LITELLM")), "");
+    for text in ["You can get a full refund.", "wo ist mein Paket?"] {
+        assert!(cosine(&vector(&direct, text), &vector(&through, text)) > 0.999_999, "{text}");
     }
 }

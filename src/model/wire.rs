@@ -74,7 +74,7 @@ impl Endpoint {
     }
 
     /// The fault that a reply is whose status is no success. Some causes that no waiting mends come with the status of
-    /// a rate limit, and Google's and Amazon's with the one of a bad request.
+    /// a rate limit or of a server that failed, and Google's and Amazon's with the one of a bad request.
     pub(super) fn fault(&self, reply: &Reply) -> Fault {
         let told = Told::read(&reply.body);
         let fault = status_fault(reply.status, &told.message, &self.alias);
@@ -90,6 +90,11 @@ impl Endpoint {
             }
             429 if says("PerDay") && says("quotaId") => {
                 return fault.again(false).fatal().help("the quota of the day is used up");
+            }
+            // llama.cpp's server, of a text to embed.
+            500 if says("is too large to process") => {
+                let fault = Fault { kind: FaultKind::BadRequest, ..fault };
+                return fault.again(false).help("the text is longer than the server takes");
             }
             400 if says("\"API_KEY_INVALID\"") => return fault.like(status_fault(401, "", &self.alias)),
             400 if says("model identifier is invalid") => return fault.like(status_fault(404, "", &self.alias)),
