@@ -134,6 +134,11 @@ mod tests {
         let id = |provider, url, model| known_price(provider, url, model).map(|row| row.id.as_str());
         assert_eq!(id("openai", None, "gpt-4.1-mini-2025-04-14"), Some("gpt-4.1-mini"));
         assert_eq!(id("openai", None, "gpt-4.1"), Some("gpt-4.1"));
+        assert_eq!(
+            id("azure-openai", Some("https://n.openai.azure.com"), "text-embedding-3-small"),
+            Some("text-embedding-3-small")
+        );
+        assert_eq!(id("bedrock", None, "amazon.titan-embed-text-v2:0"), Some("amazon.titan-embed-text-v2:0"));
         assert_eq!(id("openai", None, "gpt-4.1-audio-preview"), None);
         assert_eq!(id("openai", Some("http://127.0.0.1:1/v1"), "gpt-4.1"), None);
         assert_eq!(id("mock", None, "gpt-4.1"), None);
