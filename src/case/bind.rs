@@ -63,7 +63,23 @@ fn missing(prompt: &Prompt, name: &str, variables: &Variables) -> String {
 /// Whether anything makes use of a variable that a hand-written case gives.
 pub(super) fn is_used(prompt: &Prompt, name: &str, checks: &[&Node]) -> bool {
     let declared = prompt.front.variables.iter().flatten().any(|declaration| declaration.name == name);
-    declared || prompt.variables.contains(name) || checks.iter().any(|node| mentions(node, name))
+    declared || prompt.variables.contains(name) || checks.iter().any(|node| mentions(node, name) || takes_all(node))
+}
+
+/// Whether an expectation hands every variable on: to a judge, whose prompt may use any, or to a program.
+fn takes_all(node: &Node) -> bool {
+    const KINDS: [&str; 8] =
+        ["llm-rubric", "g-eval", "factuality", "answer-relevance", "select-best", "prefers", "exec", "context-"];
+    let is_one = |name: &str| {
+        let name = name.strip_prefix("not-").unwrap_or(name);
+        KINDS.iter().any(|kind| name == *kind || kind.ends_with('-') && name.starts_with(kind))
+    };
+    match &node.data {
+        Data::Text(text) => is_one(text),
+        Data::List(items) => items.iter().any(takes_all),
+        Data::Map(entries) => entries.iter().any(|(key, value)| is_one(&key.text) || takes_all(value)),
+        _ => false,
+    }
 }
 
 fn mentions(node: &Node, name: &str) -> bool {

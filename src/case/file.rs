@@ -25,6 +25,7 @@ pub(super) struct Common {
     pub(super) models: Option<Vec<ModelAlias>>,
     pub(super) unasserted: Option<bool>,
     pub(super) quarantine: Option<Arc<Quarantine>>,
+    pub(super) must_pass: Option<bool>,
 }
 
 /// A value as it is written in `vars:`.
@@ -81,8 +82,8 @@ pub(super) struct CasesFile {
     pub(super) datasets: Vec<WrittenDataset>,
 }
 
-const COMMON: [&str; 8] =
-    ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted", "quarantine"];
+const COMMON: [&str; 9] =
+    ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted", "quarantine", "must-pass"];
 
 fn keys(own: &[&'static str]) -> Vec<&'static str> {
     own.iter().copied().chain(COMMON).collect()
@@ -174,6 +175,17 @@ fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config
     common.models = fields.get("models").map(|node| decode_aliases(decoder, node, &config.models));
     common.unasserted = fields.get("unasserted").map(|node| decode_unasserted(decoder, node));
     common.quarantine = fields.get("quarantine").and_then(|node| decode_quarantine(decoder, node)).map(Arc::new);
+    if let Some(node) = fields.get("must-pass") {
+        common.must_pass = decoder.bool(node, "must-pass");
+        let rate = common.min_pass_rate.filter(|rate| *rate < 1.0).map(|_| "min-pass-rate");
+        let against = rate.or(common.quarantine.as_ref().map(|_| "quarantine"));
+        if let (Some(true), Some(other)) = (common.must_pass, against) {
+            decoder.error(
+                node.span.clone(),
+                format!("`must-pass` and `{other}` exclude each other: what must pass may not fail"),
+            );
+        }
+    }
     common
 }
 

@@ -56,6 +56,8 @@ pub struct Case {
     pub repeat: u32,
     /// The share of samples that must pass.
     pub min_pass_rate: f64,
+    /// Whether every sample must pass, whatever statistics say.
+    pub must_pass: bool,
     /// The score that is enough, instead of every expectation.
     pub threshold: Option<f64>,
     /// Labels.
@@ -340,6 +342,7 @@ struct Shape {
     snapshot: Arc<SnapshotSettings>,
     repeat: u32,
     min_pass_rate: f64,
+    must_pass: bool,
     threshold: Option<f64>,
     models: Option<Arc<[ModelAlias]>>,
     unasserted: bool,
@@ -355,6 +358,12 @@ impl Shape {
         // A row keeps a snapshot only where its own file asks for one.
         let compare =
             if hand_written { snapshot.compare.unwrap_or(by_form) } else { near.compare.unwrap_or(Compare::None) };
+        // What the case itself says goes before what its file says of all.
+        let must_pass = own.must_pass.unwrap_or_else(|| {
+            let otherwise = own.min_pass_rate.is_some_and(|rate| rate < 1.0) || own.quarantine.is_some();
+            file.must_pass.unwrap_or(false) && !otherwise
+        });
+        let quarantine = own.quarantine.as_ref().or(file.quarantine.as_ref()).filter(|_| !must_pass).cloned();
         Self {
             compare,
             snapshot: Arc::new(SnapshotSettings { compare: Some(compare), ..snapshot }),
@@ -363,7 +372,8 @@ impl Shape {
             threshold: own.threshold.or(file.threshold),
             models: own.models.clone().or_else(|| file.models.clone()).map(Into::into),
             unasserted: own.unasserted.or(file.unasserted).unwrap_or(loader.config.unasserted),
-            quarantine: own.quarantine.as_ref().or(file.quarantine.as_ref()).cloned(),
+            quarantine,
+            must_pass,
         }
     }
 
@@ -384,7 +394,8 @@ impl Shape {
             compare: self.compare,
             snapshot: Arc::clone(&self.snapshot),
             repeat: self.repeat,
-            min_pass_rate: self.min_pass_rate,
+            min_pass_rate: if self.must_pass { 1.0 } else { self.min_pass_rate },
+            must_pass: self.must_pass,
             threshold: self.threshold,
             tags,
             group: None,

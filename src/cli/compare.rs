@@ -136,6 +136,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
             (pairs, comparison)
         }
     };
+    let must_fail = pairs.pairs.iter().filter(|pair| pair.must_fail()).map(|pair| {
+        let failing = pair.head.iter().filter(|sample| !sample.pass).count();
+        format!("{} of {} must pass, and {failing} of {} answers fail", pair.case, pair.prompt, pair.head.len())
+    });
+    both.notes.extend(must_fail);
     let came = both.asker.came;
     let fail_on = FailOn::from(args.judge.fail_on);
     let changed = fail_on == FailOn::Changed && pairs.unjudged_changed > 0;

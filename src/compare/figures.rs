@@ -108,6 +108,7 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
     #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
     let mean = differences.iter().sum::<f64>() / differences.len().max(1) as f64;
     Row {
+        must_fail: pairs.iter().filter(|pair| pair.must_fail()).map(|pair| pair.case.to_string()).collect(),
         prompt: prompt.to_owned(),
         model: model.to_owned(),
         tag: tag.cloned(),

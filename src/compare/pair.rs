@@ -93,6 +93,8 @@ pub struct Pair {
     pub expectations_changed: bool,
     /// Base's answers that pass only under what base itself expects, and those that pass only under what head expects.
     pub rescored: (u64, u64),
+    /// Whether head's case must pass, whatever statistics say.
+    pub must_pass: bool,
     /// Whether the case gives other variables.
     pub variables_changed: bool,
     /// Whether both sides ask the same, expect the same and have the very same recorded answers: no chance is in it.
@@ -132,6 +134,7 @@ impl Pair {
             entry_changed: false,
             expectations_changed: false,
             rescored: (0, 0),
+            must_pass: false,
             variables_changed: false,
             same: false,
             group: None,
@@ -144,6 +147,12 @@ impl Pair {
     #[must_use]
     pub fn difference(&self) -> f64 {
         rate(&self.head) - rate(&self.base)
+    }
+
+    /// Whether it must pass, and does not.
+    #[must_use]
+    pub fn must_fail(&self) -> bool {
+        self.must_pass && self.head.iter().any(|sample| !sample.pass)
     }
 
     /// Which way the case went, if any.
@@ -273,9 +282,6 @@ pub fn pair(
                 answers.iter().map(|answer| sample(head.prepared, item.case, entry, answer, stores, wants_json));
             scored.collect::<Result<Result<Vec<Sample>, String>, Problems>>()
         };
-        let digest = |prepared: &Prepared, case: usize| {
-            prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
-        };
         let expectations_changed = base.prepared.expected(base_item.case) != head.prepared.expected(item.case);
         let base_case = &base.prepared.workspace.cases.list[base_item.case];
         let head_case = &head.prepared.workspace.cases.list[item.case];
@@ -301,6 +307,7 @@ pub fn pair(
             same: !expectations_changed && base_item.keys.first() == item.keys.first() && before == after,
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
             place: place_of(head_case),
+            must_pass: head_case.must_pass,
             rescored,
             digests: (digest(base.prepared, base_item.case), digest(head.prepared, item.case)),
             entry_changed: !ask_alike(base_entry, entry),
@@ -314,6 +321,11 @@ pub fn pair(
     }
     leave_out_the_rest(of_base, models, &mut pairs);
     Ok(pairs)
+}
+
+/// What the prompt of a case is.
+fn digest(prepared: &Prepared, case: usize) -> String {
+    prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
 }
 
 /// Tells of the cases that only base has.

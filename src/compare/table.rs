@@ -227,6 +227,9 @@ pub struct Row {
     pub rescored: Rescored,
     /// Cases whose variables differ.
     pub variables_changed: u64,
+    /// The cases that must pass, and of which an answer of head does not: they fail the comparison whatever the figures say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub must_fail: Vec<String>,
     /// Answers a side and case that confirmed it, where the first ones looked worse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<u64>,
@@ -320,6 +323,7 @@ impl Comparison {
         let mut rows = self.prompts.iter().chain(&self.slices);
         match on {
             FailOn::Never => false,
+            _ if self.prompts.iter().any(|row| !row.must_fail.is_empty()) => true,
             FailOn::Regressed => rows.any(|row| row.verdict == Verdict::Regressed),
             FailOn::Changed => rows.any(|row| row.losses + row.wins > 0),
             FailOn::Undecided => {

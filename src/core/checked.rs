@@ -129,6 +129,18 @@ pub struct Metric {
     weight: f64,
 }
 
+impl Metric {
+    /// The mean, and of how many it is.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self.mean, self.scored == self.of) {
+            (None, _) => format!("no score (0 of {})", self.of),
+            (Some(mean), true) => format!("{mean:.3} (mean of {})", self.of),
+            (Some(mean), false) => format!("{mean:.3} (mean over {} of {})", self.scored, self.of),
+        }
+    }
+}
+
 /// The named scores of a run.
 pub type Metrics = BTreeMap<String, Metric>;
 

@@ -194,6 +194,18 @@ impl SampleOutcome {
     }
 }
 
+impl SampleOutcome {
+    /// The expectations that do not hold and have a say.
+    pub fn failing(&self) -> impl Iterator<Item = &Checked> {
+        self.expectations.iter().filter(|checked| !checked.pass && checked.decides())
+    }
+
+    /// What judges have against it that may only advise.
+    pub fn advice(&self) -> impl Iterator<Item = &Checked> {
+        self.expectations.iter().filter(|checked| checked.advises && !checked.pass && checked.lack.is_none())
+    }
+}
+
 /// A case that is known to fail for a while: it is run and shown, and decides nothing until a day is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
@@ -262,6 +274,9 @@ pub struct Detail {
     /// The share of samples that must pass; `None` where all must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<f64>,
+    /// Whether every sample must pass, whatever statistics say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_pass: bool,
     /// Whether it was not asked at all, because others before it could not be answered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unasked: bool,
@@ -336,6 +351,12 @@ pub struct Summary {
     /// USD that the replayed judgements had cost.
     #[serde(default, skip_serializing_if = "is_free")]
     pub recorded_judge_cost_usd: f64,
+    /// Judgements that are advice alone, because their judges have not proved themselves.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub advice: u64,
+    /// Those of them that say no.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub advised_against: u64,
     /// The named scores.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: Metrics,
@@ -379,6 +400,9 @@ impl Summary {
                 None => {}
             }
             self.unpriced += u64::from(sample.source.is_some() && sample.cost_usd.is_none());
+            let advising = sample.expectations.iter().filter(|checked| checked.advises && checked.lack.is_none());
+            self.advice += advising.count() as u64;
+            self.advised_against += sample.advice().count() as u64;
             sample.expectations.iter().for_each(|checked| add_metrics(&mut self.metrics, checked));
             if let Some(judging) = &sample.judging {
                 self.judge_calls = self.judge_calls.saturating_add(judging.calls);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::difference::write_difference;
-use super::samples::{is_undecided, samples_line};
+use super::samples::{is_undecided, judged_lines, samples_line};
 use super::style::Style;
 use crate::core::escape::{terminal, terminal_line};
 use crate::core::event::{Event, Listener};
@@ -63,7 +63,8 @@ impl<'a> HumanReport<'a> {
     fn outcome(&mut self, outcome: &Outcome) -> io::Result<()> {
         self.pending += usize::from(outcome.detail.pending.is_some());
         self.undecided += usize::from(is_undecided(outcome));
-        if outcome.verdict == Verdict::Passed && !outcome.flaky || self.quiet && outcome.good {
+        let is_advised = outcome.samples.iter().any(|sample| sample.advice().next().is_some());
+        if outcome.verdict == Verdict::Passed && !outcome.flaky && !is_advised || self.quiet && outcome.good {
             return Ok(());
         }
         if outcome.detail.unasked {
@@ -97,6 +98,10 @@ impl<'a> HumanReport<'a> {
             Verdict::Failed => self.failed(outcome)?,
             _ if !outcome.reason.is_empty() => writeln!(self.out, "    {}", indented(&outcome.reason))?,
             _ => {}
+        }
+        for checked in outcome.samples.iter().flat_map(SampleOutcome::advice) {
+            let line = format!("{}: {}", checked.kind, checked.reason);
+            writeln!(self.out, "    {} {}", self.style.yellow("~"), indented(&line))?;
         }
         if outcome.flaky {
             writeln!(self.out, "    {}", self.style.yellow(&format!("flaky: {}", samples_line(outcome))))?;
@@ -147,7 +152,7 @@ impl<'a> HumanReport<'a> {
         if let Some(reason) = &sample.reason {
             writeln!(self.out, "    {} {}", self.style.red("✗"), indented(reason))?;
         }
-        for checked in sample.expectations.iter().filter(|checked| !checked.pass) {
+        for checked in sample.failing() {
             let line = format!("{}: {}", checked.kind, checked.reason);
             writeln!(self.out, "    {} {}", self.style.red("✗"), indented(&line))?;
         }
@@ -207,6 +212,9 @@ impl<'a> HumanReport<'a> {
         }
         writeln!(self.out, "{}", facts.join(", "))?;
         writeln!(self.out, "{}", self.style.dim(&figures(summary)))?;
+        for line in judged_lines(summary) {
+            writeln!(self.out, "{}", terminal_line(&line))?;
+        }
         if self.pending > 0 {
             let waiting = counted(self.pending as u64, "answer waits", "answers wait");
             writeln!(self.out, "{waiting} for review: `promptctl review`")?;

@@ -147,7 +147,7 @@ fn rerun(sample: &SampleOutcome, kind: NonSuccessKind) -> TestRerun {
 fn description(outcome: &Outcome) -> String {
     let mut text = Vec::new();
     let sample = outcome.samples.iter().find(|sample| sample.verdict == outcome.verdict);
-    for checked in sample.into_iter().flat_map(|sample| &sample.expectations).filter(|checked| !checked.pass) {
+    for checked in sample.into_iter().flat_map(SampleOutcome::failing) {
         text.extend_from_slice(format!("{}: {}\n", checked.kind, checked.reason).as_bytes());
     }
     if outcome.samples.len() > 1 {

@@ -1,6 +1,7 @@
 //! What the samples of a case say of its pass rate: how many passed, the interval, and whether they decide.
 
-use crate::core::verdict::{Outcome, SampleOutcome, Verdict};
+use crate::core::verdict::{Outcome, SampleOutcome, Summary, Verdict};
+use crate::core::words::counted;
 use crate::stats::{binomial_at_least, binomial_at_most, wilson};
 
 /// How often what the samples are said to show may be wrong.
@@ -49,6 +50,31 @@ pub(super) fn why(outcome: &Outcome) -> String {
 /// Why a sample failed, in a line.
 pub(super) fn sample_why(sample: &SampleOutcome) -> String {
     let reasons = sample.reason.iter().cloned();
-    let checks = sample.expectations.iter().filter(|checked| !checked.pass);
-    reasons.chain(checks.map(|checked| format!("{}: {}", checked.kind, checked.reason))).collect::<Vec<_>>().join("; ")
+    reasons
+        .chain(sample.failing().map(|checked| format!("{}: {}", checked.kind, checked.reason)))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What judges took and said, and the named scores, a line each.
+pub(super) fn judged_lines(summary: &Summary) -> Vec<String> {
+    let mut lines: Vec<String> =
+        summary.metrics.iter().map(|(name, metric)| format!("{name}: {}", metric.shown())).collect();
+    if summary.judge_calls + summary.judge_replayed > 0 {
+        let calls = counted(summary.judge_calls, "call", "calls");
+        let mut line = format!("judges: {calls}, {} replayed", summary.judge_replayed);
+        if summary.judge_cost_usd > 0.0 || summary.recorded_judge_cost_usd > 0.0 {
+            let (now, before) = (summary.judge_cost_usd, summary.recorded_judge_cost_usd);
+            line.push_str(&format!(" · ${now:.4} now, ${before:.4} when recorded"));
+        }
+        lines.push(line);
+    }
+    if summary.advice > 0 {
+        let judgements = counted(summary.advice, "judgement is", "judgements are");
+        lines.push(format!(
+            "{judgements} advice alone and decided nothing, {} of them against: `promptctl judge list` says why",
+            summary.advised_against
+        ));
+    }
+    lines
 }

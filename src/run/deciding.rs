@@ -20,7 +20,7 @@ impl Prepared {
         let expected = self.expected(item.case);
         let price = entry.price.filter(|_| expected.contains("cost"));
         let keys: Vec<&str> = item.keys.iter().map(crate::core::names::RequestKey::as_str).collect();
-        let rates = (case.min_pass_rate, &case.quarantine, workspace.config.recordings.max_age, price);
+        let rates = (case.min_pass_rate, case.must_pass, &case.quarantine, workspace.config.recordings.max_age, price);
         let mut parts = vec![format!("{keys:?} {rates:?}"), self.values(item.case, &expected), expected];
         parts.extend(case.checks.iter().flat_map(|check| self.files(check)).cloned());
         // What is compared with nothing is accepted by nobody.
@@ -30,6 +30,11 @@ impl Prepared {
         }
         for key in item.keys.iter().filter(|_| store.is_some()) {
             let line = store?.find(&prompt.name, &entry.alias, key).ok()?;
+            // What judges said of it decides too, and who they were.
+            if let Some(line) = line.as_ref().filter(|_| self.asks(case)) {
+                let outcome = self.score(item.case, entry, &line.response, [store, None]).ok()?;
+                parts.push(serde_json::to_string(&outcome.expectations).unwrap_or_default());
+            }
             parts.push(line.map(|line| serde_json::to_string(&line.response).unwrap_or_default()).unwrap_or_default());
         }
         let lengths: Vec<usize> = parts.iter().map(String::len).collect();

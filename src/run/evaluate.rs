@@ -60,6 +60,7 @@ impl Evaluator<'_> {
             position: item.position,
             detail: Detail {
                 place: place_of(case),
+                must_pass: case.must_pass,
                 min_pass_rate: Some(case.min_pass_rate).filter(|rate| *rate < 1.0),
                 ..Detail::default()
             },
@@ -111,6 +112,7 @@ impl Evaluator<'_> {
         #[expect(clippy::cast_precision_loss, reason = "at most a thousand samples")]
         let rate = passes as f64 / count as f64;
         let failed = match self.settings.flaky {
+            _ if case.must_pass => passes < count,
             FlakyResult::Pass => passes == 0,
             FlakyResult::Fail => passes < count,
             FlakyResult::AsRate if self.settings.confirms && case.min_pass_rate >= 1.0 => rate <= 0.5,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::verdict::{Outcome, SampleOutcome, Verdict};
+use crate::core::verdict::{Checked, Outcome, SampleOutcome, Verdict};
 use crate::report::page::difference::{Shown, difference, text};
 use crate::report::page::escape::shown;
 use crate::report::samples::{is_undecided, samples_line, why};
@@ -174,12 +174,15 @@ impl Sample {
             *room = room.saturating_sub(kept.len().min(OF_ANSWER));
             (Some(text(kept)), left_out)
         });
-        let check = |kind: &str, pass, reason: &str| (shown(kind), pass, shown(clip(reason, OF_PASSED).0));
+        let listed = |checked: &Checked| {
+            let name = if checked.advises { format!("{} (advice)", checked.kind) } else { checked.kind.clone() };
+            (shown(&name), checked.pass, shown(clip(&checked.reason, OF_PASSED).0))
+        };
         Self {
             number: sample.sample,
             verdict: sample.verdict.name(),
             reason: sample.reason.as_deref().map(|reason| shown(clip(reason, OF_PASSED).0)),
-            checks: sample.expectations.iter().map(|c| check(&c.kind, c.pass, &c.reason)).collect(),
+            checks: sample.expectations.iter().filter(|checked| checked.lack.is_none()).map(listed).collect(),
             score: sample.score.filter(|score| *score > 0.0 && *score < 1.0),
             answer,
             left_out: Some(left_out).filter(|count| *count > 0),

@@ -11,7 +11,7 @@ use crate::core::event::{Event, Listener};
 use crate::core::verdict::{Exit, Outcome, SampleOutcome, Summary, Verdict};
 use crate::core::words::counted;
 use crate::report::Report;
-use crate::report::samples::{samples_line, why};
+use crate::report::samples::{judged_lines, samples_line, why};
 
 /// The most bytes of an answer that are kept, and of a side of a difference.
 const KEPT: usize = 32 * 1024;
@@ -77,8 +77,9 @@ impl MarkdownReport {
         sums.bad += u64::from(!outcome.good);
         sums.flaky += u64::from(outcome.flaky);
         for sample in &outcome.samples {
-            sums.held += sample.expectations.iter().filter(|checked| checked.pass).count() as u64;
-            sums.checked += sample.expectations.len() as u64;
+            let decides = || sample.expectations.iter().filter(|checked| checked.decides());
+            sums.held += decides().filter(|checked| checked.pass).count() as u64;
+            sums.checked += decides().count() as u64;
             sums.input_tokens = sums.input_tokens.saturating_add(sample.usage.input.unwrap_or(0));
             sums.output_tokens = sums.output_tokens.saturating_add(sample.usage.output.unwrap_or(0));
             sums.cost_usd += sample.cost_usd.unwrap_or(0.0);
@@ -202,7 +203,14 @@ impl MarkdownReport {
             let answers = counted(summary.cut_off, "answer", "answers");
             parts.push(format!("{answers} cut off at the limit on tokens"));
         }
-        format!("{}\n\n", parts.join(" · "))
+        let mut lines = format!("{}\n\n", parts.join(" · "));
+        for line in judged_lines(summary) {
+            lines.push_str(&format!("- {}\n", text(&line, SENTENCE)));
+        }
+        if !lines.ends_with("\n\n") {
+            lines.push('\n');
+        }
+        lines
     }
 
     /// What is shown one by one, as far as it fits; how many do not.
@@ -354,8 +362,8 @@ fn shown(outcome: &Outcome, like: Option<&Outcome>) -> String {
 }
 
 fn reasons(sample: &SampleOutcome) -> Vec<String> {
-    let checks = sample.expectations.iter().filter(|checked| !checked.pass);
-    let checks = checks.map(|checked| format!("✗ {}: {}", checked.kind, checked.reason));
+    let checks = sample.failing().map(|checked| format!("✗ {}: {}", checked.kind, checked.reason));
+    let checks = checks.chain(sample.advice().map(|checked| format!("~ {}: {}", checked.kind, checked.reason)));
     sample.reason.iter().map(|reason| format!("✗ {reason}")).chain(checks).collect()
 }
 
