@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::argument::Arguments;
+use super::fence::blocks;
 use super::oracle::{JudgeQuestion, Judgement, Need, Told};
 use super::shown::quoted;
-use super::transform::fences;
 use super::{Check, Finding, Subject, Written};
 use crate::core::verdict::Lack;
 use crate::core::yaml::Data;
@@ -135,7 +135,7 @@ pub(super) fn read<T: for<'d> Deserialize<'d>>(judgement: &Judgement) -> Result<
         Ok(said) => return Ok(said),
         Err(error) => error,
     };
-    let fenced = fences(text).into_iter().rev().find_map(|fence| serde_json::from_str(fence.body).ok());
+    let fenced = blocks(text).into_iter().rev().find_map(|block| serde_json::from_str(block.body).ok());
     let anywhere = || super::schema::found_in(text).filter_map(|value| T::deserialize(value).ok()).last();
     fenced.or_else(anywhere).ok_or_else(|| {
         let by = &judgement.by;

@@ -3,25 +3,13 @@
 use std::sync::Arc;
 
 use super::argument::Arguments;
+use super::fixed::fixed;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::record::FinishReason;
 use crate::core::time::parse_duration_ms;
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
-
-/// A check whose value needs no rendering.
-struct Fixed<C>(Arc<C>);
-
-impl<C: Check + 'static> Written for Fixed<C> {
-    fn bind(&self, _: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Check>)
-    }
-}
-
-fn fixed<C: Check + 'static>(check: C) -> Box<dyn Written> {
-    Box::new(Fixed(Arc::new(check)))
-}
 
 /// How many words, separated by white space.
 struct WordCount {

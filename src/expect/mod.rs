@@ -4,26 +4,49 @@
 //! case's variables and then checks responses. Knows nothing of providers: a judge, an embedder or a program reaches it as
 //! a trait ([`Oracle`]). Turning an expectation round (`not-`) and the rule for empty answers live here, once, for all of them.
 
+mod abstains;
 mod argument;
+mod cites;
 mod compile;
 mod compose;
+mod fence;
+mod fixed;
+mod fuzzy;
+mod html;
 mod json;
 mod judge;
+mod language;
 mod levenshtein;
+mod markup;
 mod meaning;
 mod measure;
+mod metrics;
+mod ngrams;
+mod number;
+mod numerals;
+mod one_of;
 mod oracle;
+mod pii;
 mod preference;
 mod program;
+mod reasoning;
+mod references;
 mod refusal;
 mod registry;
 mod schema;
 mod shipped;
 mod shown;
+mod sql;
+mod subset;
 mod text;
+mod texts;
+mod tools;
 mod total;
 mod transform;
+mod values;
+mod wanted;
 mod written;
+mod yaml;
 
 pub use compile::{Bound, Expectation, compile};
 pub use oracle::{JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
@@ -32,7 +55,7 @@ pub use registry::names;
 pub use shipped::{JUDGES, SHIPPED};
 pub use total::{Total, total};
 
-use crate::core::record::Response;
+use crate::core::record::{Response, Tool};
 use crate::core::verdict::{Checked, JudgedBy, Lack};
 
 /// What is checked.
@@ -44,6 +67,8 @@ pub struct Subject<'a> {
     pub cost_usd: Option<f64>,
     /// Who is asked by what the answer alone cannot tell.
     pub oracle: &'a dyn Oracle,
+    /// The tools that the prompt offers.
+    pub tools: &'a [Tool],
 }
 
 /// Reads a file that an expectation names, as seen from its own file.

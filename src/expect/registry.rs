@@ -2,7 +2,10 @@
 
 use super::Written;
 use super::argument::Arguments;
-use super::{compose, json, judge, levenshtein, meaning, measure, preference, program, refusal, schema, text};
+use super::{
+    abstains, cites, compose, fence, html, json, judge, language, levenshtein, markup, meaning, measure, metrics,
+    number, one_of, pii, preference, program, reasoning, refusal, schema, sql, subset, text, tools, yaml,
+};
 
 /// Builds an expectation from its arguments, or reports what is wrong with them.
 pub(super) type Build = fn(&mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>>;
@@ -60,13 +63,20 @@ const fn entry(name: &'static str, build: Build) -> Entry {
     Entry { name, build, extra: Extra::Nothing }
 }
 
+/// One that gives a score, of which a threshold makes a verdict.
+const fn scored(name: &'static str, build: Build) -> Entry {
+    Entry { name, build, extra: Extra::Threshold }
+}
+
+/// A name of the field that is refused with its reason.
+const METEOR: &str = "meteor";
 /// The one that asks for an empty answer.
 pub(super) const IS_EMPTY: &str = "is-empty";
 /// Those that ask for an answer that was cut, filtered or declined.
 pub(super) const FINISH_REASON: &str = "finish-reason";
 pub(super) const IS_REFUSAL: &str = "is-refusal";
 
-pub(super) const ENTRIES: [Entry; 37] = [
+pub(super) const ENTRIES: &[Entry] = &[
     entry("equals", text::equals),
     entry("contains", text::contains),
     entry("icontains", text::icontains),
@@ -81,6 +91,30 @@ pub(super) const ENTRIES: [Entry; 37] = [
     entry("contains-json", schema::contains_json),
     entry("json-schema", schema::json_schema),
     entry("json-path", json::json_path),
+    entry("is-xml", markup::is_xml),
+    entry("contains-xml", markup::contains_xml),
+    entry("is-html", html::is_html),
+    entry("contains-html", html::contains_html),
+    entry("is-sql", sql::is_sql),
+    entry("contains-sql", sql::contains_sql),
+    entry("is-yaml", yaml::is_yaml),
+    entry("json-subset", subset::json_subset),
+    entry("one-of", one_of::one_of),
+    entry("number", number::number),
+    entry("code-fence", fence::code_fence),
+    entry("tool-call", tools::tool_call),
+    entry("valid-tool-arguments", tools::valid_tool_arguments),
+    entry("reasoning", reasoning::reasoning),
+    entry("language", language::language),
+    entry("no-pii", pii::no_pii),
+    entry("cites", cites::cites),
+    entry("abstains", abstains::build),
+    scored("rouge-n", metrics::rouge_n),
+    scored("bleu", metrics::bleu),
+    scored("gleu", metrics::gleu),
+    scored(METEOR, metrics::meteor),
+    scored("chrf", metrics::chrf),
+    scored("similarity", metrics::similarity),
     entry("word-count", measure::word_count),
     entry("max-tokens", measure::max_tokens),
     entry("latency", measure::latency),
@@ -108,7 +142,7 @@ pub(super) const ENTRIES: [Entry; 37] = [
 
 /// The names of all expectations.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ENTRIES.iter().map(|entry| entry.name)
+    ENTRIES.iter().map(|entry| entry.name).filter(|name| *name != METEOR)
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Entry> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::argument::Arguments;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
+use crate::core::yaml::Node;
 
 /// Where the JSON is looked for.
 #[derive(Clone, Copy)]
@@ -32,20 +33,23 @@ impl Written for Shared {
 fn build(arguments: &mut Arguments<'_, '_, '_>, place: Where, required: bool) -> Option<Box<dyn Written>> {
     let node = if required { Some(arguments.required("a JSON Schema")?) } else { arguments.value };
     let schema = match node {
-        Some(node) => {
-            let schema = arguments.schema(node)?;
-            // Nothing is ever fetched: jsonschema is built without a client.
-            match jsonschema::options().should_validate_formats(true).build(&schema) {
-                Ok(validator) => Some(validator),
-                Err(error) => {
-                    arguments.decoder.error(node.span.clone(), format!("this is not a JSON Schema: {error}"));
-                    return None;
-                }
-            }
-        }
+        Some(node) => Some(validator(arguments, node)?),
         None => None,
     };
     Some(Box::new(Shared(Arc::new(JsonCheck { place, schema }))))
+}
+
+/// The validator of a schema that is written at a node.
+pub(super) fn validator(arguments: &mut Arguments<'_, '_, '_>, node: &Node) -> Option<Validator> {
+    let schema = arguments.schema(node)?;
+    // Nothing is ever fetched: jsonschema is built without a client.
+    match jsonschema::options().should_validate_formats(true).build(&schema) {
+        Ok(validator) => Some(validator),
+        Err(error) => {
+            arguments.decoder.error(node.span.clone(), format!("this is not a JSON Schema: {error}"));
+            None
+        }
+    }
 }
 
 pub(super) fn is_json(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
@@ -62,11 +66,16 @@ pub(super) fn json_schema(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<d
 
 impl JsonCheck {
     fn mismatch(&self, value: &Value) -> Option<String> {
-        let error = self.schema.as_ref()?.iter_errors(value).next()?;
-        let path = error.instance_path().to_string();
-        let path = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-        Some(format!("the JSON does not fit the schema{path}: {}", shorten(&error.to_string())))
+        Some(format!("the JSON does not fit the schema{}", mismatch(self.schema.as_ref()?, value)?))
     }
+}
+
+/// Where and why a value does not fit a schema, to stand behind a sentence.
+pub(super) fn mismatch(schema: &Validator, value: &Value) -> Option<String> {
+    let error = schema.iter_errors(value).next()?;
+    let path = error.instance_path().to_string();
+    let path = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+    Some(format!("{path}: {}", shorten(&error.to_string())))
 }
 
 fn shorten(text: &str) -> String {

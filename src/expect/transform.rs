@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::argument::read_path;
+use super::fence::{Block, blocks};
 use crate::core::decode::Decoder;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
@@ -188,13 +189,13 @@ impl Step {
         match self {
             Self::Trim => Ok(text.trim().to_owned()),
             Self::Lower => Ok(text.to_lowercase()),
-            Self::StripFence => Ok(whole_fence(&text).map(str::to_owned).unwrap_or(text)),
+            Self::StripFence => Ok(whole_fence(&text).unwrap_or(text)),
             Self::CodeFence(language) => {
-                let found = fences(&text).into_iter().find(|fence| {
-                    language.as_ref().is_none_or(|language| fence.language.eq_ignore_ascii_case(language))
-                });
+                let mut all = blocks(&text).into_iter();
+                let found = all
+                    .find(|block| language.as_ref().is_none_or(|language| block.language == language.to_lowercase()));
                 let of = language.as_ref().map(|language| format!(" of `{language}`")).unwrap_or_default();
-                found.map(|fence| fence.body.to_owned()).ok_or_else(|| format!("the answer has no code fence{of}"))
+                found.map(|block| inside(&block).to_owned()).ok_or_else(|| format!("the answer has no code fence{of}"))
             }
             Self::JsonPath(path) => {
                 let json: Value =
@@ -227,77 +228,31 @@ impl Step {
     }
 }
 
-/// A block of code in a text, as CommonMark fences it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fence<'t> {
-    /// The first word behind the opening fence; empty where there is none.
-    pub(super) language: &'t str,
-    /// What is inside, without its last line end.
-    pub(super) body: &'t str,
-    /// Where it begins and ends in the text, fences included.
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
-
-/// The fenced blocks of a text. One that is never closed goes on to the end, and is none.
-pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
-    let mut found = Vec::new();
-    let mut open: Option<(usize, char, usize, &str, usize)> = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let bare = line.trim_end_matches(['\n', '\r']);
-        let indented = bare.trim_start_matches(' ');
-        let fence = indented.chars().next().filter(|c| ['`', '~'].contains(c) && bare.len() - indented.len() < 4);
-        let count = fence.map_or(0, |c| indented.chars().take_while(|d| *d == c).count());
-        match (open, fence) {
-            (Some((start, mark, length, language, body)), Some(c))
-                if c == mark && count >= length && indented[count..].trim().is_empty() =>
-            {
-                let inside = text[body..offset].trim_end_matches('\n').trim_end_matches('\r');
-                found.push(Fence { language, body: inside, start, end: offset + bare.len() });
-                open = None;
-            }
-            (None, Some(c)) if count >= 3 && !(c == '`' && indented[count..].contains('`')) => {
-                let language = indented[count..].split_whitespace().next().unwrap_or_default();
-                open = Some((offset, c, count, language, offset + line.len()));
-            }
-            _ => {}
-        }
-        offset += line.len();
-    }
-    found
-}
-
 /// The inside of a fence that is the whole text.
-pub(super) fn whole_fence(text: &str) -> Option<&str> {
-    match fences(text)[..] {
-        [fence] if text[..fence.start].trim().is_empty() && text[fence.end..].trim().is_empty() => Some(fence.body),
+fn whole_fence(text: &str) -> Option<String> {
+    match &blocks(text)[..] {
+        [block] if text[..block.whole.start].trim().is_empty() && text[block.whole.end..].trim().is_empty() => {
+            Some(inside(block).to_owned())
+        }
         _ => None,
     }
+}
+
+/// What stands in a block, without its last line end.
+pub(super) fn inside<'t>(block: &Block<'t>) -> &'t str {
+    let body = block.body.strip_suffix('\n').unwrap_or(block.body);
+    body.strip_suffix('\r').unwrap_or(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
-    fn fences_are_found() {
-        let text = "Here:\n```json\n{\"a\": 1}\n```\nand ~~~\n~~~py\nx\n```\n~~~\r\n````\nopen\n```\n";
-        let found: Vec<_> = fences(text).into_iter().map(|fence| (fence.language, fence.body)).collect();
-        assert_eq!(found, [("json", "{\"a\": 1}"), ("py", "x\n```")]);
-        assert_eq!(whole_fence("\n```\na\r\n```\n "), Some("a"));
+    fn a_fence_is_stripped_only_where_it_is_the_whole() {
+        assert_eq!(whole_fence("\n```\na\r\n```\n ").as_deref(), Some("a"));
         assert_eq!(whole_fence("a\n```\nb\n```"), None);
         assert_eq!(whole_fence("```a```"), None);
-        assert_eq!(whole_fence("```\n```"), Some(""));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_makes_the_search_panic(text in "[`~ a\\r\\n]{0,80}") {
-            for fence in fences(&text) {
-                prop_assert!(text[fence.start..fence.end].contains(fence.body));
-            }
-        }
+        assert_eq!(whole_fence("```\n```").as_deref(), Some(""));
     }
 }

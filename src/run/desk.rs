@@ -11,7 +11,7 @@ use super::consulted::{Came, Consulted, Errand};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::case::Case;
-use crate::core::record::{Response, Role};
+use crate::core::record::{Response, Role, Tool};
 use crate::core::verdict::{JudgedBy, Judging, Lack};
 use crate::expect::{JudgeQuestion, Judgement, Oracle, Told};
 use crate::plan::{Item, Plan};
@@ -115,6 +115,11 @@ impl Desk<'_> {
     pub(super) fn judging(&self) -> Option<Judging> {
         let judging = *self.judging.borrow();
         (judging != Judging::default()).then_some(judging)
+    }
+
+    /// The tools that the prompt of the case offers.
+    pub(super) fn tools(&self) -> &[Tool] {
+        &self.room.prepared.workspace.prompt_of(self.case).front.tools
     }
 
     fn stores(&self) -> impl Iterator<Item = &Store> {

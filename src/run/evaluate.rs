@@ -258,7 +258,7 @@ pub(super) fn check_sample(
     let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(desk.sample, verdict) };
     let Answer::Here(response, source, recorded_at) = answer else { return sample };
     let cost_usd = price.and_then(|price| price.cost(&response.usage));
-    let subject = Subject { response, cost_usd, oracle: desk };
+    let subject = Subject { response, cost_usd, tools: desk.tools(), oracle: desk };
     sample.reason = unfinished(response, any_finish);
     sample.expectations = check_all(bound, &subject, threshold, sample.reason.is_some());
     let checked: Vec<&Checked> = sample.expectations.iter().collect();
