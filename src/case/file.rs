@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::turns::{WrittenTurn, decode_turns};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::names::ModelAlias;
 use crate::core::time::parse_day;
@@ -56,6 +57,7 @@ pub(super) struct WrittenCase {
     pub(super) variables: Vec<WrittenVariable>,
     pub(super) tags: Vec<String>,
     pub(super) group: Option<String>,
+    pub(super) turns: Vec<WrittenTurn>,
     pub(super) common: Common,
 }
 
@@ -109,7 +111,8 @@ pub(super) fn decode(decoder: &mut Decoder<'_>, node: &Node, config: &Config) ->
 }
 
 fn decode_case(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Option<WrittenCase> {
-    let fields = decoder.fields(node, "a case", &keys(&["name", "description", "vars", "tags", "group"]))?;
+    let fields =
+        decoder.fields(node, "a case", &keys(&["name", "description", "vars", "tags", "group", "messages"]))?;
     let Some(name_node) = fields.get("name") else {
         decoder.error(fields.span.start..fields.span.start, "a case needs a `name`");
         return None;
@@ -124,6 +127,7 @@ fn decode_case(decoder: &mut Decoder<'_>, node: &Node, config: &Config) -> Optio
         variables: decode_variables(decoder, &fields),
         tags: fields.get("tags").and_then(|node| decoder.texts(node, "tags")).unwrap_or_default(),
         group: fields.get("group").and_then(|node| decoder.text(node, "group")),
+        turns: fields.get("messages").and_then(|node| decode_turns(decoder, node)).unwrap_or_default(),
         common: decode_common(decoder, &fields, config),
     })
 }

@@ -9,6 +9,7 @@ use super::bind;
 use super::dataset;
 use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenVariable};
 use super::row::RowTemplates;
+use super::turns::{Turn, WrittenTurn};
 use crate::core::decode::Decoder;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::path::TreePath;
@@ -48,6 +49,8 @@ pub struct Case {
     pub variables: Variables,
     /// What is expected of the answer.
     pub checks: Arc<[Arc<Check>]>,
+    /// What is said after the first answer, turn by turn.
+    pub turns: Arc<[Turn]>,
     /// How the answer is compared with the accepted one.
     pub compare: Compare,
     /// How the answer is kept.
@@ -260,9 +263,14 @@ impl<'a> Loader<'a> {
         let mut own = self.values(source, &written.variables);
         let given = |name: &str| written.variables.iter().chain(&file.variables).any(|v| v.name == name);
         bind::add_defaults(self.prompt, given, &mut own);
-        let nodes: Vec<&Node> = written.common.expect.iter().chain(&file.common.expect).collect();
+        let of_turns = written.turns.iter().flat_map(|turn| &turn.expect);
+        let nodes: Vec<&Node> = written.common.expect.iter().chain(&file.common.expect).chain(of_turns).collect();
+        let said = |name: &str| {
+            let mut texts = written.turns.iter().flat_map(|turn| turn.say.texts());
+            texts.any(|text| text.variables().iter().any(|used| used == name))
+        };
         for variable in &written.variables {
-            if !bind::is_used(self.prompt, &variable.name, &nodes) {
+            if !said(&variable.name) && !bind::is_used(self.prompt, &variable.name, &nodes) {
                 let known = self.prompt.variables.iter().map(String::as_str);
                 let hint = did_you_mean(&variable.name, known);
                 let message = format!(
@@ -282,7 +290,17 @@ impl<'a> Loader<'a> {
         let shape = Shape::new(self, &file.common, &written.common, true);
         let tags: Vec<String> = file.tags.iter().chain(&written.tags).cloned().collect();
         let group = written.group.as_deref().map(Arc::from);
-        self.cases.push(Case { group, ..shape.case(name, self.index, variables, checks.into(), tags.into(), place) });
+        let turn = |written: &WrittenTurn| Turn {
+            say: written.say.clone(),
+            checks: self.checks(source, &written.expect).into(),
+            place: Place::span(source, written.span.clone()),
+        };
+        let turns: Arc<[Turn]> = written.turns.iter().map(turn).collect();
+        self.cases.push(Case {
+            turns,
+            group,
+            ..shape.case(name, self.index, variables, checks.into(), tags.into(), place)
+        });
     }
 
     fn add_dataset(
@@ -391,6 +409,7 @@ impl Shape {
             prompt,
             variables,
             checks,
+            turns: Arc::default(),
             compare: self.compare,
             snapshot: Arc::clone(&self.snapshot),
             repeat: self.repeat,

@@ -9,6 +9,8 @@ mod file;
 mod load;
 mod row;
 mod selection;
+mod turns;
 
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
 pub use selection::{Selection, SelectionError, by_name};
+pub use turns::{Say, Turn};

@@ -238,6 +238,7 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
                             sample: *sample,
                             model: target.entry.alias.clone(),
                             check: None,
+                            turn: None,
                             request: workspace.config.recordings.requests.then_some(request),
                             response: (*response).clone(),
                             recorded_at: now.clone(),

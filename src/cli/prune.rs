@@ -8,8 +8,9 @@ use super::load::Project;
 use crate::core::names::RequestKey;
 use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
-use crate::plan::{Overrides, Plan, Workspace};
-use crate::recording::{SettleError, prune, unused};
+use crate::plan::{Overrides, Plan};
+use crate::recording::{SettleError, Store, prune, unused};
+use crate::run::Prepared;
 use crate::snapshot::{Index, pending_path, snapshot_path};
 use crate::tree::write;
 
@@ -25,8 +26,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     // Only a project that loads as a whole says what is used.
     let (prepared, _) = project.load()?;
-    let workspace = prepared.workspace;
-    let (keys, snapshots) = used(&workspace)?;
+    let (keys, snapshots) = used(&prepared, &project.store())?;
     let lines = unused(&*project.tree, &keys)?;
     let index = Index::load(&*project.tree)?;
     let obsolete: Vec<&TreePath> = index.paths().filter(|path| !snapshots.contains(*path)).collect();
@@ -58,13 +58,15 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 
 /// Every key and every snapshot that the definition of the project uses: all cases on all models, not those that
 /// some run selected.
-fn used(workspace: &Workspace) -> Result<(HashSet<RequestKey>, HashSet<TreePath>), Failure> {
+fn used(prepared: &Prepared, store: &Store) -> Result<(HashSet<RequestKey>, HashSet<TreePath>), Failure> {
+    let workspace = &prepared.workspace;
     let all: Vec<usize> = (0..workspace.cases.list.len()).collect();
     // A case may be tested on any model of the project with --model. Samples beyond its `repeat` are nobody's.
     let models = workspace.config.models.iter().map(|entry| entry.alias.clone()).collect();
     // What a model cannot be sent is never recorded for it, and does no harm here.
     let plan = Plan::new(workspace, &all, &Overrides { models, repeat: None }, &|_, _| Ok(()))?;
-    let mut keys = HashSet::new();
+    // What was said later, and what judges say of it, follows from the answers.
+    let mut keys = prepared.reached(&plan, store)?;
     let mut snapshots = HashSet::new();
     for item in &plan.items {
         let case = &workspace.cases.list[item.case];

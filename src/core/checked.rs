@@ -62,6 +62,9 @@ pub struct Checked {
     /// Who judged, where a model did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge: Option<Box<JudgedBy>>,
+    /// After which turn of the conversation it was checked, from 2; none after the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// What it is made of, where it is composed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Checked>,
@@ -92,6 +95,7 @@ impl Default for Checked {
             lack: None,
             advises: false,
             judge: None,
+            turn: None,
             parts: Vec::new(),
             void: false,
         }

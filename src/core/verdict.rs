@@ -125,6 +125,31 @@ pub struct Judging {
     pub unpriced: u64,
 }
 
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnOutcome {
+    /// Its number, from 2: the first answer is that to the prompt.
+    pub turn: u32,
+    /// Who said something before.
+    pub who: String,
+    /// What was said before.
+    pub said: String,
+    /// The key of the request.
+    pub key: RequestKey,
+    /// What the model answered.
+    pub output: String,
+    /// Tools that it wants to be called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Why the answer ended.
+    pub finish_reason: FinishReason,
+    /// USD.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Where the answer came from.
+    pub source: AnswerSource,
+}
+
 /// One answer of a case and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleOutcome {
@@ -150,6 +175,9 @@ pub struct SampleOutcome {
     /// What it took to judge it, where a model did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judging: Option<Judging>,
+    /// The turns of the conversation behind the first answer, as far as they went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnOutcome>,
     /// How the answer compares with the accepted one.
     pub snapshot: SnapshotState,
     /// Tokens.
@@ -183,6 +211,7 @@ impl SampleOutcome {
             expectations: Vec::new(),
             score: None,
             judging: None,
+            turns: Vec::new(),
             snapshot: SnapshotState::None,
             usage: Usage::default(),
             latency_ms: None,
@@ -195,6 +224,12 @@ impl SampleOutcome {
 }
 
 impl SampleOutcome {
+    /// What the first answer cost, without the turns behind it.
+    fn first_cost(&self) -> f64 {
+        let later: f64 = self.turns.iter().filter_map(|turn| turn.cost_usd).sum();
+        (self.cost_usd.unwrap_or(later) - later).max(0.0)
+    }
+
     /// The expectations that do not hold and have a say.
     pub fn failing(&self) -> impl Iterator<Item = &Checked> {
         self.expectations.iter().filter(|checked| !checked.pass && checked.decides())
@@ -392,12 +427,21 @@ impl Summary {
             self.input_tokens = self.input_tokens.saturating_add(sample.usage.input.unwrap_or(0));
             self.output_tokens = self.output_tokens.saturating_add(sample.usage.output.unwrap_or(0));
             match sample.source {
-                Some(AnswerSource::Live) => self.cost_usd += sample.cost_usd.unwrap_or(0.0),
+                Some(AnswerSource::Live) => self.cost_usd += sample.first_cost(),
                 Some(AnswerSource::Recorded) => {
                     self.replayed += 1;
-                    self.recorded_cost_usd += sample.cost_usd.unwrap_or(0.0);
+                    self.recorded_cost_usd += sample.first_cost();
                 }
                 None => {}
+            }
+            for turn in &sample.turns {
+                match turn.source {
+                    AnswerSource::Live => self.cost_usd += turn.cost_usd.unwrap_or(0.0),
+                    AnswerSource::Recorded => {
+                        self.replayed += 1;
+                        self.recorded_cost_usd += turn.cost_usd.unwrap_or(0.0);
+                    }
+                }
             }
             self.unpriced += u64::from(sample.source.is_some() && sample.cost_usd.is_none());
             let advising = sample.expectations.iter().filter(|checked| checked.advises && checked.lack.is_none());

@@ -52,7 +52,7 @@ pub use compile::{Bound, Expectation, compile};
 pub use oracle::{JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
 pub use refusal::is_refusal;
 pub use registry::names;
-pub use shipped::{JUDGES, SHIPPED};
+pub use shipped::SHIPPED;
 pub use total::{Total, total};
 
 use crate::core::record::{Response, Tool};

@@ -1,8 +1,5 @@
 //! The judges' prompts that are built in. A project that has a prompt of the same name uses its own instead.
 
-/// The folder below `prompts/` in which judges' prompts stand.
-pub const JUDGES: &str = "judges";
-
 /// The prompt that makes up the steps of `g-eval` where none are given.
 pub(super) const STEPS: &str = "g-eval-steps";
 

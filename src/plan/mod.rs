@@ -124,7 +124,8 @@ fn plan_case(
 ) -> Result<Vec<Item>, NoItem> {
     let case = &workspace.cases.list[index];
     let prompt = &workspace.prompts.list[case.prompt];
-    if case.checks.is_empty() && case.compare == Compare::None && prompt.front.output.is_none() && !case.unasserted {
+    let checks = case.checks.len() + case.turns.iter().map(|turn| turn.checks.len()).sum::<usize>();
+    if checks == 0 && case.compare == Compare::None && prompt.front.output.is_none() && !case.unasserted {
         let message = format!("case `{}` checks nothing: it has neither an expectation nor a snapshot", case.name);
         let help = "add `expect:`, ask for `snapshot: text`, or say `unasserted: allow`";
         return Err(Problem::error(case.place.clone(), message).help(help).into());

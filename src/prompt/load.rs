@@ -22,6 +22,8 @@ use crate::tree::{Tree, TreeError};
 
 /// The folder that holds the prompts.
 pub const PROMPTS: &str = "prompts";
+/// The folder below it in which the prompts of judges stand.
+pub const JUDGES: &str = "judges";
 /// The ending of a template.
 pub const ENDING: &str = ".j2";
 /// The largest template, in bytes.

@@ -17,5 +17,5 @@ mod variables;
 pub use environment::{jinja_message, jinja_span};
 pub use front_matter::{FrontMatter, Output, VariableDeclaration};
 pub use inline::Inline;
-pub use load::{ENDING, PROMPTS, Prompt, Prompts};
+pub use load::{ENDING, JUDGES, PROMPTS, Prompt, Prompts};
 pub use variables::{SharedVariables, Variables};

@@ -112,6 +112,7 @@ pub fn import(
             sample,
             model: model.clone(),
             check: None,
+            turn: None,
             request: keep_requests.then(|| request.clone()),
             response,
             recorded_at: recorded_at.unwrap_or_else(|| now.to_owned()),

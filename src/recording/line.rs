@@ -21,6 +21,9 @@ pub struct Line {
     /// The check that asked, where it is no answer but what somebody says of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
+    /// The turn of the conversation, from 2; left out of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
     /// What was asked; left out where the project does not want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -103,6 +106,7 @@ pub(super) mod tests {
             sample: 0,
             model: ModelAlias::new("fast").expect("an alias"),
             check: None,
+            turn: None,
             request: Some(request),
             response: Response { text: answer.into(), finish_reason: FinishReason::Stop, ..Response::default() },
             recorded_at: "2026-01-02T03:04:05Z".into(),

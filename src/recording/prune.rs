@@ -7,11 +7,12 @@ use std::path::Path;
 use super::file::RecordedFile;
 use super::settle::{SettleError, lock, to_text};
 use super::store::MAX_RECORDED;
-use super::{ENDING, RECORDED};
+use super::{ENDING, JUDGED, RECORDED};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, RequestKey};
 use crate::core::path::TreePath;
 use crate::core::problem::Problems;
+use crate::prompt::JUDGES;
 use crate::tree::{Tree, write};
 
 /// A recorded answer that no case asks for.
@@ -32,7 +33,13 @@ pub struct Unused {
 fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let Ok(folder) = TreePath::new(FIXTURES) else { return Ok(Vec::new()) };
     let files = tree.list(&folder).map_err(|error| Problems::from(error.into_problem()))?;
-    let is_recorded = |path: &TreePath| path.as_str().ends_with(ENDING) && path.parent().file_name() == RECORDED;
+    // What a judge said of labelled answers is the evidence of its calibration, and belongs to no case.
+    let of_judges = format!("{FIXTURES}/{JUDGES}/");
+    let is_recorded = |path: &TreePath| {
+        let folder = path.parent();
+        let is_judged = folder.file_name() == JUDGED && !path.as_str().starts_with(&of_judges);
+        path.as_str().ends_with(ENDING) && (folder.file_name() == RECORDED || is_judged)
+    };
     Ok(files.into_iter().filter(is_recorded).collect())
 }
 

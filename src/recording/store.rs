@@ -125,6 +125,24 @@ impl Store {
         Ok(false)
     }
 
+    /// Whether an answer of this sample and turn of a case is recorded, whatever was said before.
+    pub fn has_turn(
+        &self,
+        prompt: &PromptName,
+        model: &ModelAlias,
+        case: &CaseName,
+        (sample, turn): (u32, u32),
+    ) -> Result<bool, Problems> {
+        let path = recorded_path(prompt, model);
+        for tree in 0..self.trees.len() {
+            let mut lines = self.file(tree, &path)?.lines_of(case.as_str()).collect::<Vec<_>>().into_iter();
+            if lines.any(|line| (line.sample, line.turn) == (sample, Some(turn))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn find_in(
         &self,
         folder: &str,
@@ -170,10 +188,9 @@ impl Store {
                 break;
             }
         }
-        let unsettled = self
-            .extra
-            .values()
-            .filter(|(p, line)| p == prompt && line.model == *model && line.case == *case && line.check.is_none());
+        let unsettled = self.extra.values().filter(|(p, line)| {
+            p == prompt && line.model == *model && line.case == *case && line.check.is_none() && line.turn.is_none()
+        });
         let lines = settled.into_iter().chain(unsettled.map(|(_, line)| line.clone()));
         // The key decides between two of one second, so that the same is shown every time.
         Ok(lines.max_by_key(|line| (line.sample == sample, line.time(), line.key.clone())))

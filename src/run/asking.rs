@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Skip};
 use super::budget::Budget;
+use super::consulted::Role;
 use super::desk::Room;
 use super::stop::Stop;
 use super::wanted::Wanted;
@@ -81,6 +82,16 @@ pub(super) struct Asking<'a> {
     /// The money that may be spent, where there is a limit.
     pub(super) budget: Option<Arc<Budget>>,
     pub(super) tell: Sender<Told>,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    /// The index of the model.
+    pub(super) model: usize,
+    pub(super) sample: u32,
+    /// What it was asked for; none: the first answer of a case.
+    pub(super) role: Option<Role>,
 }
 
 /// What asking a model brought.
@@ -196,8 +207,8 @@ impl Asking<'_> {
             Had::Nothing(answer) => return Ok(answer),
         };
         let prompt = &self.workspace.prompt_of(case).name;
-        let refused =
-            self.write(prompt, &case.name, (item.model, wanted.sample), None, request, (*response).clone())?;
+        let origin = Origin { model: item.model, sample: wanted.sample, role: None };
+        let refused = self.write(prompt, &case.name, origin, request, (*response).clone())?;
         Ok(match refused {
             Some(why) => Answer::Fault(why),
             None => Answer::Here(response, AnswerSource::Live, None),
@@ -270,8 +281,7 @@ impl Asking<'_> {
         &self,
         prompt: &PromptName,
         case: &CaseName,
-        (model, sample): (usize, u32),
-        check: Option<&str>,
+        Origin { model, sample, role }: Origin,
         request: Request,
         response: Response,
     ) -> std::io::Result<Option<String>> {
@@ -281,7 +291,14 @@ impl Asking<'_> {
             case: case.clone(),
             sample,
             model: self.workspace.config.models[model].alias.clone(),
-            check: check.map(str::to_owned),
+            check: match role {
+                Some(Role::Judge(check)) => Some(check.to_owned()),
+                Some(Role::Turn(_)) | None => None,
+            },
+            turn: match role {
+                Some(Role::Turn(turn)) => Some(turn),
+                Some(Role::Judge(_)) | None => None,
+            },
             request: self.workspace.config.recordings.requests.then_some(request),
             response,
             recorded_at: rfc3339(self.clock.now()),

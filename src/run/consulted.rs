@@ -11,11 +11,20 @@ use crate::core::names::RequestKey;
 use crate::core::record::{Request, Response};
 use crate::core::verdict::Lack;
 
+/// What a model is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// For this check.
+    Judge(&'static str),
+    /// For the next answer of a conversation, the turn of this number.
+    Turn(u32),
+}
+
 /// Something to be asked.
 #[derive(Clone, Debug)]
 pub(super) enum Errand {
-    /// A model, by its index, for a check.
-    Call { model: usize, request: Box<Request>, check: &'static str },
+    /// A model, by its index.
+    Call { model: usize, request: Box<Request>, sample: u32, role: Role },
     /// A program.
     Program { command: Vec<String>, input: Value },
 }
@@ -35,7 +44,7 @@ impl Errand {
     /// By what it is known.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Call { request, .. } => request.key(0).to_string(),
+            Self::Call { request, sample, .. } => request.key(*sample).to_string(),
             Self::Program { command, input } => {
                 let whole = json!({"command": command, "input": input});
                 format!("program {}", sha256_hex(canonical_json(&whole).as_bytes()))

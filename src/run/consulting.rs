@@ -7,17 +7,17 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Skip};
-use super::asking::{Asking, Had, Told};
-use super::consulted::{Came, Errand};
-use super::evaluate::check_sample;
+use super::asking::{Asking, Had, Origin, Told};
+use super::bound::BoundCase;
+use super::checking::check_sample;
+use super::consulted::{Came, Errand, Role};
 use super::wanted::{Wanted, recorded};
 use crate::core::names::{CaseName, PromptName};
 use crate::core::record::Request;
 use crate::core::verdict::{AnswerSource, Lack};
-use crate::expect::Bound;
 use crate::model;
 
-/// How often what was said may lead to another question.
+/// How often what was said may lead to another question, in each turn.
 const ROUNDS: usize = 8;
 /// How many programs run at once.
 pub(super) const PROGRAMS: usize = 4;
@@ -69,7 +69,7 @@ impl Asking<'_> {
         let case = &prepared.workspace.cases.list[item.case];
         // What makes no sense is told when the item is evaluated.
         let Ok(bound) = prepared.bind(case) else { return Ok(()) };
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS * (1 + bound.later.len()) {
             let errands = self.errands(wanted, answer, &bound);
             if errands.is_empty() {
                 break;
@@ -81,14 +81,12 @@ impl Asking<'_> {
     }
 
     /// What the checks still want to know.
-    fn errands(&self, wanted: Wanted, answer: &Answer, bound: &[Bound]) -> Vec<Errand> {
+    fn errands(&self, wanted: Wanted, answer: &Answer, bound: &BoundCase) -> Vec<Errand> {
         let item = &self.plan.items[wanted.item];
         let workspace = &self.room.prepared.workspace;
-        let case = &workspace.cases.list[item.case];
-        let any_finish = self.room.prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
         let desk = self.room.asking().desk_of(item, wanted.sample);
         let price = workspace.config.models[item.model].price;
-        check_sample(answer, bound, any_finish, case.threshold, price, &desk);
+        check_sample(answer, bound, price, &desk);
         desk.wanted()
     }
 
@@ -123,15 +121,17 @@ impl Asking<'_> {
                     Err(fault) => Came::Lacking(Lack::Errored, fault.to_string()),
                 })
             }
-            Errand::Call { model, request, check } => self.call(model, *request, check, wanted, slots).await,
+            Errand::Call { model, request, sample, role } => {
+                self.call(model, (*request, sample), role, wanted, slots).await
+            }
         }
     }
 
     async fn call(
         &self,
         model: usize,
-        request: Request,
-        check: &'static str,
+        (request, sample): (Request, u32),
+        role: Role,
         wanted: Wanted,
         slots: &Semaphore,
     ) -> std::io::Result<Came> {
@@ -144,16 +144,18 @@ impl Asking<'_> {
         if taken.is_err() {
             return Ok(Came::Lacking(Lack::Skipped, Skip::Budget(self.max_calls.unwrap_or(0)).reason()));
         }
-        let response = match self.had(lane, model, &request, 0, slots).await {
+        let response = match self.had(lane, model, &request, sample, slots).await {
             Had::Response(response) => response,
             Had::Nothing(Answer::Skipped(skip)) => return Ok(Came::Lacking(Lack::Skipped, skip.reason())),
             Had::Nothing(other) => {
                 let why = other.reason().unwrap_or_default();
-                return Ok(Came::Lacking(Lack::Errored, format!("the judge `{}`: {why}", entry.alias)));
+                let who = if matches!(role, Role::Turn(_)) { "model" } else { "judge" };
+                return Ok(Came::Lacking(Lack::Errored, format!("the {who} `{}`: {why}", entry.alias)));
             }
         };
         let (prompt, case) = self.names(wanted);
-        match self.write(&prompt, &case, (model, 0), Some(check), request, (*response).clone())? {
+        let origin = Origin { model, sample, role: Some(role) };
+        match self.write(&prompt, &case, origin, request, (*response).clone())? {
             Some(refused) => Ok(Came::Lacking(Lack::Errored, refused)),
             None => Ok(Came::Response(response)),
         }

@@ -1,18 +1,18 @@
 //! Where checks ask for what an answer alone cannot tell: what is recorded or known is told at once, the rest is noted down
 //! for whoever may ask.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::consulted::{Came, Consulted, Errand};
+use super::consulted::{Came, Consulted, Errand, Role};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::case::Case;
-use crate::core::record::{Response, Role, Tool};
-use crate::core::verdict::{JudgedBy, Judging, Lack};
+use crate::core::record::{Request, Response, Role as SpeakerRole, Tool};
+use crate::core::verdict::{AnswerSource, JudgedBy, Judging, Lack};
 use crate::expect::{JudgeQuestion, Judgement, Oracle, Told};
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
@@ -31,14 +31,22 @@ pub(super) enum Unknown {
     Late,
 }
 
+/// What is asked again although it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) enum Fresh {
+    Nothing,
+    Judges,
+    Everything,
+}
+
 /// What the desk of any case may look at.
 #[derive(Clone, Copy)]
 pub(super) struct Room<'a> {
     pub(super) prepared: &'a Prepared,
     /// Where recorded things are looked up, one after the other.
     pub(super) stores: [Option<&'a Store>; 2],
-    /// Whether what is recorded counts.
-    pub(super) fresh: bool,
+    /// What of the recorded does not count.
+    pub(super) fresh: Fresh,
     pub(super) unknown: Unknown,
     /// Where the other answers of a case stand.
     pub(super) plan: Option<&'a Plan>,
@@ -49,7 +57,7 @@ pub(super) struct Room<'a> {
 impl<'a> Room<'a> {
     /// For replaying what is recorded, and nothing else.
     pub(super) fn replaying(prepared: &'a Prepared, stores: [Option<&'a Store>; 2]) -> Self {
-        Self { prepared, stores, fresh: false, unknown: Unknown::Forbidden, plan: None, accepted: None }
+        Self { prepared, stores, fresh: Fresh::Nothing, unknown: Unknown::Forbidden, plan: None, accepted: None }
     }
 
     /// For a run.
@@ -61,7 +69,11 @@ impl<'a> Room<'a> {
         accepted: Option<(&'a Index, &'a dyn Tree)>,
     ) -> Self {
         let unknown = if settings.mode == Mode::Replay { Unknown::Forbidden } else { Unknown::Late };
-        let fresh = settings.mode == Mode::Refresh || settings.rejudges;
+        let fresh = match (settings.mode, settings.rejudges) {
+            (Mode::Refresh, _) => Fresh::Everything,
+            (_, true) => Fresh::Judges,
+            (_, false) => Fresh::Nothing,
+        };
         Self { prepared, stores: [Some(store), None], fresh, unknown, plan: Some(plan), accepted }
     }
 
@@ -84,7 +96,7 @@ impl<'a> Room<'a> {
             case: &self.prepared.workspace.cases.list[case],
             entry,
             sample,
-            question: OnceCell::new(),
+            question: RefCell::default(),
             wanted: RefCell::default(),
             judging: RefCell::default(),
             used: RefCell::default(),
@@ -99,7 +111,8 @@ pub(super) struct Desk<'a> {
     case: &'a Case,
     entry: &'a ModelEntry,
     pub(super) sample: u32,
-    question: OnceCell<String>,
+    /// What was asked last, once that is known.
+    question: RefCell<Option<String>>,
     wanted: RefCell<Vec<Errand>>,
     judging: RefCell<Judging>,
     used: RefCell<HashSet<String>>,
@@ -117,6 +130,67 @@ impl Desk<'_> {
         (judging != Judging::default()).then_some(judging)
     }
 
+    /// The keys of everything that judges and embeddings were looked up by.
+    pub(super) fn used(&self) -> HashSet<String> {
+        self.used.take()
+    }
+
+    /// The request of the case, to which a conversation is added.
+    pub(super) fn request(&self) -> Result<Request, String> {
+        self.room.prepared.workspace.request(self.case, self.entry).map_err(|problem| problem.message)
+    }
+
+    /// From here on this was asked last.
+    pub(super) fn asks_now(&self, question: &str) {
+        self.question.replace(Some(question.to_owned()));
+    }
+
+    /// The answer to what was said in a conversation.
+    pub(super) fn turn(&self, request: &Request, turn: u32) -> Result<(Response, AnswerSource), (Lack, String)> {
+        let key = request.key(self.sample);
+        match self.consulted().response(&key) {
+            Some(Came::Response(response)) => return Ok((*response, AnswerSource::Live)),
+            Some(Came::Lacking(lack, why)) => return Err((lack, why)),
+            Some(Came::Printed(_)) | None => {}
+        }
+        let workspace = &self.room.prepared.workspace;
+        let prompt = &workspace.prompt_of(self.case).name;
+        for store in self.stores().filter(|_| self.room.fresh < Fresh::Everything) {
+            match store.find(prompt, &self.entry.alias, &key) {
+                Ok(Some(line)) => return Ok((line.response, AnswerSource::Recorded)),
+                Ok(None) => {}
+                Err(problems) => {
+                    let why = problems.sorted().first().map(|problem| problem.message.clone()).unwrap_or_default();
+                    return Err((Lack::Errored, format!("what is recorded cannot be read: {why}")));
+                }
+            }
+        }
+        match self.room.unknown {
+            Unknown::Asked => {
+                let model = workspace.config.models.iter().position(|entry| entry.alias == self.entry.alias);
+                let request = Box::new(request.clone());
+                let (sample, role) = (self.sample, Role::Turn(turn));
+                self.wanted.borrow_mut().extend(model.map(|model| Errand::Call { model, request, sample, role }));
+                Err((Lack::Waiting, "it is waited for".to_owned()))
+            }
+            Unknown::Late => Err((Lack::Skipped, "interrupted before it was asked".to_owned())),
+            Unknown::Forbidden => {
+                let mut stores = self.stores();
+                let known = stores.any(|store| {
+                    let has = store.has_turn(prompt, &self.entry.alias, &self.case.name, (self.sample, turn));
+                    has.is_ok_and(|known| known)
+                });
+                if known {
+                    let why =
+                        "what is recorded answers another conversation; `promptctl test` without --offline asks again";
+                    Err((Lack::Stale, why.to_owned()))
+                } else {
+                    Err((Lack::Unrecorded, "nothing is recorded; `promptctl test` without --offline asks".to_owned()))
+                }
+            }
+        }
+    }
+
     /// The tools that the prompt of the case offers.
     pub(super) fn tools(&self) -> &[Tool] {
         &self.room.prepared.workspace.prompt_of(self.case).front.tools
@@ -131,12 +205,10 @@ impl Desk<'_> {
     }
 
     /// What a model said to a request of a check.
-    fn response(&self, errand: Errand) -> Told<Response> {
-        let Errand::Call { model, request, check } = &errand else {
-            return Told::Lacking(Lack::Errored, "a program is no model".to_owned());
-        };
+    fn response(&self, model: usize, request: Request, check: &'static str) -> Told<Response> {
         let key = request.key(0);
-        let entry = &self.room.prepared.workspace.config.models[*model];
+        let errand = Errand::Call { model, request: Box::new(request), sample: 0, role: Role::Judge(check) };
+        let entry = &self.room.prepared.workspace.config.models[model];
         let first = self.used.borrow_mut().insert(key.to_string());
         match self.consulted().response(&key) {
             Some(Came::Response(response)) => {
@@ -150,7 +222,7 @@ impl Desk<'_> {
             None => {}
         }
         let prompt = &self.room.prepared.workspace.prompt_of(self.case).name;
-        for store in self.stores().filter(|_| !self.room.fresh) {
+        for store in self.stores().filter(|_| self.room.fresh < Fresh::Judges) {
             match store.find_judged(prompt, &entry.alias, &key) {
                 Ok(Some(Line { response, .. })) => {
                     if first {
@@ -165,7 +237,6 @@ impl Desk<'_> {
                 }
             }
         }
-        let check = *check;
         match self.room.unknown {
             Unknown::Asked => {
                 self.wanted.borrow_mut().push(errand);
@@ -218,8 +289,7 @@ impl Oracle for Desk<'_> {
             Ok(request) => request,
             Err(why) => return Told::Lacking(Lack::Errored, why),
         };
-        let errand = Errand::Call { model: judge.model, request: Box::new(request), check: question.kind };
-        match self.response(errand) {
+        match self.response(judge.model, request, question.kind) {
             Told::Said(response) => Told::Said(Judgement {
                 text: response.text,
                 by: JudgedBy {
@@ -239,7 +309,7 @@ impl Oracle for Desk<'_> {
             Err(why) => return Told::Lacking(Lack::Errored, why),
         };
         let request = Prepared::embedding_request(entry, text);
-        match self.response(Errand::Call { model, request: Box::new(request), check: "similar" }) {
+        match self.response(model, request, "similar") {
             Told::Said(response) => match response.embedding {
                 Some(embedding) => Told::Said(embedding.values().into()),
                 None => Told::Lacking(Lack::Errored, format!("the model `{}` gave no embedding", entry.alias)),
@@ -305,17 +375,20 @@ impl Oracle for Desk<'_> {
     }
 
     fn question(&self) -> String {
-        self.question
-            .get_or_init(|| {
-                let messages = self.room.prepared.workspace.messages(self.case).unwrap_or_default();
-                let last = messages.into_iter().rev().find(|message| message.role == Role::User);
-                last.map(|message| message.content).unwrap_or_default()
-            })
-            .clone()
+        if let Some(question) = self.question.borrow().as_ref() {
+            return question.clone();
+        }
+        let messages = self.room.prepared.workspace.messages(self.case).unwrap_or_default();
+        let last = messages.into_iter().rev().find(|message| message.role == SpeakerRole::User);
+        let question = last.map(|message| message.content).unwrap_or_default();
+        self.asks_now(&question);
+        question
     }
 
     fn accepted(&self) -> Told<Option<String>> {
-        let Some((index, tree)) = self.room.accepted else { return Told::Said(None) };
+        // Of a conversation the whole is accepted, and no answer alone.
+        let accepted = self.room.accepted.filter(|_| self.case.turns.is_empty());
+        let Some((index, tree)) = accepted else { return Told::Said(None) };
         let path =
             snapshot_path(&self.room.prepared.workspace.prompt_of(self.case).name, &self.case.name, &self.entry.alias);
         match index.get(tree, &path) {

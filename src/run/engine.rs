@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Skip};
 use super::asking::{Asking, Told, lane_limit};
+use super::checking::live_turns;
 use super::consulting::PROGRAMS;
 use super::desk::Room;
 use super::evaluate::{Evaluated, Evaluator};
@@ -158,7 +159,7 @@ impl Run<'_> {
         }
         // What the first answers took is gone.
         let mut settings = self.settings.clone();
-        settings.calls_before = tally.summary.calls_made;
+        settings.calls_before = tally.summary.calls_made + tally.summary.judge_calls;
         let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         rest.phase(&again, live, None, None, tally, listener)
     }
@@ -454,6 +455,7 @@ impl Run<'_> {
     ) -> io::Result<()> {
         let entry = self.prepared.workspace.config.model(&outcome.model);
         outcome.good = self.settings.is_good(&outcome);
+        tally.summary.calls_made += outcome.samples.iter().map(live_turns).sum::<u64>();
         for note in tally.add(&outcome, problem, entry) {
             listener.on(&Event::Noted(note))?;
         }

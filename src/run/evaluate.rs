@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use super::answer::Answer;
-use super::desk::{Desk, Room};
+use super::checking::check_sample;
+use super::desk::Room;
 use super::prepared::Prepared;
 use super::settings::{FlakyResult, Settings, SnapshotPolicy};
 use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
-use crate::core::record::{FinishReason, Price, Request, Response};
-use crate::core::verdict::{
-    Checked, Detail, Difference, Lack, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict,
-};
-use crate::expect::{Bound, Subject, is_refusal, total};
+use crate::core::record::{Request, Response};
+use crate::core::verdict::{Detail, Difference, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict};
+use crate::expect::is_refusal;
 use crate::plan::Item;
 use crate::project::{Compare, ModelEntry};
 use crate::prompt::Prompt;
@@ -73,10 +72,9 @@ impl Evaluator<'_> {
                 return (outcome, Some(problem));
             }
         };
-        let any_finish = self.prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
         for (answer, (key, sample)) in answers.iter().zip(item.keys.iter().zip(0..)) {
             let desk = self.room.desk_of(item, sample);
-            let mut done = check_sample(answer, &bound, any_finish, case.threshold, entry.price, &desk);
+            let mut done = check_sample(answer, &bound, entry.price, &desk);
             done.key = Some(key.clone());
             outcome.samples.push(done);
         }
@@ -122,7 +120,13 @@ impl Evaluator<'_> {
             outcome.verdict = Verdict::Failed;
             outcome.reason = failure_reason(outcome, passes, count);
         }
-        self.compare(outcome, case, entry, prompt, item, answers, failed)
+        if case.turns.is_empty() {
+            return self.compare(outcome, case, entry, prompt, item, answers, failed);
+        }
+        // Of a conversation the whole is accepted.
+        let talks: Vec<Answer> =
+            answers.iter().zip(&outcome.samples).map(|(answer, sample)| whole(answer, sample)).collect();
+        self.compare(outcome, case, entry, prompt, item, &talks, failed)
     }
 
     /// Compares the answer with the accepted one, and writes what is to be written.
@@ -237,104 +241,23 @@ impl Evaluator<'_> {
     }
 }
 
+/// An answer with the conversation behind it as its text.
+fn whole(answer: &Answer, sample: &SampleOutcome) -> Answer {
+    match answer {
+        Answer::Here(response, source, recorded_at) if !sample.turns.is_empty() => {
+            let text = sample.output.clone().unwrap_or_default();
+            let response = Response { text, tool_calls: Vec::new(), ..(**response).clone() };
+            Answer::Here(Box::new(response), *source, recorded_at.clone())
+        }
+        other => other.clone(),
+    }
+}
+
 /// Where a case is written.
 #[must_use]
 pub fn place_of(case: &Case) -> Option<SourceLine> {
     match case.place.locate() {
         (Some(path), Some(line), _) => Some(SourceLine { path: path.to_owned(), line }),
-        _ => None,
-    }
-}
-
-pub(super) fn check_sample(
-    answer: &Answer,
-    bound: &[Bound],
-    any_finish: bool,
-    threshold: Option<f64>,
-    price: Option<Price>,
-    desk: &Desk<'_>,
-) -> SampleOutcome {
-    let verdict = answer.verdict_without().unwrap_or(Verdict::Passed);
-    let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(desk.sample, verdict) };
-    let Answer::Here(response, source, recorded_at) = answer else { return sample };
-    let cost_usd = price.and_then(|price| price.cost(&response.usage));
-    let subject = Subject { response, cost_usd, tools: desk.tools(), oracle: desk };
-    sample.reason = unfinished(response, any_finish);
-    sample.expectations = check_all(bound, &subject, threshold, sample.reason.is_some());
-    let checked: Vec<&Checked> = sample.expectations.iter().collect();
-    let total = total(&checked, threshold);
-    sample.verdict = if total.pass && sample.reason.is_none() { Verdict::Passed } else { Verdict::Failed };
-    sample.score = Some(total.score);
-    if let Some((verdict, reason)) = lacking(&sample.expectations) {
-        sample.verdict = verdict;
-        sample.reason = Some(reason);
-        sample.score = None;
-    }
-    sample.judging = desk.judging();
-    sample.output = Some(response.text.clone());
-    sample.tool_calls.clone_from(&response.tool_calls);
-    sample.finish_reason = Some(response.finish_reason);
-    sample.served_model.clone_from(&response.model);
-    sample.usage = response.usage;
-    sample.latency_ms = response.latency_ms;
-    sample.cost_usd = cost_usd;
-    sample.source = Some(*source);
-    sample.recorded_at.clone_from(recorded_at);
-    sample
-}
-
-/// Checks everything, what costs nothing first: an answer that fails by it already is shown to no judge.
-fn check_all(bound: &[Bound], subject: &Subject<'_>, threshold: Option<f64>, is_bad: bool) -> Vec<Checked> {
-    let free: Vec<Option<Checked>> = bound.iter().map(|one| (!one.asks()).then(|| one.check(subject))).collect();
-    let failed = free.iter().flatten().find(|checked| !checked.pass && checked.weight > 0.0);
-    let why = match failed.filter(|_| threshold.is_none()) {
-        Some(checked) => Some(format!("not asked: `{}` fails already", checked.kind)),
-        None => is_bad.then(|| "not asked: the answer fails already".to_owned()),
-    };
-    let rest = bound.iter().zip(free).map(|(bound, checked)| match (checked, &why) {
-        (Some(checked), _) => checked,
-        (None, Some(why)) => bound.unasked(why),
-        (None, None) => bound.check(subject),
-    });
-    rest.collect()
-}
-
-/// The verdict of an answer of which somebody did not say what was asked.
-fn lacking(expectations: &[Checked]) -> Option<(Verdict, String)> {
-    let order = [
-        (Lack::Errored, Verdict::Errored),
-        (Lack::Stale, Verdict::Stale),
-        (Lack::Unrecorded, Verdict::Unrecorded),
-        (Lack::Waiting, Verdict::Unrecorded),
-        (Lack::Skipped, Verdict::Skipped),
-    ];
-    order.into_iter().find_map(|(lack, verdict)| {
-        let checked = expectations.iter().find(|checked| checked.lack == Some(lack))?;
-        // What tells budgets and missing keys apart stands in front.
-        let reason = if verdict == Verdict::Skipped {
-            checked.reason.clone()
-        } else {
-            format!("{}: {}", checked.kind, checked.reason)
-        };
-        Some((verdict, reason))
-    })
-}
-
-/// Why an answer fails whatever is expected of it: it was cut off, filtered, declined, or is not there at all.
-fn unfinished(response: &Response, any_finish: bool) -> Option<String> {
-    if any_finish {
-        return None;
-    }
-    let detail = response.finish_detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    match response.finish_reason {
-        FinishReason::Length => {
-            Some(format!("the answer was cut off at the limit on tokens (finish reason `length`{detail})"))
-        }
-        FinishReason::ContentFilter => {
-            Some(format!("the answer was filtered (finish reason `content-filter`{detail})"))
-        }
-        FinishReason::Refusal => Some(format!("the model declined (finish reason `refusal`{detail})")),
-        _ if response.is_empty() => Some("the answer is empty".to_owned()),
         _ => None,
     }
 }

@@ -13,10 +13,10 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::{Message, Request, RequestKind, Role};
 use crate::core::suggest::did_you_mean;
-use crate::expect::{JUDGES, Need, SHIPPED};
+use crate::expect::{Need, SHIPPED};
 use crate::plan::{Plan, request};
 use crate::project::{CONFIG_FILE, Gate, ModelEntry};
-use crate::prompt::{PROMPTS, Prompt, Prompts, SharedVariables, Variables};
+use crate::prompt::{JUDGES, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
 use crate::tree::{Tree, TreeError};
 
 /// The folder below a judge's fixtures that says how well it agrees with people.
@@ -253,7 +253,7 @@ impl Prepared {
         calibration.falls_short(&self.workspace.config.judge.gate)
     }
 
-    /// The models that judge or embed for the cases of a plan, by their indexes.
+    /// The models that are asked beyond first answers for the cases of a plan, by their indexes.
     pub(super) fn judging_models(&self, plan: &Plan) -> BTreeMap<usize, &ModelEntry> {
         let mut models = BTreeMap::new();
         let cases: BTreeSet<usize> = plan.items.iter().map(|item| item.case).collect();
@@ -267,6 +267,10 @@ impl Prepared {
                 Need::Program(_) | Need::Others => None,
             };
             models.extend(found);
+        }
+        // What is said later in a conversation is asked of the model itself.
+        for item in plan.items.iter().filter(|item| !self.workspace.cases.list[item.case].turns.is_empty()) {
+            models.insert(item.model, &self.workspace.config.models[item.model]);
         }
         models
     }
@@ -289,6 +293,14 @@ impl Prepared {
             };
             if let Some(why) = wrong {
                 problems.push(Problem::error(place.clone(), why));
+            }
+        }
+        for turn in self.workspace.cases.list.iter().flat_map(|case| case.turns.iter()) {
+            for (place, need) in self.compiled(&turn.checks).flat_map(|expectation| expectation.needs()) {
+                if need == Need::Others {
+                    let why = "`select-best` compares first answers; it cannot stand in a later turn";
+                    problems.push(Problem::error(place.clone(), why));
+                }
             }
         }
     }

@@ -5,7 +5,9 @@
 
 mod answer;
 mod asking;
+mod bound;
 mod budget;
+mod checking;
 mod consulted;
 mod consulting;
 mod deciding;

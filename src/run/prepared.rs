@@ -14,7 +14,7 @@ use crate::core::digest::sha256_hex;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
-use crate::expect::{Bound, Expectation, Need, compile};
+use crate::expect::{Expectation, Need, compile};
 use crate::model::{self, Checker};
 use crate::plan::{Item, Overrides, Plan, Workspace};
 use crate::prompt::Prompt;
@@ -53,7 +53,11 @@ impl Prepared {
         let outputs = workspace.prompts.list.iter().map(|prompt| output_expectation(prompt, problems)).collect();
         let (mut expectations, mut files) = (HashMap::new(), HashMap::new());
         let mut seen = std::collections::HashSet::new();
-        for check in workspace.cases.list.iter().flat_map(|case| case.checks.iter()) {
+        let of_case = |case: &Case| {
+            let of_turns = case.turns.iter().flat_map(|turn| turn.checks.iter().cloned());
+            case.checks.iter().cloned().chain(of_turns).collect::<Vec<_>>()
+        };
+        for check in &workspace.cases.list.iter().flat_map(of_case).collect::<Vec<_>>() {
             if !seen.insert(address(check)) {
                 continue;
             }
@@ -103,15 +107,26 @@ impl Prepared {
         self.files.get(&address(check)).into_iter().flatten()
     }
 
-    /// The expectations of a case.
+    /// What became of expectations as they were written.
+    pub(super) fn compiled<'a>(&'a self, checks: &'a [Arc<Check>]) -> impl Iterator<Item = &'a Arc<Expectation>> {
+        checks.iter().filter_map(|check| self.expectations.get(&address(check)))
+    }
+
+    /// Everything that is expected in the course of a case.
+    pub(super) fn all_expectations<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Arc<Expectation>> {
+        let later = case.turns.iter().flat_map(|turn| self.compiled(&turn.checks));
+        self.expectations(case).chain(later)
+    }
+
+    /// What is expected of the first answer of a case.
     pub(super) fn expectations<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = &'a Arc<Expectation>> {
-        let own = case.checks.iter().filter_map(|check| self.expectations.get(&address(check)));
+        let own = self.compiled(&case.checks);
         self.outputs.get(case.prompt).and_then(Option::as_ref).into_iter().chain(own)
     }
 
-    /// Whether anything that is expected of a case asks beyond its answer.
+    /// Whether a case asks beyond its first answer.
     pub(super) fn asks(&self, case: &Case) -> bool {
-        self.is_judged && self.expectations(case).any(|expectation| !expectation.needs().is_empty())
+        self.is_judged && (!case.turns.is_empty() || self.needs(case).next().is_some())
     }
 
     /// Whether the answers of a case are held against each other.
@@ -121,22 +136,7 @@ impl Prepared {
 
     /// What is asked beyond the answers of a case.
     pub(super) fn needs<'a>(&'a self, case: &'a Case) -> impl Iterator<Item = Need> {
-        self.expectations(case).flat_map(|expectation| expectation.needs()).map(|(_, need)| need)
-    }
-
-    /// The expectations of a case with its variables in them.
-    pub(super) fn bind(&self, case: &Case) -> Result<Vec<Bound>, Problem> {
-        let mut variables = None;
-        let mut bound = Vec::with_capacity(case.checks.len());
-        for expectation in self.expectations(case) {
-            let variables = variables.get_or_insert_with(|| case.variables.to_jinja());
-            bound.push(
-                expectation.bind(variables).map_err(|why| {
-                    Problem::error(expectation.place().clone(), format!("case `{}`: {why}", case.name))
-                })?,
-            );
-        }
-        Ok(bound)
+        self.all_expectations(case).flat_map(|expectation| expectation.needs()).map(|(_, need)| need)
     }
 
     /// Every selected case whose expectations make no sense with its variables.

@@ -40,7 +40,7 @@ impl Run<'_> {
         let workspace = &self.prepared.workspace;
         let cases: BTreeSet<usize> = self.plan.items.iter().map(|item| item.case).collect();
         let mut told = BTreeSet::new();
-        let expectations = cases.iter().flat_map(|case| self.prepared.expectations(&workspace.cases.list[*case]));
+        let expectations = cases.iter().flat_map(|case| self.prepared.all_expectations(&workspace.cases.list[*case]));
         for (place, need) in expectations.flat_map(|expectation| expectation.needs()) {
             if let Need::Program(command) = need
                 && told.insert(command.clone())

@@ -1,12 +1,15 @@
 //! Recorded answers of a plan, scored under whatever expectations: what a comparison is made of. Nothing is asked.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::answer::Answer;
+use super::checking::check_sample;
 use super::desk::Room;
-use super::evaluate::check_sample;
 use super::prepared::Prepared;
 use super::wanted::recorded;
+use crate::core::names::RequestKey;
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::Response;
 use crate::core::verdict::{AnswerSource, SampleOutcome};
@@ -38,15 +41,37 @@ impl Prepared {
         let desk = Room::replaying(self, stores).desk(case, entry, 0);
         let case = &self.workspace.cases.list[case];
         let bound = self.bind(case)?;
-        let any_finish = self.expectations(case).any(|expectation| expectation.accepts_any_finish());
         let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
-        Ok(check_sample(&answer, &bound, any_finish, case.threshold, entry.price, &desk))
+        Ok(check_sample(&answer, &bound, entry.price, &desk))
+    }
+
+    /// The keys of everything that checks and conversations make of the recorded answers of a plan, beyond those answers.
+    pub fn reached(&self, plan: &Plan, store: &Store) -> Result<HashSet<RequestKey>, Problems> {
+        let of_item = |item: &Item| -> Result<Vec<RequestKey>, Problems> {
+            let case = &self.workspace.cases.list[item.case];
+            if !self.asks(case) {
+                return Ok(Vec::new());
+            }
+            let bound = self.bind(case)?;
+            let mut keys = Vec::new();
+            for (sample, key) in (0..).zip(&item.keys) {
+                let Some(line) = recorded(self, store, item, key)? else { continue };
+                let desk = Room::replaying(self, [Some(store), None]).desk_of(item, sample);
+                let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
+                let outcome = check_sample(&answer, &bound, None, &desk);
+                keys.extend(outcome.turns.into_iter().map(|turn| turn.key));
+                keys.extend(desk.used().iter().filter_map(|key| RequestKey::new(key).ok()));
+            }
+            Ok(keys)
+        };
+        let found: Vec<Vec<RequestKey>> = plan.items.par_iter().map(of_item).collect::<Result<_, Problems>>()?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Whether a case expects anything of an answer, beside what was accepted.
     #[must_use]
     pub fn judges(&self, case: usize) -> bool {
-        self.expectations(&self.workspace.cases.list[case]).next().is_some()
+        self.all_expectations(&self.workspace.cases.list[case]).next().is_some()
     }
 
     /// Whether an answer is the accepted one; `None` where nothing was accepted.
@@ -69,7 +94,12 @@ impl Prepared {
     pub fn expected(&self, case: usize) -> String {
         let case = &self.workspace.cases.list[case];
         let prompt = self.workspace.prompt_of(case);
-        let checks: Vec<String> = case.checks.iter().map(|check| check.node.to_json().to_string()).collect();
+        let said = case.turns.iter().flat_map(|turn| {
+            let texts = turn.say.texts().map(|text| text.source().to_owned());
+            texts.chain(turn.checks.iter().map(|check| check.node.to_json().to_string()))
+        });
+        let checks = case.checks.iter().map(|check| check.node.to_json().to_string());
+        let checks: Vec<String> = checks.chain(said).collect();
         let output = prompt.front.output.as_ref().map(|output| output.format.schema.to_string());
         format!("{}\n{}\n{:?}", checks.join("\n"), output.unwrap_or_default(), case.threshold)
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::answer::{Answer, Skip};
-use super::consulted::Errand;
+use super::checking::check_sample;
+use super::consulted::{Errand, Role};
 use super::desk::Room;
-use super::evaluate::check_sample;
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
@@ -36,8 +36,8 @@ pub struct Missing {
     pub wanted: BTreeMap<usize, Vec<Wanted>>,
     /// Recorded answers of which checks want to know something that is not recorded.
     pub(super) consults: Vec<Wanted>,
-    /// What judges are known to be asked, by the index of the model.
-    judging: BTreeMap<usize, Vec<Estimate>>,
+    /// What judges are known to be asked, and what is said in conversations, by the index of the model and its role.
+    judging: BTreeMap<(usize, &'static str), Vec<Estimate>>,
     /// How many answers will be judged that nobody has seen yet.
     unseen: u64,
     /// The variables of judges' keys that are not set, by the index of the model.
@@ -127,10 +127,9 @@ impl Missing {
             };
             let case = &workspace.cases.list[item.case];
             let Ok(bound) = prepared.bind(case) else { return Ok(None) };
-            let any_finish = prepared.expectations(case).any(|expectation| expectation.accepts_any_finish());
             let desk = room.desk_of(item, wanted.sample);
             let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
-            check_sample(&answer, &bound, any_finish, case.threshold, workspace.config.models[item.model].price, &desk);
+            check_sample(&answer, &bound, workspace.config.models[item.model].price, &desk);
             Ok(Some(desk.wanted()))
         };
         let found: Vec<_> = samples.par_iter().map(errands).collect::<Result<_, Problems>>()?;
@@ -146,8 +145,9 @@ impl Missing {
             }
             self.consults.push(*wanted);
             for errand in errands.into_iter().filter(|errand| seen.insert(errand.key())) {
-                if let Errand::Call { model, request, .. } = errand {
-                    self.judging.entry(model).or_default().push(Estimate::of(&models[model], &request));
+                if let Errand::Call { model, request, role, .. } = errand {
+                    let role = if matches!(role, Role::Turn(_)) { "" } else { "judge " };
+                    self.judging.entry((model, role)).or_default().push(Estimate::of(&models[model], &request));
                 }
             }
         }
@@ -181,8 +181,9 @@ impl Missing {
     /// A word on the judges' calls that nobody can count yet.
     #[must_use]
     pub fn unseen(&self) -> Option<String> {
-        let answers = counted(self.unseen, "answer that is not there yet is", "answers that are not there yet are");
-        (self.unseen > 0).then(|| format!("{answers} judged too, which takes calls that nobody can count before"))
+        let answers = counted(self.unseen, "answer that is not there yet", "answers that are not there yet");
+        (self.unseen > 0)
+            .then(|| format!("judges and later turns of {answers} take calls that nobody can count before"))
     }
 
     /// How many cases may not be asked for.
@@ -204,8 +205,8 @@ impl Missing {
         let models = &prepared.workspace.config.models;
         let remote = self.wanted.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
         let answers = remote.map(|(model, wanted)| Forecast::of(prepared, plan, *model, wanted));
-        let judges = self.judging.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
-        let judges = judges.map(|(model, all)| Forecast::sum(&models[*model], all, "judge "));
+        let judges = self.judging.iter().filter(|((model, _), _)| !is_scripted(&models[*model].provider));
+        let judges = judges.map(|((model, role), all)| Forecast::sum(&models[*model], all, role));
         answers.chain(judges).collect()
     }
 }
