@@ -78,7 +78,7 @@ impl Serialize for Embedding {
 impl<'de> Deserialize<'de> for Embedding {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::from_base64(&text).map_err(|why| D::Error::custom(format!("this embedding is none: {why}")))
+        Self::from_base64(&text).map_err(|why| D::Error::custom(format!("this is no embedding: {why}")))
     }
 }
 

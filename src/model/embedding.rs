@@ -104,7 +104,7 @@ const LENGTHS: [&str; 4] = [DIMENSIONS, "outputDimensionality", "output_dimensio
 
 /// A vector as servers write it: a list of numbers, or base64 of 32-bit floats.
 pub(super) fn vector(value: &Value) -> Result<Embedding, String> {
-    let wrong = |why: &dyn Display| format!("the embedding is none: {why}");
+    let wrong = |why: &dyn Display| format!("this is no embedding: {why}");
     match value {
         Value::String(text) => Embedding::from_base64(text).map_err(|why| wrong(&why)),
         Value::Array(items) if items.iter().any(Value::is_array) => {
