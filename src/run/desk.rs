@@ -14,6 +14,7 @@ use crate::case::Case;
 use crate::core::record::{Request, Response, Role as SpeakerRole, Tool};
 use crate::core::verdict::{AnswerSource, JudgedBy, Judging, Lack};
 use crate::expect::{JudgeQuestion, Judgement, Oracle, Told};
+use crate::model::embedding_request;
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
 use crate::recording::{Line, Store};
@@ -308,7 +309,7 @@ impl Oracle for Desk<'_> {
             Ok(embedder) => embedder,
             Err(why) => return Told::Lacking(Lack::Errored, why),
         };
-        let request = Prepared::embedding_request(entry, text);
+        let request = embedding_request(entry, text);
         match self.response(model, request, "similar") {
             Told::Said(response) => match response.embedding {
                 Some(embedding) => Told::Said(embedding.values().into()),

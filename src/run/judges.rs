@@ -11,9 +11,10 @@ use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Problem, Problems};
-use crate::core::record::{Message, Request, RequestKind, Role};
+use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
 use crate::expect::{Need, SHIPPED};
+use crate::model::embedding_request;
 use crate::plan::{Plan, request};
 use crate::project::{CONFIG_FILE, Gate, ModelEntry};
 use crate::prompt::{JUDGES, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
@@ -208,16 +209,6 @@ impl Prepared {
         }
     }
 
-    /// What a model that embeds is asked.
-    pub(super) fn embedding_request(entry: &ModelEntry, text: &str) -> Request {
-        Request {
-            kind: RequestKind::Embedding,
-            messages: vec![Message::new(Role::User, text)],
-            extras: entry.extras.clone(),
-            ..Request::of_params(&entry.provider, &entry.model, entry.params.clone())
-        }
-    }
-
     /// Everything that makes a judge what it is, whatever it is called.
     #[must_use]
     pub fn judge_identity(judge: &Judge<'_>) -> String {
@@ -285,7 +276,7 @@ impl Prepared {
                 Need::Embedder(model) => self
                     .embedder(model.as_deref())
                     .and_then(|(index, entry)| {
-                        let probe = Self::embedding_request(entry, "probe");
+                        let probe = embedding_request(entry, "probe");
                         self.checker.request(index, entry, &probe).map_err(|unsendable| unsendable.why)
                     })
                     .err(),

@@ -3,6 +3,7 @@
 use promptctl::model::FaultKind;
 
 use crate::embed::embed;
+use crate::sandbox::Sandbox;
 use crate::server::{Server, json_reply};
 
 /// A key that must never be seen.
@@ -125,4 +126,68 @@ fn no_fault_is_a_vector_or_shows_a_key() {
             assert!(!(has_key && embedded.told.contains(MARKER)), "{}", embedded.told);
         }
     }
+}
+
+fn similar_project(server: &Server) -> Sandbox {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: one, vars: { q: hi }, snapshot: none, expect: [{ similar: We give your money back., threshold: 0.9 }] }\n",
+    );
+    let entry = "provider: openai, model: e, params: { temperature: 0, dimensions: 2 }, limits: { retries: 0 }";
+    sandbox.write(
+        "promptctl.yaml",
+        format!(
+            "models:\n  echo: {{ provider: mock, replies: [{{ say: A full refund. }}] }}\n  near: {{ {entry}, base-url: '{}' }}\ndefaults: {{ models: [echo] }}\njudge: {{ embeddings: near }}\n",
+            server.url()
+        ),
+    );
+    sandbox
+}
+
+/// An answer with a vector for each of the two texts, at an angle whose cosine is 0.96.
+fn two_vectors(body: &str) -> String {
+    let vector = if body.contains("A full refund.") { "[3, 4]" } else { "[4, 3]" };
+    format!(r#"{{"data":[{{"embedding":{vector},"index":0}}],"model":"e","usage":{{"prompt_tokens":3}}}}"#)
+}
+
+#[test]
+fn what_was_embedded_is_replayed_with_the_same_verdict() {
+    let server = Server::answering(|_, body| (200, two_vectors(body)));
+    let sandbox = similar_project(&server);
+    let live = sandbox.run(&["test"]);
+    assert_eq!(live.code, 0, "{}{}", live.stdout, live.stderr);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    for request in &requests {
+        assert!(request.starts_with("POST /v1/embeddings HTTP/1.1"), "{request}");
+        assert!(request.contains(r#""dimensions":2"#) && !request.contains("temperature"), "{request}");
+    }
+    let recorded = sandbox.read("fixtures/p/judged/near.jsonl");
+    assert!(recorded.lines().count() == 2 && recorded.lines().all(|line| line.contains(r#""kind":"embedding""#)));
+    assert!(recorded.contains(r#""embedding":"AABAQAAAgEA=""#), "{recorded}");
+    assert_eq!(sandbox.run(&["test", "--offline"]).code, 0);
+    // Nearer than it is cannot be asked for.
+    sandbox.edit("fixtures/p/cases.yaml", "threshold: 0.9", "threshold: 0.97");
+    let strict = sandbox.run(&["test", "--offline"]);
+    assert!(strict.code == 1 && strict.stdout.contains("is 0.960, at least 0.97 is expected"), "{}", strict.stdout);
+    assert_eq!(server.requests().len(), 2, "nothing is asked twice");
+}
+
+#[test]
+fn a_text_that_cannot_be_embedded_is_no_verdict() {
+    for body in ["<html>", r#"{"data":[]}"#, r#"{"data":[{"embedding":[0,0]}]}"#, r#"{"data":[{"embedding":[1]}]}"#] {
+        let server = Server::answering(move |_, _| (200, body.to_owned()));
+        let sandbox = similar_project(&server);
+        let ended = sandbox.run(&["test"]);
+        assert_eq!(ended.code, 3, "{body}: {}", ended.stdout);
+        assert!(ended.stdout.contains("1 errored") && !sandbox.exists("fixtures/p/judged"), "{body}: {}", ended.stdout);
+    }
+    let sandbox = similar_project(&Server::answering(|_, _| (200, String::new())));
+    sandbox.edit("promptctl.yaml", "provider: openai", "provider: anthropic");
+    let ended = sandbox.run(&["test"]);
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("cannot be sent a text to embed: its protocol has no embeddings"),
+        "{}",
+        ended.stderr
+    );
 }
