@@ -426,6 +426,88 @@ fn every_protocol_of_embeddings_of_the_mock_is_understood() {
     }
 }
 
+/// A project whose answers are checked by their meaning and by a judge: all models below one address each.
+fn judged(answers: &str, judge: &str, embeddings: &str, rubric: &str) -> Sandbox {
+    let sandbox = project("{ temperature: 0, max_tokens: 60 }");
+    let entry = |alias: &str, model: &str, base: &str| {
+        format!(
+            "  {alias}: {{ provider: openai, model: {model}, base-url: '{base}', api-key-env: REAL_KEY, params: {{ temperature: 0, max_tokens: 200 }}, limits: {{ retries: 1 }} }}\n"
+        )
+    };
+    let models = [
+        entry("v1", "triage-v1", answers),
+        entry("judge", judge.rsplit('#').next().unwrap_or_default(), judge.split('#').next().unwrap_or_default()),
+        entry("near", "minilm", embeddings),
+    ];
+    sandbox.write(
+        "promptctl.yaml",
+        format!(
+            "models:\n{}defaults: {{ models: [v1] }}\njudge: {{ model: judge, embeddings: near }}\n",
+            models.concat()
+        ),
+    );
+    sandbox.write(
+        "prompts/triage.j2",
+        "{{ role('system') }}\nYou triage support tickets. Answer with one word.\n{{ role('user') }}\n{{ ticket }}\n",
+    );
+    sandbox.write("fixtures/triage/cases.yaml", format!("defaults: {{ snapshot: none }}\ncases:\n  - {{ name: near, vars: {{ ticket: where is my parcel }}, expect: [{{ similar: the delivery of a parcel, threshold: 0.3 }}] }}\n  - {{ name: far, vars: {{ ticket: where is my parcel }}, expect: [{{ similar: That is a happy person, threshold: 0.3 }}] }}\n  - {{ name: judged, vars: {{ ticket: where is my parcel }}, expect: [{rubric}] }}\n"));
+    sandbox
+}
+
+/// What each case's only expectation says: whether it holds, how well, why, and by whose word.
+fn said(ended: &sandbox::Ended) -> Vec<serde_json::Value> {
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let results = report["results"].as_array().expect("results");
+    results.iter().map(|result| result["samples"][0]["expectations"][0].clone()).collect()
+}
+
+/// Runs, then replays without any server, and gives what was found, which is the same.
+fn judged_and_replayed(sandbox: &Sandbox) -> Vec<serde_json::Value> {
+    let live = with_key(sandbox, &["test", "--report", "json"]);
+    let offline = sandbox.run(&["test", "--offline", "--report", "json"]);
+    assert_eq!(said(&live), said(&offline), "{}{}", live.stderr, offline.stderr);
+    assert_eq!(live.code, offline.code);
+    let embedded = sandbox.read("fixtures/triage/judged/near.jsonl");
+    assert_eq!(embedded.lines().count(), 3, "an answer and two texts: {embedded}");
+    assert!(embedded.lines().all(|line| line.contains("\"kind\":\"embedding\"") && !line.contains("temperature")));
+    for (path, bytes) in sandbox.files() {
+        assert!(!String::from_utf8_lossy(&bytes).contains(&variable("PROMPTCTL_REAL_KEY")), "the key is in {path}");
+    }
+    said(&live)
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn what_a_real_judge_and_a_real_embedder_say_is_replayed() {
+    let (base, embeddings) = (variable("PROMPTCTL_REAL_V1"), variable("PROMPTCTL_REAL_EMBEDDINGS"));
+    // The tiny model knows tickets and little else: its judge has a prompt of its own, and a form that it cannot leave.
+    let sandbox = judged(
+        &base,
+        &format!("{base}#triage-v1"),
+        &embeddings,
+        "{ llm-rubric: It names a queue., prompt: judges/tiny }",
+    );
+    sandbox.write("prompts/judges/tiny.j2", "---\noutput: { schema: { type: object, properties: { reason: { const: because }, pass: { type: boolean }, score: { enum: [0, 1] } }, required: [reason, pass, score], additionalProperties: false } }\n---\n{{ role('system') }}\nYou triage support tickets. Reply in JSON with queue and urgent.\n{{ role('user') }}\n{{ output }}\n");
+    let found = judged_and_replayed(&sandbox);
+    let pass: Vec<bool> = found.iter().map(|check| check["pass"].as_bool().expect("known")).collect();
+    assert_eq!(pass[..2], [true, false], "{found:?}");
+    assert!(found[2]["lack"].is_null() && found[2]["judge"]["prompt"] == "judges/tiny", "{found:?}");
+    assert!(sandbox.read("fixtures/triage/judged/judge.jsonl").contains("because"));
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
+fn litellm_judges_and_embeds_and_is_replayed() {
+    let base = format!("{}/v1", variable("PROMPTCTL_REAL_LITELLM"));
+    for (rubric, why, pass) in [("It names a queue.", "", true), ("IT_IS_A_POEM", "It is one word.", false)] {
+        let sandbox = judged(&base, &format!("{base}#mocked"), &base, &format!("{{ llm-rubric: {rubric} }}"));
+        let found = judged_and_replayed(&sandbox);
+        assert_eq!(found[2]["pass"], pass, "{found:?}");
+        assert!(found[2]["reason"].to_string().contains(why), "{found:?}");
+        assert_eq!((&found[0]["pass"], &found[1]["pass"]), (&true.into(), &false.into()), "{found:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs the servers of scripts/real-servers"]
 fn litellm_passes_embeddings_on_to_the_real_model() {
