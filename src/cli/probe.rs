@@ -207,6 +207,10 @@ impl Probe {
             let (mut passes, mut why) = (Vec::new(), None);
             for response in responses.iter().flatten() {
                 let outcome = prepared.score(item.case, entry, response, [Some(&store), None])?;
+                if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
+                    // Whoever judges did not say.
+                    continue;
+                }
                 let accepted = if prepared.judges(item.case) {
                     Some(true)
                 } else {

@@ -309,6 +309,9 @@ pub struct Detail {
     /// The share of samples that must pass; `None` where all must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_pass_rate: Option<f64>,
+    /// What changed of the form of a changed answer, apart from its words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form: Vec<String>,
     /// Whether every sample must pass, whatever statistics say.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub must_pass: bool,

@@ -208,6 +208,8 @@ impl Bound {
         let score = score.clamp(0.0, 1.0);
         let (pass, score) = if self.negated { (!holds, 1.0 - score) } else { (holds, score) };
         let reason = match (pass, self.negated) {
+            // What a judge says for it is worth reading too.
+            (true, _) if finding.judge.is_some() => reason,
             (true, _) => "holds".to_owned(),
             (false, false) => reason,
             (false, true) => format!("it should not, but: {reason}"),

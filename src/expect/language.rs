@@ -131,6 +131,11 @@ static OTHER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"`[^`\n]*`|\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|\S+@\S+\.\S+").ok());
 
 /// The language of a text; none where nobody can tell.
+/// The language of a text by its English name, where that can be told.
+pub(super) fn name_of(text: &str) -> Option<&'static str> {
+    detect(text).map(|language| language.eng_name())
+}
+
 fn detect(text: &str) -> Option<Lang> {
     let mut prose = String::new();
     let mut at = 0;

@@ -11,6 +11,7 @@ mod compile;
 mod compose;
 mod fence;
 mod fixed;
+mod form;
 mod fuzzy;
 mod html;
 mod json;
@@ -49,10 +50,11 @@ mod written;
 mod yaml;
 
 pub use compile::{Bound, Expectation, compile};
+pub use form::form_changes;
 pub use oracle::{JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
 pub use refusal::is_refusal;
 pub use registry::names;
-pub use shipped::SHIPPED;
+pub use shipped::{SHIPPED, given};
 pub use total::{Total, total};
 
 use crate::core::record::{Response, Tool};

@@ -16,3 +16,20 @@ pub const SHIPPED: [(&str, &str); 10] = [
     ("select-best", include_str!("judges/select-best.j2")),
     ("prefers", include_str!("judges/prefers.j2")),
 ];
+
+/// What the prompt of a judge is given, by the name of the built-in one whose place it takes.
+#[must_use]
+pub fn given(name: &str) -> &'static [&'static str] {
+    match name {
+        "llm-rubric" => &["rubric", "question", "output", "vars"],
+        STEPS => &["criteria", "question", "output", "vars"],
+        "g-eval" => &["criteria", "steps", "question", "output", "vars"],
+        "factuality" => &["reference", "question", "output", "vars"],
+        "context-faithfulness" | "context-recall" | "context-relevance" => {
+            &["context", "reference", "question", "output", "vars"]
+        }
+        "select-best" => &["criteria", "answers", "question", "vars"],
+        "prefers" => &["criteria", "first", "second", "question", "vars"],
+        _ => &["question", "output", "vars"],
+    }
+}

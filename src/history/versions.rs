@@ -280,6 +280,10 @@ impl Entry {
             figures.planned += answers.len() as u64;
             for answer in answers.iter().flatten() {
                 let outcome = loaded.prepared.score(item.case, entry, answer, [Some(&store), None])?;
+                if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
+                    // Whoever judges did not say.
+                    continue;
+                }
                 figures.answered += 1;
                 figures.passed += u64::from(outcome.verdict == Verdict::Passed);
                 input.add(answer.usage.input);

@@ -112,6 +112,10 @@ impl<'a> HumanReport<'a> {
                 self.answer(Some(sample))?;
             }
         }
+        if !outcome.detail.form.is_empty() {
+            let line = format!("format changed: {}", outcome.detail.form.join(", "));
+            writeln!(self.out, "    {}", self.style.yellow(&indented(&line)))?;
+        }
         if let Some(difference) = &outcome.detail.difference {
             let mut text = Vec::new();
             write_difference(&mut text, difference, "    ", self.style)?;

@@ -39,6 +39,9 @@ pub(super) fn why(outcome: &Outcome) -> String {
     match (outcome.verdict, sample) {
         _ if !outcome.reason.is_empty() => outcome.reason.clone(),
         (Verdict::Failed, Some(sample)) => sample_why(sample),
+        (Verdict::Changed, _) if !outcome.detail.form.is_empty() => {
+            format!("the answer differs from the accepted one, also in its form: {}", outcome.detail.form.join(", "))
+        }
         (Verdict::Changed, _) => "the answer differs from the accepted one".to_owned(),
         (Verdict::New, _) => "nothing is accepted yet".to_owned(),
         (Verdict::Stale, _) => "what is recorded answers another request".to_owned(),

@@ -11,7 +11,7 @@ use crate::case::{Case, cases_path};
 use crate::core::problem::Problem;
 use crate::core::record::{Request, Response};
 use crate::core::verdict::{Detail, Difference, Outcome, SampleOutcome, SnapshotState, SourceLine, Verdict};
-use crate::expect::is_refusal;
+use crate::expect::{form_changes, is_refusal};
 use crate::plan::Item;
 use crate::project::{Compare, ModelEntry};
 use crate::prompt::Prompt;
@@ -178,6 +178,7 @@ impl Evaluator<'_> {
             };
         }
         if let (SnapshotState::Differs, Some(accepted)) = (state, &accepted) {
+            outcome.detail.form = form_changes(accepted.body(), golden.body());
             outcome.detail.difference = Some(Difference {
                 what: "answer".into(),
                 old: accepted.body().to_owned(),

@@ -1,7 +1,7 @@
 //! Who judges: the prompt and the model of a judge, and whether it has proved itself enough to decide.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,12 +10,12 @@ use super::prepared::Prepared;
 use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::core::problem::{Problem, Problems};
+use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
-use crate::expect::{Need, SHIPPED};
+use crate::expect::{Need, SHIPPED, given};
 use crate::model::embedding_request;
-use crate::plan::{Plan, request};
+use crate::plan::{Plan, Unsendable, request};
 use crate::project::{CONFIG_FILE, Gate, ModelEntry};
 use crate::prompt::{JUDGES, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
 use crate::tree::{Tree, TreeError};
@@ -131,6 +131,8 @@ pub fn shipped_path(name: &str) -> Option<TreePath> {
 #[derive(Default)]
 pub(super) struct Judges {
     shipped: OnceLock<Prompts>,
+    /// Why each may only advise, by its calibration's file, read once.
+    advice: Mutex<HashMap<TreePath, Option<String>>>,
 }
 
 impl Prepared {
@@ -226,8 +228,13 @@ impl Prepared {
     /// Why a judge may only advise; `None` where it has proved itself.
     pub(super) fn advises(&self, judge: &Judge<'_>) -> Option<String> {
         let path = calibration_path(judge);
+        let mut known = self.judges.advice.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(path.clone()).or_insert_with(|| self.falls_short(judge, &path)).clone()
+    }
+
+    fn falls_short(&self, judge: &Judge<'_>, path: &TreePath) -> Option<String> {
         let how = format!("`promptctl judge calibrate LABELS --prompt {}`", judge.prompt.name);
-        let text = match self.workspace.tree.text(&path) {
+        let text = match self.workspace.tree.text(path) {
             Ok(text) => text,
             Err(TreeError::Missing(_)) => {
                 return Some(format!("the judge `{}` was never held against people; {how}", judge.entry.alias));
@@ -269,21 +276,21 @@ impl Prepared {
     /// Reports the expectations that ask somebody who is not there.
     pub(super) fn check_needs(&self, problems: &mut Problems) {
         for (place, need) in self.expectations.values().flat_map(|expectation| expectation.needs()) {
+            let plain = |why: String| Problem::error(place.clone(), why);
             let wrong = match &need {
-                Need::Judge { model, prompt, default_prompt } => {
-                    self.judge(model.as_deref(), prompt.as_deref(), default_prompt).err()
-                }
-                Need::Embedder(model) => self
-                    .embedder(model.as_deref())
-                    .and_then(|(index, entry)| {
-                        let probe = embedding_request(entry, "probe");
-                        self.checker.request(index, entry, &probe).map_err(|unsendable| unsendable.why)
-                    })
-                    .err(),
-                Need::Program(_) | Need::Others => None,
+                Need::Judge { model, prompt, default_prompt } => self
+                    .judge(model.as_deref(), prompt.as_deref(), default_prompt)
+                    .map_err(plain)
+                    .and_then(|judge| check_variables(&judge, default_prompt, place)),
+                Need::Embedder(model) => self.embedder(model.as_deref()).map_err(plain).and_then(|(index, entry)| {
+                    let probe = embedding_request(entry, "probe");
+                    let refused = |refused: Unsendable| plain(refused.why).help(refused.help);
+                    self.checker.request(index, entry, &probe).map_err(refused)
+                }),
+                Need::Program(_) | Need::Others => Ok(()),
             };
-            if let Some(why) = wrong {
-                problems.push(Problem::error(place.clone(), why));
+            if let Err(problem) = wrong {
+                problems.push(problem);
             }
         }
         for turn in self.workspace.cases.list.iter().flat_map(|case| case.turns.iter()) {
@@ -295,6 +302,19 @@ impl Prepared {
             }
         }
     }
+}
+
+/// A judge's own prompt may only use what a judge is given.
+fn check_variables(judge: &Judge<'_>, default_prompt: &str, place: &Place) -> Result<(), Problem> {
+    let given = given(default_prompt);
+    let declared = judge.prompt.front.variables.iter().flatten();
+    let has_default = |name: &str| declared.clone().any(|one| one.name == name && one.default.is_some());
+    let missing = judge.prompt.variables.iter().find(|name| !given.contains(&name.as_str()) && !has_default(name));
+    let Some(name) = missing else { return Ok(()) };
+    let hint = did_you_mean(name, given.iter().copied());
+    let message = format!("the judge's prompt `{}` uses `{name}`, which it is not given{hint}", judge.prompt.name);
+    let help = format!("it is given {}; the variables of the case stand in `vars`", given.join(", "));
+    Err(Problem::error(place.clone(), message).help(help))
 }
 
 /// The prompt of a judge by its name, for whoever writes one.
