@@ -3,6 +3,7 @@
 //!
 //! Nothing here does input or output, reads a clock, or knows a file format other than YAML and JSON as text.
 
+pub mod bundle;
 pub mod checked;
 pub mod decode;
 pub mod digest;

@@ -8,6 +8,7 @@ use serde_json_path::JsonPath;
 
 use super::ReadFile;
 use super::written::Options;
+use crate::core::bundle::bundle;
 use crate::core::decode::Decoder;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
@@ -145,13 +146,17 @@ impl<'n> Arguments<'_, '_, 'n> {
         self.decoder.text(node, name).ok_or(()).map(Some)
     }
 
-    /// A JSON Schema: a mapping, or `{ file: NAME }`.
+    /// A JSON Schema: a mapping, or `{ file: NAME }`. What it refers to in other files is put into it.
     pub(super) fn schema(&mut self, node: &Node) -> Option<Value> {
+        let mut from = String::new();
         let schema = match (&node.data, node.get("file")) {
             (Data::Map(entries), Some(file)) if entries.len() == 1 => {
                 let name = self.decoder.text(file, "file")?;
                 match (self.read)(&name).and_then(|text| parse_schema(&text)) {
-                    Ok(schema) => schema,
+                    Ok(schema) => {
+                        from = name;
+                        schema
+                    }
                     Err(why) => {
                         self.decoder.error(file.span.clone(), why);
                         return None;
@@ -175,7 +180,13 @@ impl<'n> Arguments<'_, '_, 'n> {
             self.decoder.error(node.span.clone(), "this schema accepts everything");
             return None;
         }
-        Some(schema)
+        match bundle(schema, &from, self.read) {
+            Ok(schema) => Some(schema),
+            Err(why) => {
+                self.decoder.error(node.span.clone(), why);
+                None
+            }
+        }
     }
 }
 

@@ -249,11 +249,20 @@ impl BoundCall {
     }
 
     fn shown(&self) -> String {
-        let name = self.name.as_deref().unwrap_or("any tool");
+        let name = self.name.as_ref().map_or_else(|| "any tool".to_owned(), |name| format!("`{name}`"));
         match &self.arguments {
-            Some(wanted) => format!("`{name}` with {}", wanted.shown()),
-            None => format!("`{name}`"),
+            Some(wanted) => format!("{name} with {}", bare(&wanted.to_json())),
+            None => name,
         }
+    }
+}
+
+/// JSON as a reason shows it where nothing else tells it from text: without quotes around it.
+fn bare(value: &Value) -> String {
+    let text = shown(value);
+    match value {
+        Value::Object(_) | Value::Array(_) => text[1..text.len() - 1].to_owned(),
+        _ => text,
     }
 }
 
@@ -262,7 +271,7 @@ fn listed(calls: &[ToolCall]) -> String {
     if calls.is_empty() {
         return "the answer calls no tool".into();
     }
-    let one = |call: &ToolCall| format!("{}({})", call.name, shown(&call.arguments));
+    let one = |call: &ToolCall| format!("{}({})", call.name, bare(&call.arguments));
     let more = if calls.len() > 5 { format!(" and {} more", calls.len() - 5) } else { String::new() };
     format!("the answer calls {}{more}", calls.iter().take(5).map(one).collect::<Vec<_>>().join(", "))
 }

@@ -226,7 +226,8 @@ impl Wanted {
         shown(&self.to_json())
     }
 
-    fn to_json(&self) -> Value {
+    /// As JSON; what a template rendered to is a text.
+    pub(super) fn to_json(&self) -> Value {
         match self {
             Self::Plain(value) => value.clone(),
             Self::Rendered(text) => Value::String(text.clone()),

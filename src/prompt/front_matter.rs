@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use semver::Version;
 use serde_json::{Map, Value, json};
 
+use crate::core::bundle::bundle;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
 use crate::core::path::TreePath;
@@ -142,11 +143,11 @@ impl FrontMatterReader<'_> {
             return None;
         };
         let schema = match &schema_node.data {
-            Data::Map(_) => schema_node.to_json(),
+            Data::Map(_) => self.bundled(decoder, schema_node, schema_node.to_json(), "")?,
             _ => {
                 let file = decoder.text(schema_node, "schema")?;
                 let (source, node) = self.read_yaml(decoder, schema_node, &file)?;
-                let schema = node.to_json();
+                let schema = self.bundled(decoder, schema_node, node.to_json(), &file)?;
                 if let Err(error) = compile_schema(&schema) {
                     let message = format!("this is not a JSON Schema: {error}");
                     decoder.problems.error(Place::span(&source, node.span.start..node.span.start), message);
@@ -181,11 +182,41 @@ impl FrontMatterReader<'_> {
 
     fn read_tool(&self, decoder: &mut Decoder<'_>, item: &Node) -> Option<Tool> {
         if let Data::Map(_) = item.data {
-            return decode_tool(decoder, item);
+            return self.decode_tool(decoder, item, "");
         }
         let file = decoder.text(item, "a tool")?;
         let (source, node) = self.read_yaml(decoder, item, &file)?;
-        decode_tool(&mut Decoder { source: &source, problems: decoder.problems }, &node)
+        self.decode_tool(&mut Decoder { source: &source, problems: decoder.problems }, &node, &file)
+    }
+
+    /// A schema with what it refers to in other files: a model is sent all of it. `file` is where it comes from, seen from the prompt.
+    fn bundled(&self, decoder: &mut Decoder<'_>, node: &Node, schema: Value, file: &str) -> Option<Value> {
+        let read = |name: &str| self.tree.text(&self.folder.join(name)?).map_err(|error| error.to_string());
+        match bundle(schema, file, &read) {
+            Ok(schema) => Some(schema),
+            Err(why) => {
+                decoder.error(node.span.clone(), why);
+                None
+            }
+        }
+    }
+
+    fn decode_tool(&self, decoder: &mut Decoder<'_>, node: &Node, file: &str) -> Option<Tool> {
+        let fields = decoder.fields(node, "a tool", &["name", "description", "parameters"])?;
+        let Some(name) = fields.get("name").and_then(|node| decoder.text(node, "name")) else {
+            decoder.error(fields.span, "a tool needs a `name`");
+            return None;
+        };
+        let description = fields.get("description").and_then(|node| decoder.text(node, "description"));
+        let parameters = match fields.get("parameters") {
+            Some(node) => self.bundled(decoder, node, node.to_json(), file)?,
+            None => json!({"type": "object"}),
+        };
+        if let (Some(node), Err(error)) = (fields.get("parameters"), compile_schema(&parameters)) {
+            decoder.error(node.span.clone(), format!("the parameters are not a JSON Schema: {error}"));
+            return None;
+        }
+        Some(Tool { name, description: description.unwrap_or_default(), parameters })
     }
 
     /// A YAML or JSON file that the front matter names at `node`.
@@ -211,21 +242,6 @@ impl FrontMatterReader<'_> {
             }
         }
     }
-}
-
-fn decode_tool(decoder: &mut Decoder<'_>, node: &Node) -> Option<Tool> {
-    let fields = decoder.fields(node, "a tool", &["name", "description", "parameters"])?;
-    let Some(name) = fields.get("name").and_then(|node| decoder.text(node, "name")) else {
-        decoder.error(fields.span, "a tool needs a `name`");
-        return None;
-    };
-    let description = fields.get("description").and_then(|node| decoder.text(node, "description")).unwrap_or_default();
-    let parameters = fields.get("parameters").map_or_else(|| json!({"type": "object"}), Node::to_json);
-    if let (Some(node), Err(error)) = (fields.get("parameters"), compile_schema(&parameters)) {
-        decoder.error(node.span.clone(), format!("the parameters are not a JSON Schema: {error}"));
-        return None;
-    }
-    Some(Tool { name, description, parameters })
 }
 
 fn read_version(decoder: &mut Decoder<'_>, node: &Node) -> Option<Version> {

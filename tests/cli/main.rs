@@ -15,6 +15,7 @@ mod drifting;
 #[path = "../common/embed.rs"]
 mod embed;
 mod embedding;
+mod expecting;
 mod faults;
 mod git;
 mod hostile;
