@@ -62,10 +62,11 @@ const FRONT: [&str; 2] = [
     "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",
     "vars: { q: { type: string, default: x, minLength: 1 } }\noutput: { schema: { type: object, required: [a] }, name: n }\ntools: [{ name: t, description: d, parameters: { type: object } }]\n",
 ];
-const CASES: [&str; 3] = [
+const CASES: [&str; 4] = [
     "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error, quarantine: { until: 2026-12-31, reason: r } }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
     "datasets: [{ file: r.csv, name: '{{ id }}', tags: ['{{ q }}'], vars: { z: '{{ id }}' }, expect: [{ equals: '{{ z }}' }], snapshot: json }]\n",
     "cases: [{ name: one, vars: { q: hi }, expect: [{ equals: { a: 1 } }, { contains-all: [a, b] }, { json-path: { path: $.a, equals: 1, at-least: 0, at-most: 2, count: 1, exists: true } }, { word-count: { min: 1, max: 2 } }, { max-tokens: 5 }, { latency: 2s }, { cost: 0.1 }, { finish-reason: stop }, not-is-refusal, is-empty, { served-model: m }, { not-contains: x, weight: 0 }] }]\n",
+    "cases: [{ name: one, vars: { q: hi }, expect: [is-xml, { is-xml: a.b }, { contains-xml: [a, b] }, is-html, not-contains-html, { is-sql: postgresql }, { contains-sql: { dialect: mysql, statements: [select], tables: t } }, is-yaml, { json-subset: { a: 1 } }, { one-of: { values: [a], ignore-case: true } }, { number: { value: 5, tolerance: 5%, which: last, decimal: comma } }, { number: { min: 1, max: 2 } }, { code-fence: { language: [py], only: true } }, { tool-call: { name: t, arguments: { a: 1 }, match: exact, schema: { type: object }, count: { min: 1, max: 2 } } }, { tool-call: { calls: [a, { name: b }], order: any } }, { valid-tool-arguments: { optional: true } }, { reasoning: { contains: [a] } }, { language: [en, de] }, { no-pii: { kinds: [email], allow: [a] } }, { cites: { sources: [a], every: true, optional: false, pattern: '(a)' } }, abstains, { rouge-n: { value: [a], threshold: 0.5, n: l } }, { type: not-bleu, value: a, threshold: 0.5 }, { gleu: a, threshold: 1 }, { chrf: { value: a, words: 2 } }, { similarity: { value: a, threshold: 0.5, by: ratio, ignore-case: true } }, { json-path: { path: $.a, not-equals: 1, tolerance: 0.1, not-contains: x, starts-with: a, ends-with: b, one-of: [1], type: [list, 'null'], less-than: 1, greater-than: 2, length: { min: 1, max: 2 }, schema: { type: object } } }] }]\n",
 ];
 
 fn kinds() -> [(&'static str, jsonschema::Validator, &'static [&'static str]); 3] {
@@ -102,6 +103,7 @@ fn a_misspelt_key_is_wrong_for_both_wherever_it_stands() {
         "models",
         "equals",
         "finish-reasons",
+        "json-subset",
     ];
     let mut tried = 0;
     for (path, validator, documents) in kinds() {
