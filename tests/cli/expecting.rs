@@ -109,5 +109,5 @@ fn calls_of_tools_are_checked_against_the_tools_of_the_prompt() {
     sandbox.write("fixtures/p/cases.yaml", format!("cases:\n{cases}"));
     let ended = sandbox.run(&["test"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
-    insta::assert_snapshot!(ended.stdout);
+    insta::assert_snapshot!(ended.shown());
 }
