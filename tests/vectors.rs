@@ -8,7 +8,7 @@ use promptctl::core::problem::{Problems, Source};
 use promptctl::core::record::{FinishReason, Response, Tool, ToolCall, Usage};
 use promptctl::core::verdict::Checked;
 use promptctl::core::yaml;
-use promptctl::expect::{Subject, compile, names};
+use promptctl::expect::{Nobody, Subject, compile, names};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -68,9 +68,9 @@ fn turned(expect: &Value) -> Value {
         }
         Value::Object(map) => {
             let options = ["weight", "threshold", "flags"];
-            let turn = |(key, value): (&String, &Value)| match options.contains(&key.as_str()) {
-                true => (key.clone(), value.clone()),
-                false => (other(key), value.clone()),
+            let turn = |(key, value): (&String, &Value)| {
+                let key = if options.contains(&key.as_str()) { key.clone() } else { other(key) };
+                (key, value.clone())
             };
             Value::Object(map.iter().map(turn).collect())
         }
@@ -103,7 +103,7 @@ fn check(vector: &Vector, expect: &Value) -> Result<Checked, String> {
         ..Response::default()
     };
     let tools = vector.tools.clone().unwrap_or_default();
-    Ok(bound.check(&Subject { response: &response, cost_usd: vector.cost, tools: &tools }))
+    Ok(bound.check(&Subject { response: &response, cost_usd: vector.cost, tools: &tools, oracle: &Nobody }))
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Asking for answers that a comparison lacks: recorded like any other, kept where they belong, within the limits of the
 //! command line.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,6 +153,8 @@ pub(super) struct Asker {
     agreed: bool,
     /// What was said.
     told: Vec<String>,
+    /// The answers that those asked for are preferred to, by the index of the case.
+    pub(super) opposed: Option<HashMap<usize, String>>,
 }
 
 impl Asker {
@@ -165,6 +168,7 @@ impl Asker {
             watched: false,
             agreed: false,
             told: Vec::new(),
+            opposed: None,
         })
     }
 
@@ -181,7 +185,7 @@ impl Asker {
         let settings = self.settings(mode);
         let get = |name: &str| self.environment.get(name);
         let missing = Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
-        if missing.calls() == 0 {
+        if missing.is_nothing() && self.opposed.is_none() {
             self.came.skipped += missing.left_out();
             self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
@@ -242,7 +246,7 @@ impl Asker {
         for (prepared, plan, store) in plans.iter().filter(|_| is_asked) {
             let get = |name: &str| self.environment.get(name);
             let missing = Missing::find(prepared, plan, &settings, store, &get, &|_| false)?;
-            if missing.calls() > 0 {
+            if !missing.is_nothing() {
                 self.agree(context, prepared, plan, &settings, &missing)?;
             }
         }
@@ -315,6 +319,7 @@ impl Asker {
             settings,
             store,
             snapshots: (&Index::default(), &*project.tree),
+            opposed: self.opposed.as_ref(),
             journal: Some(journal),
             root: None,
             variables: &get,

@@ -205,8 +205,10 @@ impl Probe {
         for (item, responses) in plan.items.into_iter().zip(found) {
             let entry = &prepared.workspace.config.models[item.model];
             let (mut passes, mut why) = (Vec::new(), None);
-            for response in responses.iter().flatten() {
-                let outcome = prepared.score(item.case, entry, response, [Some(&store), None])?;
+            for (number, response) in
+                (0..).zip(&responses).filter_map(|(number, answer)| Some((number, answer.as_ref()?)))
+            {
+                let outcome = prepared.score(item.case, entry, (number, response), [Some(&store), None], None)?;
                 if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
                     // Whoever judges did not say.
                     continue;

@@ -183,8 +183,56 @@ impl Both {
         let lines = self.fill_side(context, true, &base)?;
         // Both may send the same request, which is asked once.
         self.head.store = self.head.store.take().map(|store| store.with(lines));
-        let lines = self.fill_side(context, false, &head)?;
+        self.asker.opposed = self.opposed()?;
+        let lines = self.fill_side(context, false, &head);
+        self.asker.opposed = None;
+        let lines = lines?;
         self.base.store = self.base.store.take().map(|store| store.with(lines));
+        self.judge_base(context, &head)
+    }
+
+    /// Base's first answers to head's cases, where head's are held against them.
+    fn opposed(&self) -> Result<Option<HashMap<usize, String>>, Failure> {
+        let opposes = |item: &&Item| self.head.prepared.opposes(item.case);
+        let Some(store) = self.base.store.as_ref() else { return Ok(None) };
+        if !self.head.plan.items.iter().any(|item| opposes(&item)) {
+            return Ok(None);
+        }
+        let names = self.base.plan.items.iter().map(|item| self.base.name(item, self.models.as_ref()));
+        let answers = names.zip(self.base.prepared.answers(&self.base.plan, store)?);
+        let of_base: HashMap<Name, String> =
+            answers.filter_map(|(name, answers)| Some((name, answers.into_iter().flatten().next()?.text))).collect();
+        let items = self.head.plan.items.iter().filter(opposes);
+        let found = items.filter_map(|item| Some((item.case, of_base.get(&self.head.name(item, None))?.clone())));
+        Ok(Some(found.collect()))
+    }
+
+    /// Has base's answers judged by what head expects, where that is something else than base expects itself.
+    fn judge_base(&mut self, context: &mut Context, head: &Plan) -> Result<(), Failure> {
+        let models = self.models.as_ref();
+        let of_base: HashMap<Name, &Item> =
+            self.base.plan.items.iter().map(|item| (self.base.name(item, models), item)).collect();
+        let judged = head.items.iter().filter(|item| self.head.prepared.is_judged(item.case));
+        let items: Vec<Item> = judged
+            .filter_map(|item| {
+                let other = of_base.get(&self.head.name(item, None))?;
+                let differs = self.base.prepared.expected(other.case) != self.head.prepared.expected(item.case);
+                let keys = other.keys.iter().take(item.keys.len()).cloned().collect();
+                (differs && other.keys != item.keys).then(|| Item { keys, ..item.clone() })
+            })
+            .collect();
+        if items.is_empty() {
+            return Ok(());
+        }
+        let Some(store) = self.base.store.take() else { return Ok(()) };
+        // What base never answered is not asked for here.
+        let mut plan = Plan { items };
+        let mut there = self.head.prepared.answers(&plan, &store)?.into_iter();
+        plan.items.retain(|_| there.next().is_some_and(|answers| answers.iter().all(Option::is_some)));
+        let mode = (self.mode, self.head.keep);
+        let (store, lines) = self.asker.fill(context, &self.head.project, &self.head.prepared, &plan, mode, store)?;
+        self.base.store = Some(store);
+        self.head.store = self.head.store.take().map(|store| store.with(lines));
         Ok(())
     }
 

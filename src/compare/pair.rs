@@ -224,13 +224,6 @@ pub fn pair(
 ) -> Result<Pairs, Problems> {
     let (base_answers, head_answers) =
         (base.prepared.answers(base.plan, base.store)?, head.prepared.answers(head.plan, head.store)?);
-    let name = |side: &Side<'_>, index: usize| {
-        let item = &side.plan.items[index];
-        let workspace = &side.prepared.workspace;
-        let case = &workspace.cases.list[item.case];
-        let model = workspace.config.models[item.model].alias.clone();
-        (workspace.prompt_of(case).name.clone(), case.name.clone(), model)
-    };
     let mut of_base: HashMap<(PromptName, CaseName, ModelAlias), usize> =
         (0..base.plan.items.len()).map(|index| (name(base, index), index)).collect();
     let base_cases: HashSet<(PromptName, CaseName)> =
@@ -268,7 +261,7 @@ pub fn pair(
             pairs.unjudged += 1;
             let (prompt, case, model) = (prompt.clone(), case.clone(), model.clone());
             pairs.left_out.push(LeftOut { prompt, case, model, why: UNJUDGED.into() });
-            if before[0].text == after[0].text {
+            if before[0].1.text == after[0].1.text {
                 continue;
             }
             pairs.unjudged_changed += 1;
@@ -277,9 +270,11 @@ pub fn pair(
         let entry = &head.prepared.workspace.config.models[item.model];
         let wants_json = wants_json(head.prepared, item.case);
         let stores = [Some(head.store), Some(base.store)];
-        let score = |answers: &[Response], entry| {
-            let scored =
-                answers.iter().map(|answer| sample(head.prepared, item.case, entry, answer, stores, wants_json));
+        // Head's answers are held against base's first one, and that against itself.
+        let opposed = base_answers[base_index].iter().flatten().next().map(|answer| answer.text.as_str());
+        let score = |answers: &[Numbered], entry| {
+            let about = (head.prepared, item.case, entry, opposed);
+            let scored = answers.iter().map(|answer| sample(about, answer, stores, wants_json));
             scored.collect::<Result<Result<Vec<Sample>, String>, Problems>>()
         };
         let expectations_changed = base.prepared.expected(base_item.case) != head.prepared.expected(item.case);
@@ -295,7 +290,9 @@ pub fn pair(
         };
         let mut rescored = (0, 0);
         for (answer, sample) in before.iter().zip(&scored).filter(|_| expectations_changed) {
-            let passed = base.prepared.score(base_item.case, base_entry, answer, stores)?.verdict == Verdict::Passed;
+            let passed =
+                base.prepared.score(base_item.case, base_entry, (answer.0, &answer.1), stores, opposed)?.verdict
+                    == Verdict::Passed;
             rescored.0 += u64::from(passed && !sample.pass);
             rescored.1 += u64::from(!passed && sample.pass);
         }
@@ -323,6 +320,15 @@ pub fn pair(
     Ok(pairs)
 }
 
+/// What an item is, as its own side calls it.
+fn name(side: &Side<'_>, index: usize) -> (PromptName, CaseName, ModelAlias) {
+    let item = &side.plan.items[index];
+    let workspace = &side.prepared.workspace;
+    let case = &workspace.cases.list[item.case];
+    let model = workspace.config.models[item.model].alias.clone();
+    (workspace.prompt_of(case).name.clone(), case.name.clone(), model)
+}
+
 /// What the prompt of a case is.
 fn digest(prepared: &Prepared, case: usize) -> String {
     prepared.workspace.prompt_of(&prepared.workspace.cases.list[case]).digest.clone()
@@ -347,7 +353,7 @@ fn leave_out_the_rest(
 }
 
 /// Leaves out the answers that only one side took, where both asked the same: they are no difference between the sides.
-fn share(before: &mut Vec<Response>, after: &mut Vec<Response>) {
+fn share(before: &mut Vec<Numbered>, after: &mut Vec<Numbered>) {
     let shared = before.len().min(after.len());
     if shared > 0 {
         before.truncate(shared);
@@ -356,10 +362,13 @@ fn share(before: &mut Vec<Response>, after: &mut Vec<Response>) {
 }
 
 /// The answers that count and are there.
-fn counted(answers: &[Option<Response>], samples: Samples<'_>) -> Vec<Response> {
-    let counted = answers.iter().enumerate().filter(|(sample, _)| samples(*sample));
-    counted.filter_map(|(_, answer)| answer.clone()).collect()
+fn counted(answers: &[Option<Response>], samples: Samples<'_>) -> Vec<Numbered> {
+    let counted = (0..).zip(answers).enumerate().filter(|(sample, _)| samples(*sample));
+    counted.filter_map(|(_, (number, answer))| Some((number, answer.clone()?))).collect()
 }
+
+/// An answer with the number of its sample.
+type Numbered = (u32, Response);
 
 /// Whether two entries ask the same model for the same things, wherever it is and whatever it is called.
 #[must_use]
@@ -374,14 +383,12 @@ fn wants_json(prepared: &Prepared, case: usize) -> bool {
 }
 
 fn sample(
-    prepared: &Prepared,
-    case: usize,
-    entry: &ModelEntry,
-    answer: &Response,
+    (prepared, case, entry, opposed): (&Prepared, usize, &ModelEntry, Option<&str>),
+    (number, answer): &Numbered,
     stores: [Option<&Store>; 2],
     wants_json: bool,
 ) -> Result<Result<Sample, String>, Problems> {
-    let outcome = prepared.score(case, entry, answer, stores)?;
+    let outcome = prepared.score(case, entry, (*number, answer), stores, opposed)?;
     if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
         // Nobody can say whether it is good.
         return Ok(Err(outcome.reason.unwrap_or_default()));
@@ -399,7 +406,8 @@ fn sample(
         unparsed: wants_json
             && answer.tool_calls.is_empty()
             && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
-        text: answer.text.clone(),
+        // Of a conversation the whole is shown.
+        text: outcome.output.unwrap_or_else(|| answer.text.clone()),
         served: answer.served(),
         unfinished: outcome.reason,
         checks: outcome

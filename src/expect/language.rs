@@ -133,7 +133,7 @@ static OTHER: LazyLock<Option<Regex>> =
 /// The language of a text; none where nobody can tell.
 /// The language of a text by its English name, where that can be told.
 pub(super) fn name_of(text: &str) -> Option<&'static str> {
-    detect(text).map(|language| language.eng_name())
+    detect(text).map(Lang::eng_name)
 }
 
 fn detect(text: &str) -> Option<Lang> {

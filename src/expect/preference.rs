@@ -13,7 +13,8 @@ use super::{Check, Finding, Subject, Written};
 use crate::prompt::Inline;
 
 const BEST: &str = "select-best";
-const PREFERS: &str = "prefers";
+/// The judge that prefers one of two answers.
+pub const PREFERS: &str = "prefers";
 
 struct Preference {
     kind: &'static str,

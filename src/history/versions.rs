@@ -278,8 +278,9 @@ impl Entry {
         for (item, answers) in loaded.plan.items.iter().zip(answers) {
             let entry = &loaded.prepared.workspace.config.models[item.model];
             figures.planned += answers.len() as u64;
-            for answer in answers.iter().flatten() {
-                let outcome = loaded.prepared.score(item.case, entry, answer, [Some(&store), None])?;
+            for (number, answer) in (0..).zip(&answers).filter_map(|(number, answer)| Some((number, answer.as_ref()?)))
+            {
+                let outcome = loaded.prepared.score(item.case, entry, (number, answer), [Some(&store), None], None)?;
                 if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
                     // Whoever judges did not say.
                     continue;

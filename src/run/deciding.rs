@@ -32,7 +32,7 @@ impl Prepared {
             let line = store?.find(&prompt.name, &entry.alias, key).ok()?;
             // What judges said of it decides too, and who they were.
             if let Some(line) = line.as_ref().filter(|_| self.asks(case)) {
-                let outcome = self.score(item.case, entry, &line.response, [store, None]).ok()?;
+                let outcome = self.score(item.case, entry, (line.sample, &line.response), [store, None], None).ok()?;
                 parts.push(serde_json::to_string(&outcome.expectations).unwrap_or_default());
             }
             parts.push(line.map(|line| serde_json::to_string(&line.response).unwrap_or_default()).unwrap_or_default());

@@ -2,7 +2,7 @@
 //! for whoever may ask.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -40,6 +40,19 @@ pub(super) enum Fresh {
     Everything,
 }
 
+/// What answers are preferred to.
+#[derive(Clone, Copy)]
+pub(super) enum Accepted<'a> {
+    /// Nothing.
+    None,
+    /// The accepted answers.
+    Snapshots(&'a Index, &'a dyn Tree),
+    /// The answers of the other side of a comparison, by the index of the case.
+    Opposed(&'a HashMap<usize, String>),
+    /// This one.
+    Answer(&'a str),
+}
+
 /// What the desk of any case may look at.
 #[derive(Clone, Copy)]
 pub(super) struct Room<'a> {
@@ -51,14 +64,14 @@ pub(super) struct Room<'a> {
     pub(super) unknown: Unknown,
     /// Where the other answers of a case stand.
     pub(super) plan: Option<&'a Plan>,
-    /// The accepted answers, where there are any.
-    pub(super) accepted: Option<(&'a Index, &'a dyn Tree)>,
+    /// What answers are preferred to.
+    pub(super) accepted: Accepted<'a>,
 }
 
 impl<'a> Room<'a> {
     /// For replaying what is recorded, and nothing else.
-    pub(super) fn replaying(prepared: &'a Prepared, stores: [Option<&'a Store>; 2]) -> Self {
-        Self { prepared, stores, fresh: Fresh::Nothing, unknown: Unknown::Forbidden, plan: None, accepted: None }
+    pub(super) fn replaying(prepared: &'a Prepared, stores: [Option<&'a Store>; 2], accepted: Accepted<'a>) -> Self {
+        Self { prepared, stores, fresh: Fresh::Nothing, unknown: Unknown::Forbidden, plan: None, accepted }
     }
 
     /// For a run.
@@ -67,7 +80,7 @@ impl<'a> Room<'a> {
         store: &'a Store,
         settings: &Settings,
         plan: &'a Plan,
-        accepted: Option<(&'a Index, &'a dyn Tree)>,
+        accepted: Accepted<'a>,
     ) -> Self {
         let unknown = if settings.mode == Mode::Replay { Unknown::Forbidden } else { Unknown::Late };
         let fresh = match (settings.mode, settings.rejudges) {
@@ -387,9 +400,14 @@ impl Oracle for Desk<'_> {
     }
 
     fn accepted(&self) -> Told<Option<String>> {
-        // Of a conversation the whole is accepted, and no answer alone.
-        let accepted = self.room.accepted.filter(|_| self.case.turns.is_empty());
-        let Some((index, tree)) = accepted else { return Told::Said(None) };
+        let (index, tree) = match self.room.accepted {
+            // Of a conversation the whole is accepted, and no answer alone.
+            _ if !self.case.turns.is_empty() => return Told::Said(None),
+            Accepted::None => return Told::Said(None),
+            Accepted::Opposed(answers) => return Told::Said(answers.get(&self.index).cloned()),
+            Accepted::Answer(text) => return Told::Said(Some(text.to_owned())),
+            Accepted::Snapshots(index, tree) => (index, tree),
+        };
         let path =
             snapshot_path(&self.room.prepared.workspace.prompt_of(self.case).name, &self.case.name, &self.entry.alias);
         match index.get(tree, &path) {

@@ -15,7 +15,7 @@ use super::answer::{Answer, Skip};
 use super::asking::{Asking, Told, lane_limit};
 use super::checking::live_turns;
 use super::consulting::PROGRAMS;
-use super::desk::Room;
+use super::desk::{Accepted, Room};
 use super::evaluate::{Evaluated, Evaluator};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
@@ -47,6 +47,8 @@ pub struct Run<'a> {
     pub store: &'a Store,
     /// Which snapshots there are, and the tree that they are in.
     pub snapshots: (&'a Index, &'a dyn Tree),
+    /// The answers that those of this run are preferred to, by the index of the case; none: the accepted ones.
+    pub opposed: Option<&'a HashMap<usize, String>>,
     /// Where new answers are written down; `None` where nothing may be.
     pub journal: Option<&'a Journal>,
     /// Where snapshots are written.
@@ -190,7 +192,9 @@ impl Run<'_> {
     ) -> Result<(), RunError> {
         let part = Run { plan, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         let known = |wanted: Wanted| live.answers.contains_key(&(wanted.item, wanted.sample));
-        let missing = Missing::find(part.prepared, plan, part.settings, part.store, part.variables, &known)?;
+        let accepted = part.room().accepted;
+        let missing =
+            Missing::find_with(part.prepared, plan, part.settings, part.store, part.variables, (&known, accepted))?;
         let judges = if missing.is_nothing() { BTreeMap::new() } else { part.prepared.judging_models(plan) };
         part.check_prices(&missing, &judges)?;
         part.check_programs()?;
@@ -289,7 +293,9 @@ impl Run<'_> {
     }
 
     fn room(&self) -> Room<'_> {
-        Room::of_run(self.prepared, self.store, self.settings, self.plan, Some(self.snapshots))
+        let (index, tree) = self.snapshots;
+        let accepted = self.opposed.map_or(Accepted::Snapshots(index, tree), Accepted::Opposed);
+        Room::of_run(self.prepared, self.store, self.settings, self.plan, accepted)
     }
 
     /// Evaluates every item in the order of the plan, recorded ones side by side.

@@ -6,13 +6,14 @@ use rayon::prelude::*;
 
 use super::answer::Answer;
 use super::checking::check_sample;
-use super::desk::Room;
+use super::desk::{Accepted, Room};
 use super::prepared::Prepared;
 use super::wanted::recorded;
 use crate::core::names::RequestKey;
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::Response;
 use crate::core::verdict::{AnswerSource, SampleOutcome};
+use crate::expect::{Need, PREFERS};
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
 use crate::recording::Store;
@@ -30,15 +31,18 @@ impl Prepared {
     }
 
     /// What the expectations of a case make of an answer, wherever the answer is from. What judges say of it is looked for in
-    /// the stores; where it is not there, the verdict is neither *passed* nor *failed*.
+    /// the stores; where it is not there, the verdict is neither *passed* nor *failed*. `opposed` is the answer that it is
+    /// preferred to, where it is.
     pub fn score(
         &self,
         case: usize,
         entry: &ModelEntry,
-        answer: &Response,
+        (sample, answer): (u32, &Response),
         stores: [Option<&Store>; 2],
+        opposed: Option<&str>,
     ) -> Result<SampleOutcome, Problem> {
-        let desk = Room::replaying(self, stores).desk(case, entry, 0);
+        let accepted = opposed.map_or(Accepted::None, Accepted::Answer);
+        let desk = Room::replaying(self, stores, accepted).desk(case, entry, sample);
         let case = &self.workspace.cases.list[case];
         let bound = self.bind(case)?;
         let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
@@ -56,7 +60,7 @@ impl Prepared {
             let mut keys = Vec::new();
             for (sample, key) in (0..).zip(&item.keys) {
                 let Some(line) = recorded(self, store, item, key)? else { continue };
-                let desk = Room::replaying(self, [Some(store), None]).desk_of(item, sample);
+                let desk = Room::replaying(self, [Some(store), None], Accepted::None).desk_of(item, sample);
                 let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
                 let outcome = check_sample(&answer, &bound, None, &desk);
                 keys.extend(outcome.turns.into_iter().map(|turn| turn.key));
@@ -66,6 +70,19 @@ impl Prepared {
         };
         let found: Vec<Vec<RequestKey>> = plan.items.par_iter().map(of_item).collect::<Result<_, Problems>>()?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Whether a case asks beyond its first answer.
+    #[must_use]
+    pub fn is_judged(&self, case: usize) -> bool {
+        self.asks(&self.workspace.cases.list[case])
+    }
+
+    /// Whether the answers of a case are held against those of the other side of a comparison.
+    #[must_use]
+    pub fn opposes(&self, case: usize) -> bool {
+        let is_preference = |need| matches!(need, Need::Judge { default_prompt: PREFERS, .. });
+        self.is_judged && self.needs(&self.workspace.cases.list[case]).any(is_preference)
     }
 
     /// Whether a case expects anything of an answer, beside what was accepted.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::answer::{Answer, Skip};
 use super::checking::check_sample;
 use super::consulted::{Errand, Role};
-use super::desk::Room;
+use super::desk::{Accepted, Room};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
@@ -58,9 +58,21 @@ impl Missing {
         variables: Variables<'_>,
         known: &dyn Fn(Wanted) -> bool,
     ) -> Result<Self, Problems> {
+        Self::find_with(prepared, plan, settings, store, variables, (known, Accepted::None))
+    }
+
+    /// The same, where it is known what answers are preferred to.
+    pub(super) fn find_with(
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        store: &Store,
+        variables: Variables<'_>,
+        (known, accepted): (&dyn Fn(Wanted) -> bool, Accepted<'_>),
+    ) -> Result<Self, Problems> {
         let mut missing = Self::default();
         if prepared.is_judged {
-            missing.find_judged(prepared, plan, settings, store, variables, known)?;
+            missing.find_judged(prepared, plan, settings, store, variables, (known, accepted))?;
         }
         if settings.mode == Mode::Replay {
             return Ok(missing);
@@ -106,7 +118,7 @@ impl Missing {
         settings: &Settings,
         store: &Store,
         variables: Variables<'_>,
-        known: &dyn Fn(Wanted) -> bool,
+        (known, accepted): (&dyn Fn(Wanted) -> bool, Accepted<'_>),
     ) -> Result<(), Problems> {
         let workspace = &prepared.workspace;
         let asked = |item: &Item| prepared.asks(&workspace.cases.list[item.case]);
@@ -116,7 +128,7 @@ impl Missing {
             (0..count).map(move |sample| Wanted { item: index, sample })
         });
         let samples: Vec<Wanted> = samples.filter(|wanted| !known(*wanted)).collect();
-        let room = Room::of_run(prepared, store, settings, plan, None).asking();
+        let room = Room::of_run(prepared, store, settings, plan, accepted).asking();
         let errands = |wanted: &Wanted| -> Result<Option<Vec<Errand>>, Problems> {
             let item = &plan.items[wanted.item];
             if settings.mode == Mode::Refresh {

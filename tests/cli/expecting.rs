@@ -2,10 +2,10 @@
 
 use crate::sandbox::Sandbox;
 
-const ORDER: &str = r##"{ "type": "object", "required": ["id", "to"],
-  "properties": { "id": { "type": "integer" }, "to": { "$ref": "parts/address.json#/$defs/address" } } }"##;
-const ADDRESS: &str = r##"{ "$defs": { "address": { "type": "object", "required": ["country"],
-  "properties": { "country": { "$ref": "../country.yaml" } } } } }"##;
+const ORDER: &str = r#"{ "type": "object", "required": ["id", "to"],
+  "properties": { "id": { "type": "integer" }, "to": { "$ref": "parts/address.json#/$defs/address" } } }"#;
+const ADDRESS: &str = r#"{ "$defs": { "address": { "type": "object", "required": ["country"],
+  "properties": { "country": { "$ref": "../country.yaml" } } } } }"#;
 
 fn with_schemas(cases: &str) -> Sandbox {
     let sandbox = Sandbox::with_cases(cases);
