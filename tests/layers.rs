@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 13] = [
     &["model", "recording", "expect", "stats", "snapshot"],
     &["run"],
     &["compare", "history", "lint", "retrieval"],
-    &["audit", "export"],
+    &["audit", "export", "import"],
     &["report"],
     &["review"],
     &["cli"],

@@ -1,10 +1,11 @@
-//! `promptctl import`: answers that exist already become recordings.
+//! `promptctl import`: what other tools have becomes a project; answers that exist already become recordings.
 
 use std::path::PathBuf;
 
 use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::import_project;
 use super::load::{Project, known_secrets};
 use super::render::find_models;
 use crate::case::Selection;
@@ -14,10 +15,23 @@ use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::recording::{ImportTarget, SettleError, import, recorded_path, settle};
 
-/// Record answers that exist already, from a file of JSON lines. All of them or none.
+/// Take over what another tool has: its prompts, tests and models as a project, or answers as recordings.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Without a format, FILE holds answers that exist already, as JSON lines; they are recorded, all or none."
+)]
 pub(super) struct Args {
-    /// The file: each line names its case (`case`, or `vars`) and carries `output`.
+    #[command(subcommand)]
+    format: Option<import_project::Format>,
+    #[command(flatten)]
+    answers: Option<Answers>,
+}
+
+/// Answers that exist already.
+#[derive(Debug, clap::Args)]
+struct Answers {
+    /// Answers to be recorded: each line names its case (`case`, or `vars`) and carries `output`.
     file: PathBuf,
     /// The prompt that was asked.
     #[arg(long, value_name = "NAME")]
@@ -28,6 +42,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    match (&args.format, &args.answers) {
+        (Some(format), _) => import_project::run(context, format),
+        (None, Some(answers)) => record(context, answers),
+        // clap asks for the file where there is no format.
+        (None, None) => Err(Failure::usage("import needs a format and a path, or a file of answers")),
+    }
+}
+
+fn record(context: &mut Context, args: &Answers) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
     let workspace = prepared.workspace;

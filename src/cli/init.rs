@@ -66,7 +66,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// Adds what is missing to `.gitignore`; true where something was.
-fn ignore(root: &Path) -> std::io::Result<bool> {
+pub(super) fn ignore(root: &Path) -> std::io::Result<bool> {
     let file = root.join(".gitignore");
     let mut text = match std::fs::read_to_string(&file) {
         Ok(text) => text,

@@ -20,6 +20,7 @@ mod forecast;
 mod github;
 mod history;
 mod import;
+mod import_project;
 mod init;
 mod interrupt;
 mod list;

@@ -6,6 +6,7 @@ mod base;
 mod commit;
 mod nothing;
 mod only;
+mod overlay;
 mod provenance;
 mod repository;
 pub mod state;
@@ -20,6 +21,7 @@ pub use base::{Base, BaseError, merge_base};
 pub use commit::{CommitError, CommitTree};
 pub use nothing::Nothing;
 pub use only::Only;
+pub use overlay::Overlay;
 pub use provenance::provenance;
 pub use repository::{
     Bare, FSCK, RepositoryError, bare_repository, damaged_commit, is_partial, open_repository, resolve,

@@ -20,6 +20,7 @@ mod faults;
 mod git;
 mod hostile;
 mod html;
+mod importing;
 mod killed;
 mod limits;
 mod past;

@@ -1,0 +1,222 @@
+//! Tests become cases: each with one value for each variable, for each prompt that it is meant for.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::super::draft::{CaseDraft, MOST_CASES};
+use super::super::expectations::number;
+use super::super::intake::Intake;
+use super::super::template::{has_tags, variables};
+use super::super::{nunjucks, table};
+use super::prompts::is_called;
+use super::tests_of::{Defaults, Test, combinations};
+use crate::core::problem::Place;
+use crate::prompt::Inline;
+
+/// How often values may name each other.
+const DEEPEST: usize = 8;
+
+/// Gives every prompt its cases.
+pub(super) fn add(intake: &mut Intake<'_>, defaults: Defaults, tests: Vec<Test>) {
+    let mut common = defaults.test;
+    if let Some(test) = &mut common {
+        apply_transform(test);
+    }
+    let tests: Vec<Test> = tests
+        .into_iter()
+        .map(|mut test| {
+            apply_transform(&mut test);
+            with_defaults(test, common.as_ref())
+        })
+        .collect();
+    // Where every test has them, they stand once at the top.
+    let shares_expectations = tests.iter().all(|test| !test.without_defaults);
+    let constants = constants(common.as_ref());
+    for index in 0..intake.draft.prompts.len() {
+        if let Some(common) = &common {
+            let prompt = &mut intake.draft.prompts[index];
+            prompt.default_variables.clone_from(&constants);
+            if shares_expectations {
+                prompt.default_expect.clone_from(&common.expect);
+            }
+            if let Some(threshold) = common.threshold {
+                prompt.default_more.insert("threshold".to_owned(), number(threshold));
+            }
+        }
+        let prompt = &intake.draft.prompts[index];
+        let meant =
+            |test: &&Test| test.prompts.as_ref().is_none_or(|all| all.iter().any(|name| is_called(prompt, name)));
+        let own: Vec<Test> = tests.iter().filter(meant).cloned().collect();
+        let (rows, mut others): (Vec<Test>, Vec<Test>) = own.into_iter().partition(|test| test.is_row);
+        others.extend(if shares_expectations { table::into_dataset(intake, index, rows) } else { rows });
+        for test in &others {
+            let own = common.as_ref().filter(|_| !shares_expectations && !test.without_defaults);
+            cases_of(intake, index, test, own, &constants);
+        }
+    }
+}
+
+/// The steps of a test's own transform stand beside each of its expectations.
+fn apply_transform(test: &mut Test) {
+    let Some(steps) = test.transform.take() else { return };
+    for expect in &mut test.expect {
+        let long = match std::mem::take(expect) {
+            Value::String(name) => Map::from_iter([("type".to_owned(), json!(name))]),
+            Value::Object(map) if !map.contains_key("type") && map.len() == 1 => {
+                let (name, value) = map.into_iter().next().unwrap_or_default();
+                Map::from_iter([("type".to_owned(), json!(name)), ("value".to_owned(), value)])
+            }
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        let mut long = long;
+        long.entry("transform").or_insert_with(|| steps.clone());
+        *expect = Value::Object(long);
+    }
+}
+
+/// A test with those defaults that cannot stand once at the top.
+fn with_defaults(mut test: Test, common: Option<&Test>) -> Test {
+    let Some(common) = common else { return test };
+    let own: Vec<String> = test.variables.iter().map(|(name, _)| name.clone()).collect();
+    let inherited = common.variables.iter().filter(|(name, values)| !own.contains(name) && !is_constant(values));
+    test.variables = inherited.cloned().chain(test.variables).collect();
+    test.prefix = test.prefix.or_else(|| common.prefix.clone());
+    test.suffix = test.suffix.or_else(|| common.suffix.clone());
+    test.repeat = test.repeat.or_else(|| common.repeat.clone());
+    test.models = test.models.or_else(|| common.models.clone());
+    test.tags.extend(common.tags.iter().filter(|tag| !test.tags.contains(tag)).cloned().collect::<Vec<_>>());
+    test
+}
+
+fn is_constant(values: &[Value]) -> bool {
+    matches!(values, [only] if !only.as_str().is_some_and(has_tags))
+}
+
+/// The default variables that have one value.
+fn constants(common: Option<&Test>) -> Map<String, Value> {
+    let all = common.iter().flat_map(|test| &test.variables);
+    all.filter(|(_, values)| is_constant(values)).map(|(name, values)| (name.clone(), values[0].clone())).collect()
+}
+
+fn cases_of(
+    intake: &mut Intake<'_>,
+    index: usize,
+    test: &Test,
+    defaults: Option<&Test>,
+    constants: &Map<String, Value>,
+) {
+    let used = variables(&intake.draft.prompts[index].body).unwrap_or_default();
+    if let Some(name) = test.missing.iter().find(|name| used.contains(*name)) {
+        let message = format!("a case is not carried over, because its variable `{name}` could not be read");
+        return intake.findings.lost(test.place.clone(), message, "");
+    }
+    let room = MOST_CASES.saturating_sub(intake.draft.prompts.iter().map(|prompt| prompt.cases.len()).sum());
+    let mut all = combinations(&test.variables, room);
+    if all.len() > room {
+        let message =
+            format!("the values of the variables make more than {MOST_CASES} cases; the rest is not carried over");
+        intake.findings.lost(
+            test.place.clone(),
+            message,
+            "put the values into a csv file, and name it under `datasets:`",
+        );
+        all.truncate(room);
+    }
+    let several = all.len() > 1;
+    for mut values in all {
+        resolve(intake, &mut values, constants, &test.place);
+        let mut case = CaseDraft::new(test.place.clone());
+        case.name = match (&test.name, several) {
+            (Some(name), true) => Some(format!("{name}: {}", varied(test, &values))),
+            (name, _) => name.clone(),
+        };
+        add_affixes(intake, index, test, &mut values);
+        case.variables = values;
+        case.expect = defaults.iter().flat_map(|test| &test.expect).chain(&test.expect).cloned().collect();
+        if let Some(threshold) = test.threshold {
+            case.more.insert("threshold".to_owned(), number(threshold));
+        }
+        if let Some(repeat) = &test.repeat {
+            case.more.insert("repeat".to_owned(), repeat.clone());
+        }
+        case.tags.clone_from(&test.tags);
+        case.models.clone_from(&test.models);
+        intake.draft.prompts[index].cases.push(case);
+    }
+}
+
+/// The values that tell the cases of one test apart.
+fn varied(test: &Test, variables: &Map<String, Value>) -> String {
+    let names = test.variables.iter().filter(|(_, values)| values.len() > 1);
+    let value_of =
+        |name: &str| variables.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let parts: Vec<String> =
+        names.filter_map(|(name, _)| value_of(name)).map(|text| text.chars().take(40).collect()).collect();
+    parts.join(", ")
+}
+
+/// Values that name other variables are given what they name: here a value is never a template.
+fn resolve(intake: &mut Intake<'_>, variables: &mut Map<String, Value>, constants: &Map<String, Value>, place: &Place) {
+    for _ in 0..DEEPEST {
+        let templates: BTreeMap<String, String> = variables
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.as_str().filter(|text| has_tags(text))?.to_owned())))
+            .collect();
+        let mut changed = false;
+        for (name, text) in templates {
+            let mut silent = super::super::finding::Findings::default();
+            let jinja = nunjucks::translate(&text, &|_| place.clone(), &mut silent);
+            let mut context = constants.clone();
+            context.extend(variables.iter().filter(|(other, _)| **other != name).map(|(n, v)| (n.clone(), v.clone())));
+            let context = minijinja::Value::from(minijinja::value::Serde(&context));
+            if silent.lost_count() > 0 {
+                continue;
+            }
+            // What names something unknown stays as it is, there as here.
+            let rendered = Inline::new(&jinja).and_then(|inline| inline.render(&context));
+            if let Ok(rendered) = rendered.map(Value::String)
+                && variables.get(&name) != Some(&rendered)
+            {
+                let message = format!("the value of `{name}` names other variables; it is written out");
+                intake.findings.note(place.clone(), message, "a value is never rendered here");
+                variables.insert(name, rendered);
+                changed = true;
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// What stands before and behind the prompt in one test: variables of the template.
+fn add_affixes(intake: &mut Intake<'_>, index: usize, test: &Test, variables: &mut Map<String, Value>) {
+    for (name, affix) in [("prompt_prefix", &test.prefix), ("prompt_suffix", &test.suffix)] {
+        let Some(affix) = affix else { continue };
+        let prompt = &mut intake.draft.prompts[index];
+        let tag = format!("{{{{ {name} }}}}");
+        if prompt.body.contains("{{ role(") {
+            let message = "`prefix` and `suffix` are not carried over for a prompt of several messages";
+            intake.findings.lost(test.place.clone(), message, "write them into the template");
+            return;
+        }
+        if !prompt.body.contains(&tag) {
+            prompt.body = match name {
+                "prompt_prefix" => format!("{tag}{}", prompt.body),
+                _ => format!("{}{tag}", prompt.body),
+            };
+        }
+        let context = minijinja::Value::from(minijinja::value::Serde(&*variables));
+        let value = Inline::new(affix).and_then(|inline| inline.render(&context)).unwrap_or_else(|_| affix.clone());
+        variables.insert(name.to_owned(), json!(value));
+    }
+}
+
+/// The tests of a table as cases of one prompt.
+pub(in super::super) fn add_rows(intake: &mut Intake<'_>, index: usize, tests: Vec<Test>) {
+    for test in table::into_dataset(intake, index, tests) {
+        cases_of(intake, index, &test, None, &Map::new());
+    }
+}

@@ -1,0 +1,109 @@
+//! A template of another tool as Jinja: literal text that means nothing to Jinja, and tags.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::core::problem::Place;
+use crate::prompt::Inline;
+
+/// Names that a prompt's template has for itself: a variable of the source that is called so gets an underscore.
+const OWN_NAMES: [&str; 7] = ["role", "image", "tool_call", "range", "dict", "namespace", "debug"];
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Text, as the model shall read it.
+    Literal(String),
+    /// A tag of Jinja, with its braces.
+    Tag(String),
+}
+
+/// Where a stretch of the text that is translated stands in the source.
+pub(super) type At<'a> = &'a dyn Fn(Range<usize>) -> Place;
+
+/// The Jinja of these pieces.
+pub(super) fn jinja(pieces: &[Piece]) -> String {
+    let mut text = String::new();
+    for (i, piece) in pieces.iter().enumerate() {
+        match piece {
+            Piece::Tag(tag) => text.push_str(tag),
+            Piece::Literal(literal) => {
+                // A brace at the end of a text would open a tag together with the next one's.
+                let before_tag = matches!(pieces.get(i + 1), Some(Piece::Tag(tag)) if tag.starts_with('{'));
+                escape(literal, before_tag, &mut text);
+            }
+        }
+    }
+    text
+}
+
+/// Text that Jinja leaves as it is.
+pub(super) fn literal(text: &str) -> String {
+    jinja(&[Piece::Literal(text.to_owned())])
+}
+
+fn escape(literal: &str, before_tag: bool, out: &mut String) {
+    let mut rest = literal.chars().peekable();
+    while let Some(c) = rest.next() {
+        let opens = match rest.peek() {
+            Some(next) => matches!(next, '{' | '%' | '#'),
+            None => before_tag,
+        };
+        if c == '{' && opens {
+            out.push_str("{{ \"{\" }}");
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+/// The name of a variable of the source as the template may have it.
+pub(super) fn own_name(name: &str) -> String {
+    if OWN_NAMES.contains(&name) { format!("{name}_") } else { name.to_owned() }
+}
+
+/// The variables that a template mentions, its own functions left out; `None` where it is not well-formed.
+pub(super) fn variables(text: &str) -> Option<BTreeSet<String>> {
+    let inline = Inline::new(text).ok()?;
+    Some(inline.variables().iter().filter(|name| !OWN_NAMES.contains(&name.as_str())).cloned().collect())
+}
+
+/// Whether a text could be a template at all.
+pub(super) fn has_tags(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(text: &str) -> String {
+        Inline::new(text).expect("well-formed").render(&minijinja::context! { x => "<x>" }).expect("rendered")
+    }
+
+    #[test]
+    fn literal_braces_stay_text() {
+        for worst in [
+            "{{ x }}",
+            "{% raw %}{{ x }}{% endraw %}",
+            "{# x #}",
+            "{{{{{",
+            "a{",
+            "{%",
+            "}}",
+            "{\"a\": {\"b\": 1}}",
+            "{%-",
+        ] {
+            assert_eq!(rendered(&literal(worst)), worst);
+            let pieces = [Piece::Literal(worst.to_owned()), Piece::Tag("{{ x }}".to_owned())];
+            assert_eq!(rendered(&jinja(&pieces)), format!("{worst}<x>"));
+        }
+    }
+
+    #[test]
+    fn names_of_our_own_are_left_alone() {
+        assert_eq!(own_name("role"), "role_");
+        assert_eq!(own_name("question"), "question");
+        assert_eq!(variables("{{ role(\"user\") }}{{ a }}"), Some(BTreeSet::from(["a".to_owned()])));
+    }
+}
