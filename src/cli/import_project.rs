@@ -106,13 +106,17 @@ pub(super) fn run(context: &mut Context, format: &Format) -> Result<Exit, Failur
                 write!(context.out(), "{shown}")?;
             }
         }
-    } else {
-        write_files(&root, &imported.files, &changed)?;
+        writeln!(context.out(), "{}", summary(&imported))?;
+        return Ok(Exit::Good);
+    }
+    write_files(&root, &imported.files, &changed)?;
+    // Who wants to hear only of what is not good was told on standard error.
+    if !context.is_quiet() {
         for path in &changed {
             writeln!(context.out(), "  wrote  {path}")?;
         }
+        writeln!(context.out(), "{}", summary(&imported))?;
     }
-    writeln!(context.out(), "{}", summary(&imported))?;
     Ok(Exit::Good)
 }
 

@@ -15,6 +15,7 @@ mod days;
 mod diff;
 mod drift;
 mod environment;
+mod export;
 mod failure;
 mod forecast;
 mod github;
@@ -103,6 +104,7 @@ enum Command {
     Accept(waiting::AcceptArgs),
     Reject(waiting::RejectArgs),
     Import(import::Args),
+    Export(export::Args),
     Batch(batch::Args),
     Merge(merge::Args),
     Models(models::Args),
@@ -156,6 +158,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Accept(args) => waiting::accept_some(context, &args),
         Command::Reject(args) => waiting::reject_some(context, &args),
         Command::Import(args) => import::run(context, &args),
+        Command::Export(args) => export::run(context, &args),
         Command::Batch(args) => batch::run(context, &args),
         Command::Merge(args) => merge::run(context, &args),
         Command::Models(args) => models::run(context, &args),

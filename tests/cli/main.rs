@@ -16,6 +16,7 @@ mod drifting;
 mod embed;
 mod embedding;
 mod expecting;
+mod exporting;
 mod faults;
 mod git;
 mod hostile;

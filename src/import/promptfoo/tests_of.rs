@@ -365,7 +365,8 @@ fn tags(intake: &mut Intake<'_>, source: &Arc<Source>, node: &Node) -> Vec<Strin
             let message = format!("`{}` of the metadata is no text, and is not carried over", shown(&key.text));
             intake.findings.lost(Place::span(source, key.span.clone()), message, "");
         }
-        tags.extend(values.into_iter().map(|value| table::tag(&key.text, &value)));
+        let tag = |value: String| if key.text == "tags" { value } else { table::tag(&key.text, &value) };
+        tags.extend(values.into_iter().map(tag));
     }
     tags
 }
@@ -435,6 +436,8 @@ fn values_of_item(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node, pla
         Data::Number(value, _) => {
             vec![value.as_f64().filter(|v| v.fract() == 0.0).map_or_else(|| node.to_json(), number)]
         }
+        // One line end at the end of a value does not count there.
+        Data::Text(text) => vec![json!(text.strip_suffix('\n').unwrap_or(text))],
         _ => super::super::draft::variable(node, place, &mut intake.findings).into_iter().collect(),
     }
 }
