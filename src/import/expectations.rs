@@ -222,6 +222,8 @@ fn shape(
         Fate::Plain(name) => {
             lost_threshold(intake);
             let value = match (name, value) {
+                // What these have beside them is not looked at there.
+                ("is-html" | "contains-html" | "is-refusal" | "valid-tool-arguments", _) => None,
                 ("finish-reason", Some(Value::String(reason))) => Some(json!(reason.replace('_', "-"))),
                 (_, value) => value,
             };

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::finding::shown;
 use super::intake::Intake;
-use super::template::{Piece, jinja, literal, own_name};
+use super::template::{Piece, is_too_deep, jinja, literal, own_name};
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Source};
 use crate::prompt::Inline;
@@ -26,6 +26,11 @@ pub(super) fn translate(
 ) -> String {
     let text = &source.text[body.clone()];
     let (first, _) = source.line_column(body.start);
+    if is_too_deep(text) {
+        let message = "this template nests too deep, and is carried over as plain text";
+        intake.findings.lost(Place::span(source, body), message, "write it as a Jinja template");
+        return literal(text);
+    }
     let template = match Template::compile(text) {
         Ok(template) => template,
         Err(error) => {
@@ -141,6 +146,9 @@ impl Translator<'_, '_, '_> {
         let Some(path) = self.intake.path(self.folder, &file, &place) else { return };
         let Some(source) = self.intake.source(&path, &place) else { return };
         let start = super::dotprompt::body_start(&source.text).map_or(0, |(_, start)| start);
+        if is_too_deep(&source.text) {
+            return self.lost(format!("`{path}` nests too deep, and is not carried over"), "");
+        }
         let compiled = match Template::compile(source.text[start..].trim_end_matches('\n')) {
             Ok(template) => template,
             Err(error) => return self.lost(format!("`{path}` cannot be read: {}", error.reason()), ""),

@@ -5,13 +5,18 @@ use std::ops::Range;
 
 use super::expression::{self, Complaint};
 use super::finding::{Findings, shown};
-use super::template::{At, Piece, has_tags, jinja, literal};
+use super::template::{At, Piece, has_tags, is_too_deep, jinja, literal};
 use crate::prompt::Inline;
 
 /// The Jinja of a text of Nunjucks.
 pub(super) fn translate(text: &str, at: At<'_>, findings: &mut Findings) -> String {
     if !has_tags(text) {
         return text.to_owned();
+    }
+    if is_too_deep(text) {
+        let message = "this template nests too deep, and is carried over as plain text";
+        findings.lost(at(0..text.len()), message, "write it as a Jinja template");
+        return literal(text);
     }
     let mut reader = Reader { text, at, findings, pieces: Vec::new(), loops: Vec::new(), set: Vec::new() };
     reader.read();

@@ -68,6 +68,41 @@ pub(super) fn variables(text: &str) -> Option<BTreeSet<String>> {
     Some(inline.variables().iter().filter(|name| !OWN_NAMES.contains(&name.as_str())).cloned().collect())
 }
 
+/// The deepest nesting of blocks and brackets that is translated; a text that goes deeper means harm.
+const DEEPEST: usize = 60;
+
+/// Whether blocks or brackets nest so deep that no parser should be given the text. Brackets outside of tags count, too:
+/// nobody writes that many.
+pub(super) fn is_too_deep(text: &str) -> bool {
+    let (mut brackets, mut blocks) = (0_usize, 0_usize);
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'(' | b'[' => brackets += 1,
+            b')' | b']' => brackets = brackets.saturating_sub(1),
+            b'{' if bytes[at..].starts_with(b"{%") || bytes[at..].starts_with(b"{{#") => {
+                let name = text[at + 2..].trim_start_matches(['-', '~', ' ', '#']);
+                if name.starts_with("end") {
+                    blocks = blocks.saturating_sub(1);
+                } else if !(name.starts_with("set ") || name.starts_with("el")) {
+                    blocks += 1;
+                }
+            }
+            b'{' if bytes[at..].starts_with(b"{{/") => blocks = blocks.saturating_sub(1),
+            _ => {}
+        }
+        if brackets > DEEPEST || blocks > DEEPEST {
+            return true;
+        }
+    }
+    // Operators before an operand nest as well.
+    let mut row = 0_usize;
+    text.split_whitespace().any(|word| {
+        row = if matches!(word, "not" | "-" | "+" | "!") { row + 1 } else { 0 };
+        row > DEEPEST
+    }) || text.contains(&"!".repeat(DEEPEST))
+}
+
 /// Whether a text could be a template at all.
 pub(super) fn has_tags(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))

@@ -96,6 +96,9 @@ imports! {
     templates_of_nunjucks: "promptfoo-nunjucks", "promptfoo", "";
     every_assertion: "promptfoo-every-assertion", "promptfoo", "";
     every_provider: "promptfoo-providers", "promptfoo", "";
+    defaults_and_what_goes_over_them: "promptfoo-defaults", "promptfoo", "";
+    tests_and_prompts_in_files: "promptfoo-files", "promptfoo", "";
+    a_conversation_of_github_models: "github-models-support", "github-models", "";
     a_prompt_of_github_models: "github-models", "github-models", "triage.prompt.yml";
     prompts_of_dotprompt: "dotprompt", "dotprompt", "";
     an_older_prompt_of_prompty: "prompty-v1", "prompty", "chat.prompty";
@@ -207,6 +210,40 @@ fn an_import_adds_to_a_project_and_changes_nothing_of_it() {
     // A project that does not load is not added to.
     sandbox.write("promptctl.yaml", "models: [\n");
     says(&sandbox.run(&["import", "promptfoo", "other"]), 2, &["promptctl.yaml"]);
+}
+
+#[test]
+fn templates_that_nest_without_end_are_text() {
+    let many = 20_000;
+    for (format, file, text) in [
+        ("dotprompt", "deep.prompt", format!("{}x{}", "{{#if a}}".repeat(many), "{{/if}}".repeat(many))),
+        ("dotprompt", "deep.prompt", format!("{{{{x {}{}}}}}", "(a ".repeat(many), ")".repeat(many))),
+        (
+            "prompty",
+            "deep.prompty",
+            format!("---\nname: deep\n---\n{}{}", "{% if a %}".repeat(many), "{% endif %}".repeat(many)),
+        ),
+        (
+            "prompty",
+            "deep.prompty",
+            format!("---\nname: deep\n---\n{{{{ a{}{} }}}}", "|join(b".repeat(many), ")".repeat(many)),
+        ),
+        (
+            "prompty",
+            "deep.prompty",
+            format!("---\nname: deep\n---\n{{{{ {}a{} }}}}", "(".repeat(many), ")".repeat(many)),
+        ),
+        ("prompty", "deep.prompty", format!("---\nname: deep\n---\n{{{{ {}a }}}}", "not ".repeat(many))),
+        ("prompty", "deep.prompty", format!("---\nname: deep\n---\n{{{{ {}a }}}}", "!".repeat(many))),
+        ("prompty", "deep.prompty", format!("---\nname: deep\n---\n{{{{ {}a }}}}", "- ".repeat(many))),
+    ] {
+        let sandbox = Sandbox::empty();
+        sandbox.write(file, text);
+        let ended = sandbox.run(&["import", format, file, "--into", "project"]);
+        assert_eq!(ended.code, 0, "{}", ended.stderr.chars().take(2000).collect::<String>());
+        says(&ended, 0, &["nests too deep, and is carried over as plain text"]);
+        assert!([0, 1].contains(&sandbox.run(&["-C", "project", "test"]).code), "{file}");
+    }
 }
 
 #[test]

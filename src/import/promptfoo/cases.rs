@@ -150,8 +150,11 @@ fn cases_of(
 /// The values that tell the cases of one test apart.
 fn varied(test: &Test, variables: &Map<String, Value>) -> String {
     let names = test.variables.iter().filter(|(_, values)| values.len() > 1);
-    let value_of =
-        |name: &str| variables.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let value_of = |name: &str| {
+        let value = variables.get(name)?;
+        let file = value.get("file").and_then(Value::as_str).map(|file| file.rsplit('/').next().unwrap_or(file));
+        Some(value.as_str().or(file).map_or_else(|| value.to_string(), str::to_owned))
+    };
     let parts: Vec<String> =
         names.filter_map(|(name, _)| value_of(name)).map(|text| text.chars().take(40).collect()).collect();
     parts.join(", ")

@@ -127,8 +127,12 @@ pub(super) fn tests(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node) -
         let place = Place::span(config.source, node.span.clone());
         match (&node.data, node.get("path")) {
             (Data::Text(name), _) => test_file(intake, config, name, &place, &mut found),
-            (Data::Map(_), Some(path)) if node.get("vars").is_none() => {
-                let name = scalar(path).unwrap_or_default();
+            (Data::Map(_), Some(_)) if node.get("vars").is_none() => {
+                let Some(mut keys) = Keys::new(config.source, node, "a file of tests", &mut intake.findings) else {
+                    continue;
+                };
+                let name = keys.text("path", &mut intake.findings).unwrap_or_default();
+                keys.finish(&[("config", "a file of tests takes no settings")], &mut intake.findings);
                 test_file(intake, config, &name, &place, &mut found);
             }
             _ => test(intake, config, node, &mut found),
