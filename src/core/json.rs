@@ -1,5 +1,7 @@
 //! When two JSON values say the same.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 /// Equal as JSON: the order of keys does not count, nor whether a whole number is written as a float.
@@ -12,6 +14,87 @@ pub fn same(a: &Value, b: &Value) -> bool {
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (Value::Number(x), Value::Number(y)) => x == y || (x.is_f64() || y.is_f64()) && x.as_f64() == y.as_f64(),
         _ => a == b,
+    }
+}
+
+/// What may differ between two values that say the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Leeway {
+    /// Whether the order of lists counts nowhere.
+    pub unordered: bool,
+    /// By how much numbers may differ.
+    pub tolerance: f64,
+}
+
+/// The longest lists whose items are paired whatever their order; in longer ones the order counts.
+const MOST: usize = 2_000;
+/// How many values are compared before two lists are taken for different: an answer may be made to take for ever.
+const FUEL: u32 = 2_000_000;
+
+/// Equal as JSON but for what may differ.
+#[must_use]
+pub fn alike(a: &Value, b: &Value, leeway: Leeway) -> bool {
+    Comparing { leeway, fuel: Cell::new(FUEL) }.alike(a, b)
+}
+
+struct Comparing {
+    leeway: Leeway,
+    fuel: Cell<u32>,
+}
+
+impl Comparing {
+    fn alike(&self, a: &Value, b: &Value) -> bool {
+        let Some(fuel) = self.fuel.get().checked_sub(1) else { return false };
+        self.fuel.set(fuel);
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|o| self.alike(value, o)))
+            }
+            (Value::Array(a), Value::Array(b)) if self.leeway.unordered && a.len() <= MOST => {
+                a.len() == b.len() && self.pairs(a, b)
+            }
+            (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.alike(a, b)),
+            (Value::Number(x), Value::Number(y)) if self.leeway.tolerance > 0.0 => {
+                let near = |(x, y): (f64, f64)| (x - y).abs() <= self.leeway.tolerance + 1e-12;
+                same(a, b) || x.as_f64().zip(y.as_f64()).is_some_and(near)
+            }
+            _ => same(a, b),
+        }
+    }
+
+    /// Whether each item of one list has a partner of its own in the other: with a tolerance an item may have several, so
+    /// pairs that were made are made anew where that helps (augmenting paths, as Kuhn described).
+    fn pairs(&self, a: &[Value], b: &[Value]) -> bool {
+        let mut partner: Vec<Option<usize>> = vec![None; b.len()];
+        (0..a.len()).all(|index| {
+            // Lists are as a rule in the same order.
+            if partner[index].is_none() && self.alike(&a[index], &b[index]) {
+                partner[index] = Some(index);
+                return true;
+            }
+            self.finds_partner(index, (a, b), &mut vec![false; b.len()], &mut partner)
+        })
+    }
+
+    fn finds_partner(
+        &self,
+        index: usize,
+        (a, b): (&[Value], &[Value]),
+        seen: &mut [bool],
+        partner: &mut [Option<usize>],
+    ) -> bool {
+        for other in 0..b.len() {
+            if seen[other] || !self.alike(&a[index], &b[other]) {
+                continue;
+            }
+            seen[other] = true;
+            let is_free = partner[other].is_none_or(|taken| self.finds_partner(taken, (a, b), seen, partner));
+            if is_free {
+                partner[other] = Some(index);
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -29,5 +112,24 @@ mod tests {
             "large integers are exact"
         );
         assert!(!same(&json!({"a": null}), &json!({})));
+    }
+
+    #[test]
+    fn leeway_is_given_where_it_was_asked_for() {
+        let unordered = Leeway { unordered: true, tolerance: 0.0 };
+        let near = Leeway { unordered: false, tolerance: 0.1 };
+        let (a, b) = (json!({"x": [1, {"y": [2, 3]}]}), json!({"x": [{"y": [3, 2]}, 1.0]}));
+        assert!(alike(&a, &b, unordered) && !alike(&a, &b, near) && !alike(&a, &b, Leeway::default()));
+        assert!(!alike(&json!([1, 1, 2]), &json!([1, 2, 2]), unordered));
+        assert!(alike(&json!([1.0, "a"]), &json!([1.05, "a"]), near));
+        assert!(!alike(&json!([1.0]), &json!([1.2]), near) && !alike(&json!("1.0"), &json!("1.05"), near));
+        // 1.0 has two partners, 0.9 one.
+        let both = Leeway { unordered: true, tolerance: 0.1 };
+        assert!(alike(&json!([1.0, 0.9]), &json!([1.0, 1.1]), both));
+        assert!(!alike(&json!([1.0, 0.8]), &json!([1.0, 1.1]), both));
+        let long: Vec<Value> = (0..3000).map(|n| json!({"n": n})).collect();
+        let back: Vec<Value> = long.iter().rev().cloned().collect();
+        assert!(alike(&Value::from(long.clone()), &Value::from(long.clone()), both));
+        assert!(!alike(&Value::from(back), &Value::from(long), both), "too long to be paired in any order");
     }
 }

@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json_path::JsonPath;
 
 use crate::core::decode::Decoder;
+use crate::core::json::Leeway;
 use crate::core::yaml::{Data, Node};
 
 /// How an answer is compared with the accepted one.
@@ -53,6 +54,10 @@ pub struct SnapshotSettings {
     pub compare: Option<Compare>,
     /// What to redact; these come after those of the wider settings.
     pub redact: Vec<Redaction>,
+    /// Whether the order of lists counts nowhere, of what is compared as JSON.
+    pub unordered: Option<bool>,
+    /// By how much numbers may differ, of what is compared as JSON.
+    pub tolerance: Option<f64>,
 }
 
 impl SnapshotSettings {
@@ -60,7 +65,18 @@ impl SnapshotSettings {
     #[must_use]
     pub fn or(&self, wider: &Self) -> Self {
         let redact = wider.redact.iter().chain(&self.redact).cloned().collect();
-        Self { compare: self.compare.or(wider.compare), redact }
+        Self {
+            compare: self.compare.or(wider.compare),
+            redact,
+            unordered: self.unordered.or(wider.unordered),
+            tolerance: self.tolerance.or(wider.tolerance),
+        }
+    }
+
+    /// What may differ between two answers that are compared as JSON.
+    #[must_use]
+    pub fn leeway(&self) -> Leeway {
+        Leeway { unordered: self.unordered.unwrap_or(false), tolerance: self.tolerance.unwrap_or(0.0) }
     }
 }
 
@@ -71,9 +87,22 @@ pub fn decode_snapshot(decoder: &mut Decoder<'_>, node: &Node) -> SnapshotSettin
         settings.compare = decoder.choice(node, "snapshot", &Compare::ALL);
         return settings;
     }
-    let Some(fields) = decoder.fields(node, "snapshot", &["compare", "redact"]) else { return settings };
+    let Some(fields) = decoder.fields(node, "snapshot", &["compare", "redact", "unordered", "tolerance"]) else {
+        return settings;
+    };
     if let Some(node) = fields.get("compare") {
         settings.compare = decoder.choice(node, "compare", &Compare::ALL);
+    }
+    settings.unordered = fields.get("unordered").and_then(|node| decoder.bool(node, "unordered"));
+    if let Some(node) = fields.get("tolerance") {
+        settings.tolerance = decoder.number(node, "tolerance").filter(|tolerance| *tolerance >= 0.0);
+        if settings.tolerance.is_none() {
+            decoder.error(node.span.clone(), "tolerance must be a number of at least 0");
+        }
+    }
+    let only_json = fields.entry("unordered").or_else(|| fields.entry("tolerance"));
+    if let (Some((key, _)), Some(Compare::Text | Compare::None)) = (only_json, settings.compare) {
+        decoder.error(key.span.clone(), format!("`{}` is of `compare: json` only", key.text));
     }
     for node in fields.get("redact").and_then(|node| decoder.list(node, "redact")).unwrap_or_default() {
         settings.redact.extend(decode_redaction(decoder, node));

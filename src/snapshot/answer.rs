@@ -5,7 +5,7 @@ use serde_json_path::NormalizedPath;
 
 use super::format::Snapshot;
 use crate::core::digest::sha256_hex;
-use crate::core::json::same;
+use crate::core::json::{Leeway, alike};
 use crate::core::record::Response;
 use crate::project::{Compare, Redaction, RedactionTarget, SnapshotSettings};
 
@@ -19,6 +19,7 @@ pub struct Answer {
     sha256: String,
     json: Option<Value>,
     compare: Compare,
+    leeway: Leeway,
 }
 
 impl Answer {
@@ -43,7 +44,7 @@ impl Answer {
         // A text that looks like tool calls is not the same answer as tool calls: the digest tells them apart.
         let calls = if response.tool_calls.is_empty() { "" } else { TOOL_CALLS };
         let sha256 = sha256_hex(format!("{body}{calls}").as_bytes());
-        Self { body, sha256, json, compare }
+        Self { body, sha256, json, compare, leeway: settings.leeway() }
     }
 
     /// The body of a snapshot file.
@@ -72,7 +73,8 @@ impl Answer {
 
     /// Whether this is the accepted answer.
     ///
-    /// Byte for byte; as JSON, whatever the order of keys, the white space, and `1.0` for `1`. insta's tools trim the
+    /// Byte for byte; as JSON, whatever the order of keys, the white space, and `1.0` for `1`, and with the leeway that its
+    /// case gives. insta's tools trim the
     /// end of a body and its carriage returns: such a body counts as the answer whose SHA-256 its header names.
     #[must_use]
     pub fn matches(&self, accepted: &Snapshot) -> bool {
@@ -83,7 +85,7 @@ impl Answer {
         if let Some(json) = &self.json
             && let Ok(other) = serde_json::from_str::<Value>(accepted.body())
         {
-            return same(json, &other);
+            return alike(json, &other, self.leeway);
         }
         normalised(&self.body) == normalised(accepted.body()) && is_ours()
     }
@@ -196,7 +198,7 @@ mod tests {
                 replacement: "[id]".into(),
             },
         ];
-        let settings = SnapshotSettings { compare: None, redact };
+        let settings = SnapshotSettings { redact, ..SnapshotSettings::default() };
         let text = Answer::new(&response("on 2026-01-02"), Compare::Text, &settings);
         assert_eq!(text.body(), "on [date]");
         let json = Answer::new(&response(r#"{"items":[{"id":1},{"id":2}]}"#), Compare::Json, &settings);
