@@ -14,6 +14,9 @@ use super::{Check, Finding, Subject, Written};
 /// The longest text that is looked at, in bytes.
 const LONGEST: usize = 10 << 20;
 
+/// The deepest nesting that is read; browsers stop at 512.
+const DEEPEST: usize = 1_000;
+
 /// The elements of HTML, but for `html`, `head` and `body`.
 const ELEMENTS: &str = " title base link meta style article section nav aside h1 h2 h3 h4 h5 h6 header footer address p hr pre \
     blockquote ol ul li dl dt dd figure figcaption main div a em strong small s cite q dfn abbr ruby rt rp data time code var samp \
@@ -63,6 +66,8 @@ struct Open {
     body: bool,
     /// The first text outside of every element.
     outside: Option<String>,
+    /// Whether it is nested deeper than anybody nests.
+    deep: bool,
 }
 
 impl Open {
@@ -91,6 +96,7 @@ impl Open {
             self.formatting.push(name.to_owned());
         }
         self.stack.push(name.to_owned());
+        self.deep |= self.stack.len() > DEEPEST || self.formatting.len() > DEEPEST;
     }
 
     fn end(&mut self, name: &str) {
@@ -135,6 +141,9 @@ fn read(text: &str) -> Open {
     let mut open = Open::default();
     // A text has no errors of reading.
     for token in Tokenizer::new_with_emitter(text, emitter).flatten() {
+        if open.deep {
+            break;
+        }
         match token {
             Token::StartTag(tag) => open.start(&String::from_utf8_lossy(&tag.name), tag.self_closing),
             Token::EndTag(tag) => open.end(&String::from_utf8_lossy(&tag.name)),
@@ -158,6 +167,9 @@ impl Check for IsHtml {
             return Finding::new(false, format!("the answer is XML and not HTML: {}", quoted(text)));
         }
         let open = read(text);
+        if open.deep {
+            return Finding::unknown(format!("the answer is nested deeper than {DEEPEST} elements"));
+        }
         match open.outside {
             Some(outside) if !open.body => {
                 Finding::new(false, format!("there is text outside of every element: {}", quoted(&outside)))

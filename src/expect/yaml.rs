@@ -12,7 +12,22 @@ use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 
 /// The longest text that is read, in bytes.
-const LONGEST: usize = 4 << 20;
+const LONGEST: usize = 1 << 20;
+/// The most brackets that are open at once: for the parser many of them take time that grows with their square.
+const DEEPEST: usize = 200;
+
+/// Whether more brackets are open at once than anybody nests, wherever they stand.
+fn is_deep(text: &str) -> bool {
+    let mut open: usize = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > DEEPEST
+    })
+}
 
 struct Yaml(Option<Arc<Validator>>);
 
@@ -31,6 +46,11 @@ impl Check for Yaml {
             return Finding::unknown(format!(
                 "the answer is longer than {} MiB, too long to be read as YAML",
                 LONGEST >> 20
+            ));
+        }
+        if is_deep(text) {
+            return Finding::unknown(format!(
+                "the answer has more than {DEEPEST} brackets open at once, and is not read as YAML"
             ));
         }
         let value = match serde_yaml::from_str::<serde_yaml::Value>(text) {
