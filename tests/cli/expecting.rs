@@ -89,7 +89,7 @@ fn a_model_is_sent_a_schema_that_needs_no_other() {
     sandbox.write("prompts/p.j2", prompt);
     let ended = sandbox.run(&["render", "p", "--json"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
-    insta::assert_snapshot!(ended.stdout);
+    insta::assert_snapshot!(ended.shown());
 }
 
 #[test]
