@@ -8,7 +8,7 @@ use super::expectations::{Named, build, checked};
 use super::finding::{Keys, scalar, shown};
 use super::intake::Intake;
 use super::shape;
-use super::template::{Piece, jinja, own_name};
+use super::template::{Piece, has_tags, jinja, own_name};
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::yaml::{self, Data, Node};
@@ -246,6 +246,7 @@ fn string_evaluator(
         let value = translate(&text);
         let (value, steps) = match (own, folds) {
             ("icontains", _) => (value, None),
+            (_, true) if !has_tags(&value) => (value.to_lowercase(), Some(json!(["trim", "lower"]))),
             (_, true) => (format!("{{% filter lower %}}{value}{{% endfilter %}}"), Some(json!(["trim", "lower"]))),
             _ => (value, Some(json!("trim"))),
         };
