@@ -51,7 +51,8 @@ pub(super) fn numerals(text: &str, decimal: Decimal) -> Vec<Numeral> {
             let percent = behind.is_some_and(|i| i <= end + 1 && matches!(chars[i], '%' | '\u{ff05}' | '\u{66a}'));
             let sign = if negative(&chars, at) { -1.0 } else { 1.0 };
             found.extend(value.map(|value| Numeral { value: sign * value, percent }));
-            at = end;
+            // A mark that separates is passed over.
+            at = end.max(at + 1);
         }
     }
     found
@@ -182,6 +183,12 @@ mod tests {
         }
         let percents: Vec<bool> = numerals("12% 12 % 12  % 12", Decimal::Point).iter().map(|n| n.percent).collect();
         assert_eq!(percents, [true, true, false, false]);
+    }
+
+    #[test]
+    fn a_list_without_a_first_number_was_read_for_ever() {
+        assert_eq!(values("x ,5,6", Decimal::Comma), [5.6]);
+        assert_eq!(values(",1,2,3", Decimal::Comma), [1.0, 2.0, 3.0]);
     }
 
     proptest! {

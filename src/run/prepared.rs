@@ -29,7 +29,7 @@ pub struct Prepared {
     pub(super) judges: Judges,
     /// What was asked for checks.
     pub(super) consulted: Consulted,
-    /// Whether any case asks beyond its answers.
+    /// Whether any case asks beyond its first answers.
     pub(super) is_judged: bool,
     /// By the address of what was written, which many rows share.
     pub(super) expectations: HashMap<usize, Arc<Expectation>>,
@@ -75,7 +75,8 @@ impl Prepared {
         }
         files.retain(|_, named| !named.is_empty());
         let (judges, consulted) = (Judges::default(), Consulted::default());
-        let is_judged = expectations.values().any(|expectation: &Arc<Expectation>| !expectation.needs().is_empty());
+        let is_judged = workspace.cases.list.iter().any(|case| !case.turns.is_empty())
+            || expectations.values().any(|expectation: &Arc<Expectation>| !expectation.needs().is_empty());
         let prepared = Self { workspace, checker, judges, consulted, is_judged, expectations, files, outputs };
         prepared.check_needs(problems);
         prepared

@@ -37,6 +37,7 @@ mod server;
 mod sharding;
 mod sharing;
 mod standing;
+mod talking;
 mod tls;
 mod trees;
 mod versions;
