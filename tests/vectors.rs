@@ -166,6 +166,21 @@ fn no_expectation_is_without_vectors() {
             *(if vector.pass { passes } else { fails }) += 1;
         }
     }
+    // What a model or another program decides has its tests where those are played.
+    let asked = [
+        "answer-relevance",
+        "context-faithfulness",
+        "context-recall",
+        "context-relevance",
+        "exec",
+        "factuality",
+        "g-eval",
+        "llm-rubric",
+        "prefers",
+        "select-best",
+        "similar",
+    ];
+    counts.retain(|name, _| !asked.contains(name));
     let thin: Vec<_> = counts.iter().filter(|(_, (passes, fails))| *passes < 1 || *fails < 1).collect();
     assert!(thin.is_empty(), "{thin:?}");
 }
