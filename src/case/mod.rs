@@ -6,11 +6,13 @@
 mod bind;
 mod dataset;
 mod file;
+mod labels;
 mod load;
 mod row;
 mod selection;
 mod turns;
 
+pub use labels::{Labelled, read_labels};
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
 pub use selection::{Selection, SelectionError, by_name};
 pub use turns::{Say, Turn};

@@ -106,7 +106,7 @@ impl RowTemplates {
 }
 
 /// A row without a name is called by its `name` or `id`, else by its file and number.
-fn default_name(row: &Map<String, Value>, path: &TreePath, number: usize) -> String {
+pub(super) fn default_name(row: &Map<String, Value>, path: &TreePath, number: usize) -> String {
     for column in ["name", "id"] {
         match row.get(column) {
             Some(Value::String(text)) if !text.trim().is_empty() => return text.clone(),

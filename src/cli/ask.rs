@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
+use super::reports::All;
 use super::test::{journal_name, put_away, settle_failure};
 use crate::core::event::{Event, Listener, Provenance};
 use crate::core::names::PromptName;
@@ -155,6 +156,8 @@ pub(super) struct Asker {
     told: Vec<String>,
     /// The answers that those asked for are preferred to, by the index of the case.
     pub(super) opposed: Option<HashMap<usize, String>>,
+    /// Whether somebody else says what could not be answered.
+    pub(super) leaves_errors: bool,
 }
 
 impl Asker {
@@ -169,6 +172,7 @@ impl Asker {
             agreed: false,
             told: Vec::new(),
             opposed: None,
+            leaves_errors: false,
         })
     }
 
@@ -190,8 +194,25 @@ impl Asker {
             self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
         }
-        if !self.agreed {
-            self.agree(context, prepared, plan, &settings, &missing)?;
+        self.run_through(context, project, prepared, plan, (&settings, keep), store, &mut Nobody)
+    }
+
+    /// Runs a plan, whatever is recorded of it; `heard` is told what becomes of it, and the store knows what was said.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of a run")]
+    pub(super) fn run_through(
+        &mut self,
+        context: &mut Context,
+        project: &Project,
+        prepared: &Prepared,
+        plan: &Plan,
+        (settings, keep): (&Settings, Keep),
+        store: Store,
+        heard: &mut dyn Listener,
+    ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
+        if !self.agreed && settings.mode != Mode::Replay {
+            let get = |name: &str| self.environment.get(name);
+            let missing = Missing::find(prepared, plan, settings, &store, &get, &|_| false)?;
+            self.agree(context, prepared, plan, settings, &missing)?;
         }
         if !self.watched {
             interrupt::watch(&self.stop);
@@ -200,6 +221,8 @@ impl Asker {
         // What is kept nowhere is written down all the same until the command ends: it was paid for.
         let temporary = tempfile::tempdir()?;
         let root = match keep {
+            // Nothing is asked, and nothing written.
+            _ if settings.mode == Mode::Replay => temporary.path().to_owned(),
             Keep::Recorded => project.root.clone(),
             Keep::Aside => state_folder(project, ASIDE)?,
             Keep::Drift => state_folder(project, DRIFT)?,
@@ -210,7 +233,7 @@ impl Asker {
         let secrets = known_secrets(&self.environment, &prepared.workspace.config.models);
         let journal = Journal::begin(&root, &journal_name(), secrets.clone())?;
         let mut told = std::mem::take(&mut self.told);
-        let done = self.run(context, project, prepared, plan, &settings, &store, &journal, secrets, &mut told);
+        let done = self.run(context, project, prepared, plan, settings, &store, &journal, secrets, (&mut told, heard));
         self.told = told;
         // Whatever happened, what arrived is put where it belongs.
         let lines = put_away(&root, journal)?;
@@ -254,6 +277,18 @@ impl Asker {
         Ok(())
     }
 
+    /// What would have to be asked for a plan.
+    pub(super) fn forecast(
+        &self,
+        prepared: &Prepared,
+        plan: &Plan,
+        settings: &Settings,
+        store: &Store,
+    ) -> Result<Missing, Failure> {
+        let get = |name: &str| self.environment.get(name);
+        Ok(Missing::find(prepared, plan, settings, store, &get, &|_| false)?)
+    }
+
     /// Whether there is a limit on what may be asked.
     pub(super) fn has_budget(&self) -> bool {
         self.args.max_calls.is_some() || self.args.max_cost.is_some()
@@ -275,7 +310,8 @@ impl Asker {
         Ok(())
     }
 
-    fn settings(&self, mode: Mode) -> Settings {
+    /// What may be done, within the limits of the command line.
+    pub(super) fn settings(&self, mode: Mode) -> Settings {
         Settings {
             mode,
             rejudges: false,
@@ -308,7 +344,7 @@ impl Asker {
         store: &Store,
         journal: &Journal,
         secrets: Secrets,
-        told: &mut Vec<String>,
+        (told, heard): (&mut Vec<String>, &mut dyn Listener),
     ) -> Result<Came, Failure> {
         let permissions = permissions(context, project, self.args.allow_exec, secrets);
         let get = |name: &str| self.environment.get(name);
@@ -331,8 +367,9 @@ impl Asker {
         };
         let moving = context.err_is_terminal();
         let (mut log, mut notes) = (context.err(), context.err());
-        let mut listener = Quiet { progress: Progress::new(moving, &mut log), notes: &mut notes, told };
-        let result = match run.run(&mut listener) {
+        let shows_errors = !self.leaves_errors;
+        let mut quiet = Quiet { progress: Progress::new(moving, &mut log), notes: &mut notes, told, shows_errors };
+        let result = match run.run(&mut All(vec![&mut quiet, heard])) {
             Ok(result) => result,
             Err(RunError::Problems(problems)) => return Err(problems.into()),
             Err(RunError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::BrokenPipe),
@@ -341,10 +378,11 @@ impl Asker {
                 return Err(Failure::Message { exit: Exit::Errored, message, help: None });
             }
         };
+        let calls = result.summary.calls_made + result.summary.judge_calls;
         Ok(Came {
-            calls: result.summary.calls_made,
-            cost: result.summary.cost_usd,
-            unpriced: result.summary.unpriced.min(result.summary.calls_made),
+            calls,
+            cost: result.summary.cost_usd + result.summary.judge_cost_usd,
+            unpriced: result.summary.unpriced.min(calls),
             errored: result.summary.count(Verdict::Errored),
             skipped: result.summary.count(Verdict::Skipped),
             interrupted: self.stop.is_interrupted(),
@@ -374,11 +412,21 @@ pub(super) fn store(project: &Project) -> Store {
     }
 }
 
+/// Whom nothing is told.
+struct Nobody;
+
+impl Listener for Nobody {
+    fn on(&mut self, _: &Event) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Tells what a person should know, each thing once, and nothing of the cases.
 struct Quiet<'a> {
     progress: Progress<'a>,
     notes: &'a mut dyn io::Write,
     told: &'a mut Vec<String>,
+    shows_errors: bool,
 }
 
 impl Listener for Quiet<'_> {
@@ -387,7 +435,9 @@ impl Listener for Quiet<'_> {
         let note = match event {
             Event::Noted(text) => format!("note: {text}"),
             Event::Traced(text) => text.clone(),
-            Event::Finished(outcome) if outcome.verdict == Verdict::Errored => format!("note: {}", outcome.reason),
+            Event::Finished(outcome) if self.shows_errors && outcome.verdict == Verdict::Errored => {
+                format!("note: {}", outcome.reason)
+            }
             _ => return Ok(()),
         };
         if matches!(event, Event::Traced(_)) || !self.told.contains(&note) {

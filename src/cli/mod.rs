@@ -24,6 +24,7 @@ mod import;
 mod import_project;
 mod init;
 mod interrupt;
+mod judge;
 mod list;
 mod load;
 mod log;
@@ -105,6 +106,7 @@ enum Command {
     Reject(waiting::RejectArgs),
     Import(import::Args),
     Export(export::Args),
+    Judge(judge::Args),
     Batch(batch::Args),
     Merge(merge::Args),
     Models(models::Args),
@@ -159,6 +161,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Reject(args) => waiting::reject_some(context, &args),
         Command::Import(args) => import::run(context, &args),
         Command::Export(args) => export::run(context, &args),
+        Command::Judge(args) => judge::run(context, &args),
         Command::Batch(args) => batch::run(context, &args),
         Command::Merge(args) => merge::run(context, &args),
         Command::Models(args) => models::run(context, &args),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::argument::Arguments;
 use super::fence::blocks;
-use super::oracle::{JudgeQuestion, Judgement, Need, Told};
+use super::oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Told};
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::verdict::Lack;
@@ -64,8 +64,10 @@ impl Judging {
         })
     }
 
-    pub(super) fn need(&self, default_prompt: &'static str) -> Need {
-        Need::Judge { model: self.model.clone(), prompt: self.prompt.clone(), default_prompt }
+    /// The judge of a check of this kind.
+    pub(super) fn need(&self, kind: &'static str, rule: String) -> JudgeNeed {
+        let (model, prompt) = (self.model.clone(), self.prompt.clone());
+        JudgeNeed { kind, prompt, default_prompt: kind, model, rule, beside: Vec::new() }
     }
 
     pub(super) fn variables(&self) -> impl Iterator<Item = String> {
@@ -73,13 +75,13 @@ impl Judging {
     }
 
     /// For a case: the question is what is named, else a variable of that name, else what was asked last.
-    pub(super) fn bind(&self, kind: &'static str, variables: &minijinja::Value) -> Result<BoundJudging, String> {
+    pub(super) fn bind(&self, need: JudgeNeed, variables: &minijinja::Value) -> Result<BoundJudging, String> {
         let question = match &self.question {
             Some(inline) => Some(inline.render(variables)?),
             None => ["question", "query"].iter().find_map(|name| text_of(variables, name)),
         };
         let case = serde_json::to_value(variables).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
-        Ok(BoundJudging { kind, prompt: self.prompt.clone(), model: self.model.clone(), question, case })
+        Ok(BoundJudging { need, question, case })
     }
 }
 
@@ -90,9 +92,7 @@ fn text_of(variables: &minijinja::Value, name: &str) -> Option<String> {
 
 /// The same for a case.
 pub(super) struct BoundJudging {
-    kind: &'static str,
-    prompt: Option<String>,
-    model: Option<String>,
+    need: JudgeNeed,
     question: Option<String>,
     /// The variables of the case, which a project's own judge may use.
     case: Value,
@@ -100,22 +100,27 @@ pub(super) struct BoundJudging {
 
 impl BoundJudging {
     /// Asks, and gives what was said.
-    pub(super) fn ask(
-        &self,
-        subject: &Subject<'_>,
-        default_prompt: &'static str,
-        own: &[(&str, Value)],
-    ) -> Result<Judgement, Finding> {
+    pub(super) fn ask(&self, subject: &Subject<'_>, own: &[(&str, Value)]) -> Result<Judgement, Finding> {
+        self.ask_of(&self.need, subject, own)
+    }
+
+    /// Asks whoever makes up the steps, where there is one.
+    fn ask_beside(&self, subject: &Subject<'_>, own: &[(&str, Value)]) -> Option<Result<Judgement, Finding>> {
+        let judge = self.need.beside.iter().find_map(|need| match need {
+            Need::Judge(judge) => Some(judge),
+            _ => None,
+        })?;
+        Some(self.ask_of(judge, subject, own))
+    }
+
+    fn ask_of(&self, judge: &JudgeNeed, subject: &Subject<'_>, own: &[(&str, Value)]) -> Result<Judgement, Finding> {
         let question = self.question(subject);
         let mut variables = Map::new();
         variables.insert("vars".to_owned(), self.case.clone());
         variables.insert("question".to_owned(), question.into());
         variables.insert("output".to_owned(), subject.response.text.clone().into());
         variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        // The prompt that an expectation names is the one that decides; steps before it keep the check's own.
-        let prompt = self.prompt.as_deref().filter(|_| default_prompt != super::shipped::STEPS);
-        let (kind, model) = (self.kind, self.model.as_deref());
-        match subject.oracle.judge(&JudgeQuestion { kind, prompt, default_prompt, model, variables }) {
+        match subject.oracle.judge(&JudgeQuestion { judge, variables }) {
             Told::Said(judgement) => Ok(judgement),
             Told::Lacking(lack, why) => Err(Finding::lacking(lack, why)),
         }
@@ -238,7 +243,7 @@ pub(super) fn factuality(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dy
             arguments.decoder.error(node.span.clone(), "accept is some, and not all, of the letters A, B, C, D, E");
             return None;
         }
-        judge.accept = text.chars().collect();
+        judge.accept = CATEGORIES.iter().map(|(letter, _)| *letter).filter(|letter| text.contains(*letter)).collect();
     }
     Some(Box::new(judge))
 }
@@ -255,6 +260,22 @@ pub(super) fn context_relevance(arguments: &mut Arguments<'_, '_, '_>) -> Option
     Some(Box::new(build(arguments, Kind::Relevance)?))
 }
 
+impl Judge {
+    fn need(&self) -> JudgeNeed {
+        let rule = match self.kind {
+            Kind::Factuality => format!("accept {}", self.accept.iter().collect::<String>()),
+            _ => self.threshold.map(|threshold| format!("threshold {threshold}")).unwrap_or_default(),
+        };
+        let need = self.judging.need(self.kind.name(), rule);
+        // The prompt that an expectation names is the one that decides; steps before it keep the check's own.
+        let steps = (self.kind == Kind::Steps && self.steps.is_empty()).then(|| {
+            let default_prompt = super::shipped::STEPS;
+            Need::Judge(JudgeNeed { prompt: None, default_prompt, rule: String::new(), ..need.clone() })
+        });
+        JudgeNeed { beside: steps.into_iter().collect(), ..need }
+    }
+}
+
 impl Written for Judge {
     fn variables(&self) -> Vec<String> {
         // Any judge may be given every variable of the case.
@@ -263,12 +284,8 @@ impl Written for Judge {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let steps = (self.kind == Kind::Steps && self.steps.is_empty()).then(|| Need::Judge {
-            model: self.judging.model.clone(),
-            prompt: None,
-            default_prompt: super::shipped::STEPS,
-        });
-        steps.into_iter().chain([self.judging.need(self.kind.name())]).collect()
+        let need = self.need();
+        need.beside.iter().cloned().chain([Need::Judge(need.clone())]).collect()
     }
 
     fn bind(&self, variables: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
@@ -291,7 +308,7 @@ impl Written for Judge {
         }
         Ok(Arc::new(BoundJudge {
             kind: self.kind,
-            judging: self.judging.bind(self.kind.name(), variables)?,
+            judging: self.judging.bind(self.need(), variables)?,
             text,
             context,
             steps: self.steps.clone(),
@@ -373,7 +390,7 @@ impl Check for BoundJudge {
 
 impl BoundJudge {
     fn rubric(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
-        let judgement = self.judging.ask(subject, self.kind.name(), &[("rubric", json!(self.text))])?;
+        let judgement = self.judging.ask(subject, &[("rubric", json!(self.text))])?;
         let said: Rubric = read(&judgement)?;
         let score = said.score.unwrap_or(f64::from(u8::from(said.pass)));
         if !(0.0..=1.0).contains(&score) {
@@ -391,8 +408,8 @@ impl BoundJudge {
 
     fn steps(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
         let criteria = json!(self.text);
-        let steps = if self.steps.is_empty() {
-            let planned = self.judging.ask(subject, super::shipped::STEPS, &[("criteria", criteria.clone())])?;
+        let made_up = self.judging.ask_beside(subject, &[("criteria", criteria.clone())]).transpose()?;
+        let steps = if let Some(planned) = made_up {
             let said: Steps = read(&planned)?;
             if said.steps.is_empty() {
                 return Err(off_menu(&planned, "no step at all"));
@@ -402,7 +419,7 @@ impl BoundJudge {
             self.steps.clone()
         };
         let own = [("criteria", criteria), ("steps", json!(steps))];
-        let judgement = self.judging.ask(subject, self.kind.name(), &own)?;
+        let judgement = self.judging.ask(subject, &own)?;
         let said: Score = read(&judgement)?;
         if !(0.0..=10.0).contains(&said.score) {
             return Err(off_menu(&judgement, &format!("that the score is {}; it is from 0 to 10", said.score)));
@@ -411,7 +428,7 @@ impl BoundJudge {
     }
 
     fn factuality(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
-        let judgement = self.judging.ask(subject, self.kind.name(), &[("reference", json!(self.text))])?;
+        let judgement = self.judging.ask(subject, &[("reference", json!(self.text))])?;
         let said: Category = read(&judgement)?;
         let letter = said.category.trim().trim_matches(['(', ')']);
         let known = CATEGORIES.iter().find(|(known, _)| letter.len() == 1 && letter.starts_with(*known));
@@ -429,7 +446,7 @@ impl BoundJudge {
     /// The share of the parts of a text of which something holds.
     fn share(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
         let own = [("context", json!(self.context)), ("reference", json!(self.text))];
-        let judgement = self.judging.ask(subject, self.kind.name(), &own)?;
+        let judgement = self.judging.ask(subject, &own)?;
         let said: Parts = read(&judgement)?;
         let (what, held) = match self.kind {
             Kind::Faithfulness => ("claims of the answer", "supported by the context"),

@@ -34,10 +34,10 @@ impl Script {
 impl Oracle for Script {
     fn judge(&self, question: &JudgeQuestion<'_>) -> Told<Judgement> {
         let variables = Value::Object(question.variables.clone());
-        self.asked.borrow_mut().push((question.default_prompt.to_owned(), variables));
+        self.asked.borrow_mut().push((question.judge.default_prompt.to_owned(), variables));
         let by = JudgedBy {
             model: ModelAlias::new("strict").expect("an alias"),
-            prompt: format!("judges/{}", question.default_prompt),
+            prompt: format!("judges/{}", question.judge.default_prompt),
             digest: "d".to_owned(),
         };
         match self.next() {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::argument::Arguments;
 use super::judge::{BoundJudging, Judging, judged, off_menu, read};
-use super::oracle::{Need, Told};
+use super::oracle::{JudgeNeed, Need, Told};
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::yaml::Data;
@@ -129,17 +129,24 @@ pub(super) fn answer_relevance(arguments: &mut Arguments<'_, '_, '_>) -> Option<
     Some(Box::new(Relevance { judging: Judging::read(arguments)?, embeddings, threshold }))
 }
 
+impl Relevance {
+    fn need(&self) -> JudgeNeed {
+        let beside = vec![Need::Embedder(self.embeddings.clone())];
+        JudgeNeed { beside, ..self.judging.need(RELEVANCE, format!("threshold {}", self.threshold)) }
+    }
+}
+
 impl Written for Relevance {
     fn variables(&self) -> Vec<String> {
         self.judging.variables().chain([String::new()]).collect()
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![self.judging.need(RELEVANCE), Need::Embedder(self.embeddings.clone())]
+        vec![Need::Judge(self.need()), Need::Embedder(self.embeddings.clone())]
     }
 
     fn bind(&self, variables: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
-        let judging = self.judging.bind(RELEVANCE, variables)?;
+        let judging = self.judging.bind(self.need(), variables)?;
         Ok(Arc::new(BoundRelevance { judging, embeddings: self.embeddings.clone(), threshold: self.threshold }))
     }
 }
@@ -160,7 +167,7 @@ impl Check for BoundRelevance {
 
 impl BoundRelevance {
     fn compare(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
-        let judgement = self.judging.ask(subject, RELEVANCE, &[])?;
+        let judgement = self.judging.ask(subject, &[])?;
         let said: Questions = read(&judgement)?;
         if said.questions.is_empty() {
             return Err(off_menu(&judgement, "no question at all"));

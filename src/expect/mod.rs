@@ -51,7 +51,7 @@ mod yaml;
 
 pub use compile::{Bound, Expectation, compile};
 pub use form::form_changes;
-pub use oracle::{JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
+pub use oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
 pub use preference::PREFERS;
 pub use refusal::is_refusal;
 pub use registry::names;

@@ -7,17 +7,28 @@ use serde_json::{Map, Value};
 
 use crate::core::verdict::{JudgedBy, Lack};
 
-/// A question to a judge.
-#[derive(Debug)]
-pub struct JudgeQuestion<'q> {
+/// A judge as an expectation names it, and by what its words become a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JudgeNeed {
     /// The check that asks.
     pub kind: &'static str,
     /// The judge's prompt, where the expectation names one; else the check's own.
-    pub prompt: Option<&'q str>,
+    pub prompt: Option<String>,
     /// The template that the check has where the project has none of that name.
     pub default_prompt: &'static str,
     /// The model, where the expectation names one; else the project's judge.
-    pub model: Option<&'q str>,
+    pub model: Option<String>,
+    /// What of the expectation makes a verdict of what the judge says, such as `threshold 0.7`; empty where nothing does.
+    pub rule: String,
+    /// Who else has a say in it: whoever makes up its steps, the model that embeds what it says.
+    pub beside: Vec<Need>,
+}
+
+/// A question to a judge.
+#[derive(Debug)]
+pub struct JudgeQuestion<'q> {
+    /// Who is asked.
+    pub judge: &'q JudgeNeed,
     /// What the template gets.
     pub variables: Map<String, Value>,
 }
@@ -106,14 +117,7 @@ impl Oracle for Nobody {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
     /// A judge, with its prompt.
-    Judge {
-        /// The model that is named.
-        model: Option<String>,
-        /// The prompt that is named.
-        prompt: Option<String>,
-        /// The check's own prompt.
-        default_prompt: &'static str,
-    },
+    Judge(JudgeNeed),
     /// A model that embeds.
     Embedder(Option<String>),
     /// A program.

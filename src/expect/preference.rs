@@ -56,11 +56,11 @@ impl Written for Preference {
 
     fn needs(&self) -> Vec<Need> {
         let others = (self.kind == BEST).then_some(Need::Others);
-        [self.judging.need(self.kind)].into_iter().chain(others).collect()
+        [Need::Judge(self.judging.need(self.kind, String::new()))].into_iter().chain(others).collect()
     }
 
     fn bind(&self, variables: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
-        let judging = self.judging.bind(self.kind, variables)?;
+        let judging = self.judging.bind(self.judging.need(self.kind, String::new()), variables)?;
         let criteria = self.criteria.render(variables)?;
         if criteria.trim().is_empty() {
             return Err("the criteria are empty for this case".to_owned());
@@ -98,11 +98,9 @@ impl Best {
         if texts.iter().all(|text| *text == texts[0]) {
             return Ok(Finding::new(true, "all models gave the same answer"));
         }
-        let judgement = self.judging.ask(
-            subject,
-            BEST,
-            &[("criteria", json!(self.criteria)), ("answers", json!(texts)), ("output", Value::Null)],
-        )?;
+        let judgement = self
+            .judging
+            .ask(subject, &[("criteria", json!(self.criteria)), ("answers", json!(texts)), ("output", Value::Null)])?;
         let said: Chosen = read(&judgement)?;
         let Some((model, text)) = said.best.checked_sub(1).and_then(|index| answers.get(index)) else {
             let what = format!("that the best answer is number {} of {}", said.best, answers.len());
@@ -167,7 +165,7 @@ impl Prefers {
             ("second", json!(second)),
             ("output", Value::Null),
         ];
-        let judgement = self.judging.ask(subject, PREFERS, &own)?;
+        let judgement = self.judging.ask(subject, &own)?;
         let said: Preferred = read(&judgement)?;
         let side = match said.better.trim().to_lowercase().as_str() {
             "first" => Side::First,

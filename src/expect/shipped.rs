@@ -33,3 +33,49 @@ pub fn given(name: &str) -> &'static [&'static str] {
         _ => &["question", "output", "vars"],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::core::problem::Source;
+    use crate::core::yaml;
+
+    /// Servers with strict structured output refuse a schema with a word that they do not know.
+    #[test]
+    fn a_comma_in_a_description_was_the_end_of_it() {
+        for (name, text) in SHIPPED {
+            let front = text.split("---\n").nth(1).expect("a front matter");
+            let node = yaml::parse(&Source::new(name, front)).expect(name);
+            let schema = node.to_json()["output"]["schema"].clone();
+            assert!(schema.is_object(), "{name}");
+            assert_known(name, &schema);
+        }
+    }
+
+    fn assert_known(name: &str, schema: &Value) {
+        const KNOWN: [&str; 9] = [
+            "type",
+            "properties",
+            "required",
+            "additionalProperties",
+            "description",
+            "items",
+            "minItems",
+            "minimum",
+            "maximum",
+        ];
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            assert!(KNOWN.contains(&key.as_str()) || key == "enum", "{name}: {key}");
+            assert!(!value.is_null(), "{name}: {key}");
+            match key.as_str() {
+                "items" => assert_known(name, value),
+                "properties" => {
+                    value.as_object().into_iter().flatten().for_each(|(_, inner)| assert_known(name, inner));
+                }
+                _ => {}
+            }
+        }
+    }
+}

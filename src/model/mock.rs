@@ -1,6 +1,6 @@
 //! `mock`: scripted replies, to try a project without a key and to test this one. The first rule whose regex matches
-//! the last user message answers. The same request gets the same answer. Embeddings are scripted, too, or else made of the
-//! words of a text.
+//! the last user message, or the results of tools that stand last, answers. The same request gets the same answer. Embeddings
+//! are scripted, too, or else made of the words of a text.
 
 use std::time::Duration;
 
@@ -168,11 +168,19 @@ fn decode_failure(decoder: &mut Decoder<'_>, node: &Node) -> Option<Failure> {
     Some(Failure { status, message, retry_after, times })
 }
 
+/// The results of tools that a request ends with: then it is they that are answered, and no message of the user.
+fn heard(request: &Request) -> Option<String> {
+    let results: Vec<&str> =
+        request.messages.iter().rev().take_while(|m| m.role == Role::Tool).map(|m| m.content.as_str()).collect();
+    (!results.is_empty()).then(|| results.into_iter().rev().collect::<Vec<_>>().join("\n"))
+}
+
 impl Provider for Mock {
     fn exchange(&self, request: &Request, sample: u32, attempt: u32) -> Exchange {
         let last = request.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.as_str());
         let system = request.messages.iter().find(|m| m.role == Role::System).map_or("", |m| m.content.as_str());
-        let Some(rule) = self.rules.iter().find(|rule| rule.embedding.is_none() && rule.matches(last)) else {
+        let heard = heard(request).unwrap_or_else(|| last.to_owned());
+        let Some(rule) = self.rules.iter().find(|rule| rule.embedding.is_none() && rule.matches(&heard)) else {
             let message = format!("no reply of the model `{}` matches the last user message", self.alias);
             let help = "add a last reply without `when`, which answers everything else";
             return Exchange::Local {
@@ -187,7 +195,7 @@ impl Provider for Mock {
         let groups: Vec<String> = rule
             .when
             .as_ref()
-            .and_then(|regex| regex.captures(last))
+            .and_then(|regex| regex.captures(&heard))
             .map(|found| found.iter().map(|group| group.map_or_else(String::new, |m| m.as_str().to_owned())).collect())
             .unwrap_or_default();
         let messages: Vec<minijinja::Value> = request

@@ -29,6 +29,7 @@ mod samples;
 mod saved;
 mod style;
 mod tap;
+mod trial;
 
 pub use bisection::{write_candidates, write_found, write_looked};
 pub use changes::write_changes;
@@ -50,6 +51,7 @@ pub use rows::{write_gitlab_comparison, write_junit_comparison, write_tap_compar
 pub use saved::{Saved, SavedError, merge};
 pub use style::Style;
 pub use tap::TapReport;
+pub use trial::{Asked, trial_json, write_roster, write_trial};
 
 /// A report of a run that is written when the run is over.
 pub trait Report: Listener {

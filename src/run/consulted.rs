@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::core::digest::{canonical_json, sha256_hex};
-use crate::core::names::RequestKey;
+use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::record::{Request, Response};
 use crate::core::verdict::Lack;
 
@@ -59,7 +59,12 @@ pub(super) struct Consulted {
     told: Mutex<HashMap<String, Arc<OnceCell<Came>>>>,
     /// The first answer of each model to each case, by their indexes.
     answers: Mutex<HashMap<(usize, usize), String>>,
+    /// Which sample each call is counted for, by its key.
+    counted: Mutex<HashMap<String, Asker>>,
 }
+
+/// A sample for which something was asked: the case by its index, the model by its alias, the number.
+type Asker = (usize, ModelAlias, u32);
 
 impl Consulted {
     /// The place of what comes of an errand.
@@ -77,6 +82,12 @@ impl Consulted {
     /// The same of a request.
     pub(super) fn response(&self, key: &RequestKey) -> Option<Came> {
         self.get(key.as_str())
+    }
+
+    /// Whether a call is counted for this sample: what several have in common was asked once.
+    pub(super) fn counts_for(&self, key: &str, asker: &Asker) -> bool {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.entry(key.to_owned()).or_insert_with(|| asker.clone()) == asker
     }
 
     pub(super) fn answered(&self, case: usize, model: usize, text: &str) {

@@ -226,8 +226,10 @@ impl Desk<'_> {
         let first = self.used.borrow_mut().insert(key.to_string());
         match self.consulted().response(&key) {
             Some(Came::Response(response)) => {
-                if first {
-                    self.count(entry, &response, true);
+                // Whoever still asks is not told of, and counts nothing.
+                if first && self.room.unknown != Unknown::Asked {
+                    let asker = (self.index, self.entry.alias.clone(), self.sample);
+                    self.count(entry, &response, self.consulted().counts_for(key.as_str(), &asker));
                 }
                 return Told::Said(*response);
             }
@@ -295,7 +297,7 @@ impl Desk<'_> {
 impl Oracle for Desk<'_> {
     fn judge(&self, question: &JudgeQuestion<'_>) -> Told<Judgement> {
         let prepared = self.room.prepared;
-        let judge = match prepared.judge(question.model, question.prompt, question.default_prompt) {
+        let judge = match prepared.judge(question.judge) {
             Ok(judge) => judge,
             Err(why) => return Told::Lacking(Lack::Errored, why),
         };
@@ -303,7 +305,7 @@ impl Oracle for Desk<'_> {
             Ok(request) => request,
             Err(why) => return Told::Lacking(Lack::Errored, why),
         };
-        match self.response(judge.model, request, question.kind) {
+        match self.response(judge.model, request, question.judge.kind) {
             Told::Said(response) => Told::Said(Judgement {
                 text: response.text,
                 by: JudgedBy {
@@ -311,7 +313,7 @@ impl Oracle for Desk<'_> {
                     prompt: judge.prompt.name.to_string(),
                     digest: judge.prompt.digest.clone(),
                 },
-                advises: prepared.advises(&judge),
+                advises: prepared.advises(question.judge),
             }),
             Told::Lacking(lack, why) => Told::Lacking(lack, why),
         }

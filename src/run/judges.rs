@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::calibration::{Calibration, calibration_path};
 use super::prepared::Prepared;
 use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::PromptName;
@@ -13,15 +13,12 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
-use crate::expect::{Need, SHIPPED, given};
+use crate::expect::{JudgeNeed, Need, SHIPPED, given};
 use crate::model::embedding_request;
 use crate::plan::{Plan, Unsendable, request};
-use crate::project::{CONFIG_FILE, Gate, ModelEntry};
+use crate::project::{CONFIG_FILE, ModelEntry};
 use crate::prompt::{JUDGES, PROMPTS, Prompt, Prompts, SharedVariables, Variables};
 use crate::tree::{Tree, TreeError};
-
-/// The folder below a judge's fixtures that says how well it agrees with people.
-const CALIBRATED: &str = "calibrated";
 
 /// A judge: its prompt, with the prompts that this one stands among, and its model.
 #[derive(Clone, Copy)]
@@ -33,71 +30,8 @@ pub struct Judge<'a> {
     pub model: usize,
     /// Its model.
     pub entry: &'a ModelEntry,
-}
-
-/// How well a judge agreed with people, as it stands in the project.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// The judge's prompt.
-    pub prompt: String,
-    /// What that is.
-    pub digest: String,
-    /// The alias of its model.
-    pub model: String,
-    /// SHA-256 of everything that makes the judge what it is: prompt, provider, model, parameters.
-    pub judge: String,
-    /// The file with the labels, and its SHA-256.
-    pub labels: String,
-    /// SHA-256 of that file.
-    pub labels_sha256: String,
-    /// How many labels were judged.
-    pub judged: u64,
-    /// How many could not be.
-    pub errored: u64,
-    /// Both say pass.
-    pub pass_pass: u64,
-    /// People say pass, the judge says fail.
-    pub pass_fail: u64,
-    /// People say fail, the judge says pass.
-    pub fail_pass: u64,
-    /// Both say fail.
-    pub fail_fail: u64,
-    /// The share of labels that the judge agrees with.
-    pub accuracy: f64,
-    /// Its 95 % interval.
-    pub accuracy_interval: (f64, f64),
-    /// Cohen's kappa; `None` where it is not defined.
-    pub kappa: Option<f64>,
-    /// Its 95 % interval.
-    pub kappa_interval: Option<(f64, f64)>,
-    /// The day, `2026-12-31`.
-    pub day: String,
-}
-
-impl Calibration {
-    /// What is missing for the judge to decide; `None` where nothing is.
-    #[must_use]
-    pub fn falls_short(&self, gate: &Gate) -> Option<String> {
-        if self.judged < gate.labels {
-            return Some(format!("it was held against {} labels, {} are wanted", self.judged, gate.labels));
-        }
-        if let Some(wanted) = gate.kappa
-            && self.kappa.is_none_or(|kappa| kappa + 1e-9 < wanted)
-        {
-            let kappa = self.kappa.map_or_else(|| "not defined".to_owned(), |kappa| format!("{kappa:.2}"));
-            return Some(format!("its kappa is {kappa}, {wanted} is wanted"));
-        }
-        let wanted = gate.accuracy.filter(|wanted| self.accuracy + 1e-9 < *wanted)?;
-        Some(format!("it agrees with {:.0} % of the labels, {:.0} % are wanted", self.accuracy * 100.0, wanted * 100.0))
-    }
-}
-
-/// The file with the calibration of a judge: beside what it said, in the fixtures that mirror its prompt.
-#[must_use]
-pub fn calibration_path(judge: &Judge<'_>) -> TreePath {
-    let path = format!("{}/{}/{CALIBRATED}/{}.json", crate::case::FIXTURES, judge.prompt.name, judge.entry.alias);
-    TreePath::new(&path).unwrap_or_else(|_| unreachable!("checked names make a relative path"))
+    /// Whether its prompt is one of those that are built in.
+    pub is_shipped: bool,
 }
 
 /// The prompts that are built in, as a tree.
@@ -121,6 +55,35 @@ impl Tree for Shipped {
     }
 }
 
+/// A tree with the prompts that are built in where it has none of its own.
+struct WithShipped(Arc<dyn Tree>);
+
+impl Tree for WithShipped {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError> {
+        let mut files = self.0.list(folder)?;
+        files.extend(Shipped.list(folder)?);
+        files.sort();
+        files.dedup();
+        Ok(files)
+    }
+
+    fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
+        match self.0.read(path, limit) {
+            Err(TreeError::Missing(_)) => Shipped.read(path, limit),
+            read => read,
+        }
+    }
+}
+
+/// A tree with the prompts that are built in where it has none of its own.
+pub(super) fn with_shipped(tree: Arc<dyn Tree>) -> Arc<dyn Tree> {
+    Arc::new(WithShipped(tree))
+}
+
 /// Where a prompt that is built in stands in a project that has its own.
 #[must_use]
 pub fn shipped_path(name: &str) -> Option<TreePath> {
@@ -131,8 +94,10 @@ pub fn shipped_path(name: &str) -> Option<TreePath> {
 #[derive(Default)]
 pub(super) struct Judges {
     shipped: OnceLock<Prompts>,
-    /// Why each may only advise, by its calibration's file, read once.
-    advice: Mutex<HashMap<TreePath, Option<String>>>,
+    /// Why each may only advise, looked up once.
+    advice: Mutex<HashMap<JudgeNeed, Option<String>>>,
+    /// Whether they are held against people right now: then what they say is shown as it is.
+    pub(super) on_trial: bool,
 }
 
 impl Prepared {
@@ -147,28 +112,30 @@ impl Prepared {
     }
 
     /// The judge of an expectation: the prompt and the model that it names, else the project's own, else those built in.
-    pub fn judge(&self, model: Option<&str>, prompt: Option<&str>, default_prompt: &str) -> Result<Judge<'_>, String> {
+    pub fn judge(&self, need: &JudgeNeed) -> Result<Judge<'_>, String> {
+        let (prompt, default_prompt) = (need.prompt.as_deref(), need.default_prompt);
         let config = &self.workspace.config;
         let own = &self.workspace.prompts;
         let find = |prompts: &'_ Prompts, name: &str| prompts.list.iter().position(|p| p.name.as_str() == name);
         let default = format!("{JUDGES}/{default_prompt}");
-        let (prompts, index) = match prompt {
+        let (prompts, index, is_shipped) = match prompt {
             Some(name) => match find(own, name) {
-                Some(index) => (own, index),
+                Some(index) => (own, index, false),
                 None => {
                     let hint = did_you_mean(name, own.list.iter().map(|prompt| prompt.name.as_str()));
                     return Err(format!("there is no prompt `{name}` for the judge{hint}"));
                 }
             },
             None => match (find(own, &default), find(self.shipped(), &default)) {
-                (Some(index), _) => (own, index),
-                (None, Some(index)) => (self.shipped(), index),
+                (Some(index), _) => (own, index, false),
+                (None, Some(index)) => (self.shipped(), index, true),
                 (None, None) => return Err(format!("no judge `{default_prompt}` is built in")),
             },
         };
         let wanted = "a judge needs a model: name one with `model:`, or for all with `judge: { model: … }`";
-        let (model, entry) = self.named_model(model, config.judge.model.as_ref().map(ToString::to_string), wanted)?;
-        Ok(Judge { prompts, prompt: &prompts.list[index], model, entry })
+        let (model, entry) =
+            self.named_model(need.model.as_deref(), config.judge.model.as_ref().map(ToString::to_string), wanted)?;
+        Ok(Judge { prompts, prompt: &prompts.list[index], model, entry, is_shipped })
     }
 
     /// The model that embeds.
@@ -211,44 +178,63 @@ impl Prepared {
         }
     }
 
-    /// Everything that makes a judge what it is, whatever it is called.
-    #[must_use]
-    pub fn judge_identity(judge: &Judge<'_>) -> String {
-        let entry = judge.entry;
-        let whole = json!({
-            "digest": judge.prompt.digest,
-            "provider": entry.provider,
-            "model": entry.model,
-            "params": entry.params,
-            "extras": entry.extras,
+    /// SHA-256 of everything that makes a judge what it is, whatever it is called: its prompt, its model, and whoever else has a
+    /// say in what it says.
+    pub fn judge_identity(&self, need: &JudgeNeed) -> Result<String, String> {
+        let judge = self.judge(need)?;
+        let beside = need.beside.iter().map(|need| match need {
+            Need::Judge(need) => self.judge_identity(need).map(Value::from),
+            Need::Embedder(model) => Ok(identity_of(self.embedder(model.as_deref())?.1)),
+            Need::Program(_) | Need::Others => Ok(Value::Null),
         });
-        sha256_hex(canonical_json(&whole).as_bytes())
+        let beside = beside.collect::<Result<Vec<Value>, String>>()?;
+        let whole = json!({"digest": judge.prompt.digest, "model": identity_of(judge.entry), "beside": beside});
+        Ok(sha256_hex(canonical_json(&whole).as_bytes()))
+    }
+
+    /// What is known of how far a judge agrees with people; `None` where nobody has looked yet.
+    pub fn calibration(&self, judge: &Judge<'_>) -> Result<Option<Calibration>, String> {
+        let path = calibration_path(judge);
+        match self.workspace.tree.text(&path) {
+            Ok(text) => Calibration::read(&text).map(Some).map_err(|why| format!("{path} cannot be read: {why}")),
+            Err(TreeError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Why a judge may only advise; `None` where it has proved itself.
-    pub(super) fn advises(&self, judge: &Judge<'_>) -> Option<String> {
-        let path = calibration_path(judge);
+    pub fn advises(&self, need: &JudgeNeed) -> Option<String> {
+        if self.judges.on_trial {
+            return None;
+        }
         let mut known = self.judges.advice.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(path.clone()).or_insert_with(|| self.falls_short(judge, &path)).clone()
+        if let Some(advice) = known.get(need) {
+            return advice.clone();
+        }
+        let advice = self.falls_short(need);
+        known.insert(need.clone(), advice.clone());
+        advice
     }
 
-    fn falls_short(&self, judge: &Judge<'_>, path: &TreePath) -> Option<String> {
-        let how = format!("`promptctl judge calibrate LABELS --prompt {}`", judge.prompt.name);
-        let text = match self.workspace.tree.text(path) {
-            Ok(text) => text,
-            Err(TreeError::Missing(_)) => {
-                return Some(format!("the judge `{}` was never held against people; {how}", judge.entry.alias));
-            }
-            Err(error) => return Some(error.to_string()),
+    fn falls_short(&self, need: &JudgeNeed) -> Option<String> {
+        let judge = match self.judge(need) {
+            Ok(judge) => judge,
+            Err(why) => return Some(why),
         };
-        let calibration: Calibration = match serde_json::from_str(&text) {
-            Ok(calibration) => calibration,
-            Err(error) => return Some(format!("{path} cannot be read ({error}); {how}")),
+        let how = how_to_calibrate(need);
+        let calibration = match self.calibration(&judge) {
+            Ok(Some(calibration)) => calibration,
+            Ok(None) => return Some(format!("the judge `{}` was never held against people; {how}", judge.entry.alias)),
+            Err(why) => return Some(format!("{why}; {how}")),
         };
-        if calibration.judge != Self::judge_identity(judge) {
+        let path = calibration_path(&judge);
+        if self.judge_identity(need).is_ok_and(|identity| identity != calibration.judge) {
             return Some(format!("{path} is of another judge: its prompt or its model changed; {how}"));
         }
-        calibration.falls_short(&self.workspace.config.judge.gate)
+        calibration.of_another_rule(need).map(|why| format!("{path} {why}; {how}")).or_else(|| {
+            let gate = &self.workspace.config.judge.gate;
+            calibration.falls_short(gate).map(|why| format!("{why} ({path})"))
+        })
     }
 
     /// The models that are asked beyond first answers for the cases of a plan, by their indexes.
@@ -257,10 +243,7 @@ impl Prepared {
         let cases: BTreeSet<usize> = plan.items.iter().map(|item| item.case).collect();
         for need in cases.into_iter().flat_map(|case| self.needs(&self.workspace.cases.list[case])) {
             let found = match need {
-                Need::Judge { model, prompt, default_prompt } => {
-                    let judge = self.judge(model.as_deref(), prompt.as_deref(), default_prompt);
-                    judge.ok().map(|judge| (judge.model, judge.entry))
-                }
+                Need::Judge(need) => self.judge(&need).ok().map(|judge| (judge.model, judge.entry)),
                 Need::Embedder(model) => self.embedder(model.as_deref()).ok(),
                 Need::Program(_) | Need::Others => None,
             };
@@ -278,10 +261,10 @@ impl Prepared {
         for (place, need) in self.expectations.values().flat_map(|expectation| expectation.needs()) {
             let plain = |why: String| Problem::error(place.clone(), why);
             let wrong = match &need {
-                Need::Judge { model, prompt, default_prompt } => self
-                    .judge(model.as_deref(), prompt.as_deref(), default_prompt)
+                Need::Judge(need) => self
+                    .judge(need)
                     .map_err(plain)
-                    .and_then(|judge| check_variables(&judge, default_prompt, place)),
+                    .and_then(|judge| check_variables(&judge, need.default_prompt, place)),
                 Need::Embedder(model) => self.embedder(model.as_deref()).map_err(plain).and_then(|(index, entry)| {
                     let probe = embedding_request(entry, "probe");
                     let refused = |refused: Unsendable| plain(refused.why).help(refused.help);
@@ -315,6 +298,19 @@ fn check_variables(judge: &Judge<'_>, default_prompt: &str, place: &Place) -> Re
     let message = format!("the judge's prompt `{}` uses `{name}`, which it is not given{hint}", judge.prompt.name);
     let help = format!("it is given {}; the variables of the case stand in `vars`", given.join(", "));
     Err(Problem::error(place.clone(), message).help(help))
+}
+
+/// What makes a model what it is, whatever it is called and wherever it runs.
+fn identity_of(entry: &ModelEntry) -> Value {
+    json!({"provider": entry.provider, "model": entry.model, "params": entry.params, "extras": entry.extras})
+}
+
+/// The command that holds a judge against people.
+fn how_to_calibrate(need: &JudgeNeed) -> String {
+    let prompt = need.prompt.as_ref().map(|name| format!(" --prompt {name}")).unwrap_or_default();
+    let model = need.model.as_ref().map(|name| format!(" --model {name}")).unwrap_or_default();
+    let rule = if need.rule.is_empty() { String::new() } else { format!(" --{}", need.rule) };
+    format!("`promptctl judge calibrate LABELS --check {}{prompt}{model}{rule}`", need.kind)
 }
 
 /// The prompt of a judge by its name, for whoever writes one.

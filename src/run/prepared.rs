@@ -36,7 +36,7 @@ pub struct Prepared {
     /// The digests of the files that they name, by the same address.
     files: HashMap<usize, Vec<String>>,
     /// The schema of each prompt's structured output, as an expectation.
-    outputs: Vec<Option<Arc<Expectation>>>,
+    pub(super) outputs: Vec<Option<Arc<Expectation>>>,
 }
 
 fn address(check: &Arc<Check>) -> usize {

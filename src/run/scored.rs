@@ -81,7 +81,7 @@ impl Prepared {
     /// Whether the answers of a case are held against those of the other side of a comparison.
     #[must_use]
     pub fn opposes(&self, case: usize) -> bool {
-        let is_preference = |need| matches!(need, Need::Judge { default_prompt: PREFERS, .. });
+        let is_preference = |need| matches!(&need, Need::Judge(judge) if judge.default_prompt == PREFERS);
         self.is_judged && self.needs(&self.workspace.cases.list[case]).any(is_preference)
     }
 

@@ -96,9 +96,14 @@ pub struct Confusion<L> {
 impl<L: Ord + Clone> Confusion<L> {
     /// The table of these pairs: a person's label, then the judge's.
     pub fn of(pairs: impl IntoIterator<Item = (L, L)>) -> Self {
+        Self::counted(pairs.into_iter().map(|pair| (pair, 1)))
+    }
+
+    /// The table of pairs that are counted already.
+    pub fn counted(pairs: impl IntoIterator<Item = ((L, L), u64)>) -> Self {
         let mut counted: BTreeMap<(L, L), u64> = BTreeMap::new();
-        for pair in pairs {
-            *counted.entry(pair).or_default() += 1;
+        for (pair, count) in pairs.into_iter().filter(|(_, count)| *count > 0) {
+            *counted.entry(pair).or_default() += count;
         }
         let mut labels: Vec<L> = counted.keys().flat_map(|(person, judge)| [person.clone(), judge.clone()]).collect();
         labels.sort_unstable();

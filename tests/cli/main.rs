@@ -10,6 +10,7 @@ mod commenting;
 #[path = "../common/mod.rs"]
 mod common;
 mod comparing;
+mod conversing;
 mod diffing;
 mod drifting;
 #[path = "../common/embed.rs"]
@@ -22,6 +23,7 @@ mod git;
 mod hostile;
 mod html;
 mod importing;
+mod judging;
 mod killed;
 mod limits;
 mod past;
