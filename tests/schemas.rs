@@ -42,7 +42,8 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 14] = [
+const PROJECT: [&str; 15] = [
+    "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5 } }\n",
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
     "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
     "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",
@@ -62,9 +63,10 @@ const FRONT: [&str; 2] = [
     "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",
     "vars: { q: { type: string, default: x, minLength: 1 } }\noutput: { schema: { type: object, required: [a] }, name: n }\ntools: [{ name: t, description: d, parameters: { type: object } }]\n",
 ];
-const CASES: [&str; 4] = [
+const CASES: [&str; 5] = [
     "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error, quarantine: { until: 2026-12-31, reason: r } }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
     "datasets: [{ file: r.csv, name: '{{ id }}', tags: ['{{ q }}'], vars: { z: '{{ id }}' }, expect: [{ equals: '{{ z }}' }], snapshot: json }]\n",
+    "cases: [{ name: one, vars: { q: hi }, must-pass: true, snapshot: { compare: json, unordered: true, tolerance: 0.1 }, messages: [{ user: a, expect: [contains: b] }, { tool: [a, b] }, { tool: { t: a } }, { developer: a }], expect: [{ all: [contains: a, { any: [is-json] }], threshold: 0.5, metric: m }, { not-none: [is-json] }, { contains: a, transform: [trim, { json-path: $.a }, { regex: 'a(b)', group: 1, flags: i }, { template: '{{ output }}' }, { code-fence: py }] }, { type: llm-rubric, value: a, threshold: 0.5, model: m, question: q }, { g-eval: a, steps: [b], model: m }, { factuality: a, accept: AC, model: m }, { context-recall: a, threshold: 0.5, context: c, model: m }, { type: context-faithfulness, threshold: 0.5, context: c, model: m }, { context-relevance: null, threshold: 0.5, context: c, model: m }, { prefers: a, model: m }, { similar: [a], threshold: 0.5, model: m }] }]\n",
     "cases: [{ name: one, vars: { q: hi }, expect: [{ equals: { a: 1 } }, { contains-all: [a, b] }, { json-path: { path: $.a, equals: 1, at-least: 0, at-most: 2, count: 1, exists: true } }, { word-count: { min: 1, max: 2 } }, { max-tokens: 5 }, { latency: 2s }, { cost: 0.1 }, { finish-reason: stop }, not-is-refusal, is-empty, { served-model: m }, { not-contains: x, weight: 0 }] }]\n",
     "cases: [{ name: one, vars: { q: hi }, expect: [is-xml, { is-xml: a.b }, { contains-xml: [a, b] }, is-html, not-contains-html, { is-sql: postgresql }, { contains-sql: { dialect: mysql, statements: [select], tables: t } }, is-yaml, { json-subset: { a: 1 } }, { one-of: { values: [a], ignore-case: true } }, { number: { value: 5, tolerance: 5%, which: last, decimal: comma } }, { number: { min: 1, max: 2 } }, { code-fence: { language: [py], only: true } }, { tool-call: { name: t, arguments: { a: 1 }, match: exact, schema: { type: object }, count: { min: 1, max: 2 } } }, { tool-call: { calls: [a, { name: b }], order: any } }, { valid-tool-arguments: { optional: true } }, { reasoning: { contains: [a] } }, { language: [en, de] }, { no-pii: { kinds: [email], allow: [a] } }, { cites: { sources: [a], every: true, optional: false, pattern: '(a)' } }, abstains, { rouge-n: { value: [a], threshold: 0.5, n: l } }, { type: not-bleu, value: a, threshold: 0.5 }, { gleu: a, threshold: 1 }, { chrf: { value: a, words: 2 } }, { similarity: { value: a, threshold: 0.5, by: ratio, ignore-case: true } }, { json-path: { path: $.a, not-equals: 1, tolerance: 0.1, not-contains: x, starts-with: a, ends-with: b, one-of: [1], type: [list, 'null'], less-than: 1, greater-than: 2, length: { min: 1, max: 2 }, schema: { type: object } } }] }]\n",
 ];
@@ -153,5 +155,16 @@ fn keys_of(value: &Value, at: &str, free: &[&str]) -> Vec<String> {
             items.iter().enumerate().flat_map(|(i, item)| keys_of(item, &format!("{at}/{i}"), free)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_expectation_is_known_to_editors() {
+    let schema: Value = serde_json::from_str(include_str!("../docs/schema/cases.schema.json")).expect("JSON");
+    let forms = &schema["$defs"]["expectation"]["anyOf"];
+    let typed = forms[1]["properties"]["type"]["enum"].as_array().expect("names");
+    let keyed = forms[2]["properties"].as_object().expect("names");
+    for name in promptctl::expect::names().flat_map(|name| [name.to_owned(), format!("not-{name}")]) {
+        assert!(typed.contains(&name.as_str().into()) && keyed.contains_key(&name), "{name}");
     }
 }
