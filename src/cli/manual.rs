@@ -43,6 +43,8 @@ enum SchemaOf {
     Events,
     /// The report of `compare --report json`
     Compare,
+    /// The output of `judge calibrate --json`
+    Calibration,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -80,6 +82,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Report => include_str!("../../docs/schema/report.schema.json"),
         SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
         SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
+        SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;
     Ok(Exit::Good)

@@ -180,6 +180,10 @@ fn people_and_a_judge_disagree() {
         (1, Some(false), Some(10))
     );
     assert_eq!(value["disagreements"].as_array().map(Vec::len), Some(2));
+    let schema = include_str!("../../docs/schema/calibration.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).expect("JSON");
+    let errors: Vec<String> = fits(&schema, &value);
+    assert_eq!(errors, Vec::<String>::new());
     // The gate is the project's.
     sandbox.edit(
         "promptctl.yaml",
@@ -189,6 +193,24 @@ fn people_and_a_judge_disagree() {
     says(&calibrate(&sandbox, &["--offline"]), 0, &["it decides: it reaches accuracy 0.7, 8 labels"]);
     sandbox.edit("promptctl.yaml", "labels: 8", "labels: 9");
     says(&calibrate(&sandbox, &["--offline"]), 1, &["it was held against 8 labels, 9 are wanted"]);
+}
+
+#[test]
+fn git_keeps_everything_of_judges() {
+    let sandbox = Sandbox::initialised();
+    sandbox.git(&["init", "-q"]);
+    let files = [
+        "prompts/judges/j.j2",
+        "fixtures/judges/j/judged/m.jsonl",
+        "fixtures/judges/j/calibrated/m.json",
+        "fixtures/p/judged/m.jsonl",
+    ];
+    for file in files {
+        sandbox.write(file, "x\n");
+        assert!(!sandbox.try_git(&["check-ignore", "-q", file]), "{file}");
+    }
+    assert!(sandbox.try_git(&["check-ignore", "-q", ".promptctl/x"]));
+    assert!(sandbox.read(".gitattributes").contains("fixtures/**/judged/*.jsonl -text"));
 }
 
 #[test]
@@ -469,4 +491,59 @@ fn what_must_pass_decides_a_comparison() {
         assert_eq!(ended.code, code, "{}", ended.shown());
         assert_eq!(ended.stdout.contains("must pass"), code == 1, "{}", ended.shown());
     }
+}
+
+/// What of a document does not fit a schema.
+fn fits(schema: &serde_json::Value, document: &serde_json::Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(schema).expect("a schema");
+    validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+/// The keys of a document that a schema does not name.
+fn unnamed(schema: &serde_json::Value, document: &serde_json::Value, at: &str, found: &mut Vec<String>) {
+    use serde_json::Value;
+    match document {
+        Value::Object(map) => {
+            let Some(named) = schema["properties"].as_object() else { return };
+            for (key, value) in map {
+                match named.get(key) {
+                    Some(inner) => unnamed(inner, value, &format!("{at}/{key}"), found),
+                    None => found.push(format!("{at}/{key}")),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| unnamed(&schema["items"], item, at, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_a_report_is_in_its_schema() {
+    let sandbox = project(
+        "cases:
+  - name: talk
+    vars: { q: hello }
+    must-pass: true
+    expect: [{ llm-rubric: is polite, metric: tone, weight: 2 }, { any: [{ contains: xyz }, { llm-rubric: is polite }] }]
+    messages: [{ user: Well?, expect: [{ not-llm-rubric: is polite, metric: tone }, { contains: xyz }] }]
+",
+    );
+    let ended = sandbox.run(&["test", "--report", "json=out/json", "--report", "jsonl=out/jsonl"]);
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let report = parse(include_str!("../../docs/schema/report.schema.json"));
+    let document = parse(&sandbox.read("out/json"));
+    let mut found = fits(&report, &document);
+    unnamed(&report, &document, "", &mut found);
+    let events = parse(include_str!("../../docs/schema/events.schema.json"));
+    for line in sandbox.read("out/jsonl").lines() {
+        let line = parse(line);
+        found.extend(fits(&events, &line));
+        let event = events["oneOf"].as_array().into_iter().flatten();
+        let of = event.into_iter().find(|one| one["properties"]["event"]["const"] == line["event"]);
+        unnamed(of.expect("a known event"), &line, "", &mut found);
+    }
+    assert_eq!(found, Vec::<String>::new());
+    let sample = &document["results"][0]["samples"][0];
+    assert!(sample["turns"][0]["turn"] == 2 && sample["judging"]["calls"] == 1, "{sample}");
 }
