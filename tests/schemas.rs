@@ -105,6 +105,7 @@ fn a_misspelt_key_is_wrong_for_both_wherever_it_stands() {
         "models",
         "equals",
         "finish-reasons",
+        "tool",
         "json-subset",
     ];
     let mut tried = 0;
