@@ -15,6 +15,9 @@ use crate::core::verdict::Lack;
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
 
+/// What to do about a judgement that nobody can read.
+pub const ASKS_AGAIN: &str = "; `promptctl test --rejudge` asks again";
+
 /// The default of `threshold` for a score from 0 to 1 that steps lead to.
 const G_EVAL: f64 = 0.7;
 
@@ -126,6 +129,12 @@ impl BoundJudging {
         }
     }
 
+    /// What is known without asking, and is advice all the same where the judge may only advise.
+    pub(super) fn unasked(&self, subject: &Subject<'_>, score: f64, reason: &str) -> Finding {
+        let advises = subject.oracle.advises(&self.need).is_some();
+        Finding { score, advises, ..Finding::new(true, reason) }
+    }
+
     /// What the answer answers.
     pub(super) fn question(&self, subject: &Subject<'_>) -> String {
         self.question.clone().unwrap_or_else(|| subject.oracle.question())
@@ -145,7 +154,7 @@ pub(super) fn read<T: for<'d> Deserialize<'d>>(judgement: &Judgement) -> Result<
     fenced.or_else(anywhere).ok_or_else(|| {
         let by = &judgement.by;
         let why = format!(
-            "the judge `{}` ({}) said something else than was asked for ({error}): {}",
+            "the judge `{}` ({}) said something else than was asked for ({error}): {}{ASKS_AGAIN}",
             by.model,
             by.prompt,
             quoted(text)
@@ -156,7 +165,7 @@ pub(super) fn read<T: for<'d> Deserialize<'d>>(judgement: &Judgement) -> Result<
 
 /// A judgement that is JSON, and says what it may not say.
 pub(super) fn off_menu(judgement: &Judgement, what: &str) -> Finding {
-    let why = format!("the judge `{}` ({}) said {what}", judgement.by.model, judgement.by.prompt);
+    let why = format!("the judge `{}` ({}) said {what}{ASKS_AGAIN}", judgement.by.model, judgement.by.prompt);
     Finding { judge: Some(Box::new(judgement.by.clone())), ..Finding::lacking(Lack::Errored, why) }
 }
 

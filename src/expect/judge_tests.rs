@@ -46,6 +46,10 @@ impl Oracle for Script {
         }
     }
 
+    fn advises(&self, _: &JudgeNeed) -> Option<String> {
+        self.advises.clone()
+    }
+
     /// The direction of a text is that of its first two characters.
     fn embed(&self, _: Option<&str>, text: &str) -> Told<Arc<[f32]>> {
         let at = |index: usize| text.as_bytes().get(index).map_or(0.0, |byte| f32::from(byte - b'0'));
@@ -249,6 +253,15 @@ fn a_judge_that_has_not_proved_itself_advises() {
     assert!(!checked.pass && checked.advises && !checked.decides());
     assert!(checked.reason.contains("never held against people"));
     assert!(check("all: [llm-rubric: polite]", "an answer", &script()).advises);
+    // Nor does it decide where it need not be asked.
+    for (yaml, asks) in [("prefers: clearer", false), ("select-best: shortest", true), ("similar: '20'", false)] {
+        let script = Script { accepted: Some("10".to_owned()), ..script() };
+        let checked = check(yaml, "10", &script);
+        assert_eq!(script.asked.borrow().is_empty(), !asks, "{yaml}");
+        assert_eq!(checked.advises || checked.lack.is_some(), !yaml.starts_with("similar"), "{yaml}: {checked:?}");
+    }
+    let decides = Script { accepted: Some("10".to_owned()), ..Script::new(&[]) };
+    assert!(!check("prefers: clearer", "10", &decides).advises);
     assert_eq!(check("llm-rubric: polite", "an answer", &script()).judge.map(|by| by.digest).as_deref(), Some("d"));
 }
 

@@ -51,6 +51,7 @@ mod yaml;
 
 pub use compile::{Bound, Expectation, compile};
 pub use form::form_changes;
+pub use judge::ASKS_AGAIN;
 pub use oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
 pub use preference::PREFERS;
 pub use refusal::is_refusal;

@@ -58,6 +58,9 @@ pub trait Oracle {
     /// Asks a judge.
     fn judge(&self, question: &JudgeQuestion<'_>) -> Told<Judgement>;
 
+    /// Why a judge may only advise; `None` where it decides.
+    fn advises(&self, judge: &JudgeNeed) -> Option<String>;
+
     /// The embedding of a text, by the model that is named, else by the project's own for that.
     fn embed(&self, model: Option<&str>, text: &str) -> Told<Arc<[f32]>>;
 
@@ -86,6 +89,10 @@ const NOBODY: &str = "nobody can be asked here";
 impl Oracle for Nobody {
     fn judge(&self, _: &JudgeQuestion<'_>) -> Told<Judgement> {
         Told::Lacking(Lack::Errored, NOBODY.to_owned())
+    }
+
+    fn advises(&self, _: &JudgeNeed) -> Option<String> {
+        None
     }
 
     fn embed(&self, _: Option<&str>, _: &str) -> Told<Arc<[f32]>> {

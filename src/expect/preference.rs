@@ -96,7 +96,7 @@ impl Best {
         let own = subject.oracle.model();
         let texts: Vec<&str> = answers.iter().map(|(_, text)| text.as_str()).collect();
         if texts.iter().all(|text| *text == texts[0]) {
-            return Ok(Finding::new(true, "all models gave the same answer"));
+            return Ok(self.judging.unasked(subject, 1.0, "all models gave the same answer"));
         }
         let judgement = self
             .judging
@@ -138,12 +138,14 @@ impl Prefers {
     fn compare(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {
         let accepted = match subject.oracle.accepted() {
             Told::Said(Some(accepted)) => accepted,
-            Told::Said(None) => return Ok(Finding::new(true, "nothing was accepted yet that it could be worse than")),
+            Told::Said(None) => {
+                return Ok(self.judging.unasked(subject, 1.0, "nothing was accepted yet that it could be worse than"));
+            }
             Told::Lacking(lack, why) => return Err(Finding::lacking(lack, why)),
         };
         let answer = &subject.response.text;
         if accepted == *answer {
-            return Ok(Finding { score: 0.5, ..Finding::new(true, "it is the accepted answer") });
+            return Ok(self.judging.unasked(subject, 0.5, "it is the accepted answer"));
         }
         // Judges like what stands first: both orders are asked, and what depends on the order is a tie.
         let there = self.ask(subject, &accepted, answer);

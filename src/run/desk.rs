@@ -13,7 +13,7 @@ use super::settings::{Mode, Settings};
 use crate::case::Case;
 use crate::core::record::{Request, Response, Role as SpeakerRole, Tool};
 use crate::core::verdict::{AnswerSource, JudgedBy, Judging, Lack};
-use crate::expect::{JudgeQuestion, Judgement, Oracle, Told};
+use crate::expect::{JudgeNeed, JudgeQuestion, Judgement, Oracle, Told};
 use crate::model::embedding_request;
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
@@ -317,6 +317,10 @@ impl Oracle for Desk<'_> {
             }),
             Told::Lacking(lack, why) => Told::Lacking(lack, why),
         }
+    }
+
+    fn advises(&self, judge: &JudgeNeed) -> Option<String> {
+        self.room.prepared.advises(judge)
     }
 
     fn embed(&self, model: Option<&str>, text: &str) -> Told<Arc<[f32]>> {

@@ -18,7 +18,7 @@ use crate::core::problem::{Place, Problem, Problems, Source};
 use crate::core::record::{FinishReason, Message, Request, RequestKind, Response, Role};
 use crate::core::verdict::{Lack, Outcome, Verdict};
 use crate::core::yaml;
-use crate::expect::Need;
+use crate::expect::{ASKS_AGAIN, Need};
 use crate::plan::{Item, Plan, Workspace};
 use crate::project::Compare;
 use crate::prompt::{Prompts, SharedVariables, Variables};
@@ -351,7 +351,7 @@ impl Trial {
                 let reason = match (verdict, checked) {
                     (Verdict::Stale, _) => "what is recorded is of another answer, rule or judge".to_owned(),
                     (Verdict::Unrecorded, _) => "nothing is recorded".to_owned(),
-                    (_, Some(checked)) => checked.reason.clone(),
+                    (_, Some(checked)) => checked.reason.replace(ASKS_AGAIN, "; --refresh asks again"),
                     (_, None) => outcome.reason.clone(),
                 };
                 calibration.errored += u64::from(verdict == Verdict::Errored);
