@@ -187,14 +187,16 @@ impl Asker {
         store: Store,
     ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
         let settings = self.settings(mode);
-        let get = |name: &str| self.environment.get(name);
-        let missing = Missing::find(prepared, plan, &settings, &store, &get, &|_| false)?;
+        let missing = self.forecast(prepared, plan, &settings, &store)?;
         if missing.is_nothing() && self.opposed.is_none() {
             self.came.skipped += missing.left_out();
             self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
         }
-        self.run_through(context, project, prepared, plan, (&settings, keep), store, &mut Nobody)
+        if !self.agreed && mode != Mode::Replay {
+            self.agree(context, prepared, plan, &settings, &missing)?;
+        }
+        self.run_agreed(context, project, prepared, plan, (&settings, keep), store, &mut Nobody)
     }
 
     /// Runs a plan, whatever is recorded of it; `heard` is told what becomes of it, and the store knows what was said.
@@ -210,10 +212,24 @@ impl Asker {
         heard: &mut dyn Listener,
     ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
         if !self.agreed && settings.mode != Mode::Replay {
-            let get = |name: &str| self.environment.get(name);
-            let missing = Missing::find(prepared, plan, settings, &store, &get, &|_| false)?;
+            let missing = self.forecast(prepared, plan, settings, &store)?;
             self.agree(context, prepared, plan, settings, &missing)?;
         }
+        self.run_agreed(context, project, prepared, plan, (settings, keep), store, heard)
+    }
+
+    /// The same once a person has agreed.
+    #[expect(clippy::too_many_arguments, reason = "each is another part of a run")]
+    fn run_agreed(
+        &mut self,
+        context: &mut Context,
+        project: &Project,
+        prepared: &Prepared,
+        plan: &Plan,
+        (settings, keep): (&Settings, Keep),
+        store: Store,
+        heard: &mut dyn Listener,
+    ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
         if !self.watched {
             interrupt::watch(&self.stop);
             self.watched = true;
@@ -267,8 +283,7 @@ impl Asker {
         let settings = self.settings(mode);
         let is_asked = !self.args.yes && super::forecast::is_asked_about(context, &settings);
         for (prepared, plan, store) in plans.iter().filter(|_| is_asked) {
-            let get = |name: &str| self.environment.get(name);
-            let missing = Missing::find(prepared, plan, &settings, store, &get, &|_| false)?;
+            let missing = self.forecast(prepared, plan, &settings, store)?;
             if !missing.is_nothing() {
                 self.agree(context, prepared, plan, &settings, &missing)?;
             }

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::pair::{Flip, LeftOut, Pair, Pairs, Sample};
-use super::table::{Comparison, Limits, Row, is_zero};
+use super::table::{Comparison, Limits, Row};
 use crate::core::escape::json;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
-use crate::core::verdict::SourceLine;
+use crate::core::verdict::{SourceLine, is_zero};
 
 /// The version of the document's shape; it grows when something is taken away or changes its meaning.
 pub const VERSION: u32 = 1;

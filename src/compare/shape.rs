@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::core::json::kind;
 use crate::core::record::Response;
 
 /// The most differences that are told.
@@ -53,15 +54,7 @@ fn shape(answers: &[Response]) -> Shape {
 }
 
 fn walk(path: &str, value: &Value, shape: &mut Shape) {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    shape.entry(path.to_owned()).or_default().insert(kind);
+    shape.entry(path.to_owned()).or_default().insert(kind(value));
     match value {
         Value::Array(items) => items.iter().for_each(|item| walk(&format!("{path}[]"), item, shape)),
         Value::Object(fields) => fields.iter().for_each(|(name, value)| walk(&format!("{path}.{name}"), value, shape)),

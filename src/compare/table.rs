@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::verdict::is_zero;
+
 /// Rates of error, and the drop that matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
@@ -296,11 +298,6 @@ pub struct FlippedCase {
     pub head_left_out: u64,
     /// What does not hold of head's answers.
     pub failed: Vec<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde hands it over")]
-pub(super) fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// A whole comparison.

@@ -4,6 +4,19 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+/// What kind of value it is, as JSON Schema names it.
+#[must_use]
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// Equal as JSON: the order of keys does not count, nor whether a whole number is written as a float.
 #[must_use]
 pub fn same(a: &Value, b: &Value) -> bool {

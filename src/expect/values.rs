@@ -10,6 +10,7 @@ use super::schema::{mismatch, validator};
 use super::shown::quoted;
 use super::wanted::{How, Template, Wanted, shown};
 use crate::core::decode::Fields;
+use crate::core::json::kind;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
 
@@ -298,21 +299,10 @@ fn amount(min: u64, max: u64) -> String {
     }
 }
 
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn is_type(value: &Value, wanted: &str) -> bool {
     // 5.0 is an integer, as in JSON Schema.
     let whole = || value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0);
-    if wanted == "integer" { value.is_number() && whole() } else { type_of(value) == wanted }
+    if wanted == "integer" { value.is_number() && whole() } else { kind(value) == wanted }
 }
 
 /// The text that a text is looked for in: a text itself, anything else as its JSON.

@@ -140,8 +140,6 @@ pub struct Config {
     pub require_reason: bool,
     /// Who judges.
     pub judge: JudgeSettings,
-    /// The file.
-    pub source: Arc<Source>,
 }
 
 impl Config {
@@ -206,8 +204,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let require_reason = fields.get("review").is_some_and(|node| decode_review(&mut decoder, node));
     let strict_versions = policy.unwrap_or(false);
     let judge = fields.get("judge").map(|node| decode_judge(&mut decoder, node, &models)).unwrap_or_default();
-    let source = Arc::clone(source);
-    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, source })
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.

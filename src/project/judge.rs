@@ -1,7 +1,5 @@
 //! `judge:` of `promptctl.yaml`: who judges and who embeds where an expectation names nobody, and when a judge decides.
 
-use std::ops::Range;
-
 use super::config::{ModelEntry, decode_aliases};
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
@@ -36,13 +34,11 @@ pub struct JudgeSettings {
     pub embeddings: Option<ModelAlias>,
     /// When a judge decides.
     pub gate: Gate,
-    /// Where it is written; empty where it is not.
-    pub span: Range<usize>,
 }
 
 /// Reads `judge: { model: …, embeddings: …, gate: { kappa: 0.6, accuracy: 0.9, labels: 50 } }`.
 pub(super) fn decode_judge(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEntry]) -> JudgeSettings {
-    let mut settings = JudgeSettings { span: node.span.clone(), ..JudgeSettings::default() };
+    let mut settings = JudgeSettings::default();
     let Some(fields) = decoder.fields(node, "judge", &["model", "embeddings", "gate"]) else { return settings };
     let mut alias = |name: &str| {
         let node = fields.get(name)?;

@@ -32,7 +32,7 @@ pub(super) enum Errand {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub(super) enum Came {
-    /// A model's response, and whether it was written down.
+    /// A model's response.
     Response(Box<Response>),
     /// What a program printed.
     Printed(String),

@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use super::calibration::{Calibration, calibration_path};
 use super::prepared::Prepared;
 use crate::core::digest::{canonical_json, sha256_hex};
-use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
@@ -126,10 +125,12 @@ impl Prepared {
                     return Err(format!("there is no prompt `{name}` for the judge{hint}"));
                 }
             },
-            None => match (find(own, &default), find(self.shipped(), &default)) {
-                (Some(index), _) => (own, index, false),
-                (None, Some(index)) => (self.shipped(), index, true),
-                (None, None) => return Err(format!("no judge `{default_prompt}` is built in")),
+            None => match find(own, &default) {
+                Some(index) => (own, index, false),
+                None => match find(self.shipped(), &default) {
+                    Some(index) => (self.shipped(), index, true),
+                    None => return Err(format!("no judge `{default_prompt}` is built in")),
+                },
             },
         };
         let wanted = "a judge needs a model: name one with `model:`, or for all with `judge: { model: … }`";
@@ -311,10 +312,4 @@ fn how_to_calibrate(need: &JudgeNeed) -> String {
     let model = need.model.as_ref().map(|name| format!(" --model {name}")).unwrap_or_default();
     let rule = if need.rule.is_empty() { String::new() } else { format!(" --{}", need.rule) };
     format!("`promptctl judge calibrate LABELS --check {}{prompt}{model}{rule}`", need.kind)
-}
-
-/// The prompt of a judge by its name, for whoever writes one.
-#[must_use]
-pub fn judge_prompt_name(name: &str) -> Option<PromptName> {
-    PromptName::new(&format!("{JUDGES}/{name}")).ok()
 }

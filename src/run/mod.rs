@@ -29,7 +29,7 @@ mod wanted;
 pub use calibration::{Calibration, calibration_path};
 pub use engine::{Run, RunError, RunResult};
 pub use evaluate::place_of;
-pub use judges::{Judge, judge_prompt_name, shipped_path};
+pub use judges::{Judge, shipped_path};
 pub use prepared::Prepared;
 pub use roster::{EmbedderInUse, JudgeInUse, Roster};
 pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
