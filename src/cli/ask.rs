@@ -1,7 +1,6 @@
 //! Asking for answers that a comparison lacks: recorded like any other, kept where they belong, within the limits of the
 //! command line.
 
-use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::model::{ALLOWED_HOSTS, AllowedHosts, Permissions};
 use crate::plan::Plan;
 use crate::recording::{Journal, Line, Store, orphans, recover};
 use crate::report::Progress;
-use crate::run::{FlakyResult, Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
+use crate::run::{Against, FlakyResult, Missing, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
 use crate::tree::{WorkingTree, state};
 
@@ -154,8 +153,8 @@ pub(super) struct Asker {
     agreed: bool,
     /// What was said.
     told: Vec<String>,
-    /// The answers that those asked for are preferred to, by the index of the case.
-    pub(super) opposed: Option<HashMap<usize, String>>,
+    /// The other side of a comparison, while this one is asked.
+    pub(super) against: Option<Against>,
     /// Whether somebody else says what could not be answered.
     pub(super) leaves_errors: bool,
 }
@@ -171,7 +170,7 @@ impl Asker {
             watched: false,
             agreed: false,
             told: Vec::new(),
-            opposed: None,
+            against: None,
             leaves_errors: false,
         })
     }
@@ -188,7 +187,7 @@ impl Asker {
     ) -> Result<(Store, Vec<(PromptName, Line)>), Failure> {
         let settings = self.settings(mode);
         let missing = self.forecast(prepared, plan, &settings, &store)?;
-        if missing.is_nothing() && self.opposed.is_none() {
+        if missing.is_nothing() {
             self.came.skipped += missing.left_out();
             self.note(context, &missing.notes)?;
             return Ok((store, Vec::new()));
@@ -301,7 +300,7 @@ impl Asker {
         store: &Store,
     ) -> Result<Missing, Failure> {
         let get = |name: &str| self.environment.get(name);
-        Ok(Missing::find(prepared, plan, settings, store, &get, &|_| false)?)
+        Ok(Missing::find(prepared, plan, settings, store, &get, self.against.as_ref())?)
     }
 
     /// Whether there is a limit on what may be asked.
@@ -370,7 +369,7 @@ impl Asker {
             settings,
             store,
             snapshots: (&Index::default(), &*project.tree),
-            opposed: self.opposed.as_ref(),
+            against: self.against.as_ref(),
             journal: Some(journal),
             root: None,
             variables: &get,

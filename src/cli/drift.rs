@@ -80,8 +80,11 @@ struct Found {
     shape: Vec<ShapeChange>,
     /// The models that answered, where others did before.
     moved: Option<Served>,
+    /// Answers that were asked for again: where more is said, the first ones.
     asked: usize,
     recorded: usize,
+    /// Whether all were, each conversation to its end, with what judges say of them.
+    is_whole: bool,
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
@@ -112,11 +115,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mut documents = Vec::new();
     for model in &models {
         let (found, lines) = drift.ask(context, model)?;
-        let is_whole = found.asked == found.recorded;
-        if args.update && is_whole {
+        if args.update && found.is_whole {
             settle(&project.root, lines).map_err(|error| settle_failure(error, Exit::Errored))?;
         }
-        complete &= is_whole;
+        complete &= found.is_whole;
         let moved = found.moved.is_some() || !found.shape.is_empty() || found.pairs.unjudged_changed > 0;
         if moved && FailOn::from(args.judge.fail_on) == FailOn::Changed {
             exit = exit.worse(Exit::Failed);
@@ -215,7 +217,8 @@ impl Drift<'_> {
         let steps = (0..rounds).flat_map(|round| (0..longest).step_by(STEP).map(move |from| (round, from)));
         let known = self.unfinished.lines(&whole, self.prepared)?;
         let mut lines = known.clone();
-        let mut fresh = Store::empty().with(lines.clone());
+        // What judges said of an answer holds as long as the answer is the same.
+        let mut fresh = self.project.store().judged_alone().with(lines.clone());
         self.asker.agree_to(context, &[(self.prepared, &whole, &fresh)], Mode::Fill)?;
         let mut decided: Vec<&PromptName> = Vec::new();
         for (round, from) in steps {
@@ -259,7 +262,9 @@ impl Drift<'_> {
         let served = Served { base: served(&old), head: served(&new) };
         let shape = shape_changes(&old, &new);
         let moved = served.moved().then_some(served);
-        Ok((Found { pairs, comparison, shape, moved, asked: lines.len(), recorded: whole.samples() }, lines))
+        let (asked, recorded) = (new.len(), whole.samples());
+        let is_whole = asked == recorded && self.prepared.is_whole(&whole, &fresh)?;
+        Ok((Found { pairs, comparison, shape, moved, asked, recorded, is_whole }, lines))
     }
 
     fn compare(&self, fresh: &Store, plan: &Plan) -> Result<(Pairs, Comparison), Failure> {

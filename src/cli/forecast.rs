@@ -29,7 +29,7 @@ fn missing(
 ) -> Result<Missing, Failure> {
     let store = project.store().with(orphans(&project.root));
     let get = |name: &str| environment.get(name);
-    Ok(Missing::find(prepared, plan, settings, &store, &get, &|_| false)?)
+    Ok(Missing::find(prepared, plan, settings, &store, &get, None)?)
 }
 
 /// Says what a run would ask, and what that would take.

@@ -12,7 +12,7 @@ use crate::core::verdict::Verdict;
 use crate::history::{Loaded, Mark};
 use crate::plan::{Item, Plan};
 use crate::recording::Store;
-use crate::run::{Mode, Prepared};
+use crate::run::{Mode, Prepared, Scoring};
 use crate::snapshot::Index;
 use crate::stats::RateBets;
 
@@ -208,7 +208,7 @@ impl Probe {
             for (number, response) in
                 (0..).zip(&responses).filter_map(|(number, answer)| Some((number, answer.as_ref()?)))
             {
-                let outcome = prepared.score(item.case, entry, (number, response), [Some(&store), None], None)?;
+                let outcome = prepared.score(&Scoring::new(item.case, entry, (number, response), &store))?;
                 if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
                     // Whoever judges did not say.
                     continue;

@@ -10,9 +10,10 @@ use super::render::find_models;
 use crate::case::Selection;
 use crate::compare::{Comparison, Limits, Pairs, Side, ask_alike, compare, confirm, pair, ranks, screened};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
+use crate::core::problem::Problems;
 use crate::plan::{Item, Overrides, Plan};
 use crate::recording::Store;
-use crate::run::{Mode, Prepared};
+use crate::run::{Against, Mode, Prepared};
 
 /// How many cases of a prompt are asked for before a verdict, or what is left of a budget, is looked at.
 pub(super) const STEP: usize = 16;
@@ -183,9 +184,9 @@ impl Both {
         let lines = self.fill_side(context, true, &base)?;
         // Both may send the same request, which is asked once.
         self.head.store = self.head.store.take().map(|store| store.with(lines));
-        self.asker.opposed = self.opposed()?;
+        self.asker.against = self.opposed()?.map(|answers| Against { answers: Some(answers), ..Against::default() });
         let lines = self.fill_side(context, false, &head);
-        self.asker.opposed = None;
+        self.asker.against = None;
         let lines = lines?;
         self.base.store = self.base.store.take().map(|store| store.with(lines));
         self.judge_base(context, &head)
@@ -207,20 +208,22 @@ impl Both {
         Ok(Some(found.collect()))
     }
 
-    /// Has base's answers judged by what head expects, where that is something else than base expects itself.
+    /// Has base's answers judged by what head expects and says of them. Its conversations are its own.
     fn judge_base(&mut self, context: &mut Context, head: &Plan) -> Result<(), Failure> {
         let models = self.models.as_ref();
         let of_base: HashMap<Name, &Item> =
             self.base.plan.items.iter().map(|item| (self.base.name(item, models), item)).collect();
         let judged = head.items.iter().filter(|item| self.head.prepared.is_judged(item.case));
-        let items: Vec<Item> = judged
-            .filter_map(|item| {
-                let other = of_base.get(&self.head.name(item, None))?;
-                let differs = self.base.prepared.expected(other.case) != self.head.prepared.expected(item.case);
-                let keys = other.keys.iter().take(item.keys.len()).cloned().collect();
-                (differs && other.keys != item.keys).then(|| Item { keys, ..item.clone() })
-            })
-            .collect();
+        let (mut items, mut against) = (Vec::new(), Against { answers: self.opposed()?, ..Against::default() });
+        for item in judged {
+            let Some(other) = of_base.get(&self.head.name(item, None)) else { continue };
+            let keys = other.keys.iter().take(item.keys.len()).cloned().collect();
+            items.push(Item { keys, ..item.clone() });
+            let entry = &self.base.prepared.workspace.config.models[other.model];
+            if let Some(script) = self.base.prepared.script(other.case, entry).map_err(Problems::from)? {
+                against.scripts.insert((item.case, item.model), script);
+            }
+        }
         if items.is_empty() {
             return Ok(());
         }
@@ -230,7 +233,10 @@ impl Both {
         let mut there = self.head.prepared.answers(&plan, &store)?.into_iter();
         plan.items.retain(|_| there.next().is_some_and(|answers| answers.iter().all(Option::is_some)));
         let mode = (self.mode, self.head.keep);
-        let (store, lines) = self.asker.fill(context, &self.head.project, &self.head.prepared, &plan, mode, store)?;
+        self.asker.against = Some(against);
+        let filled = self.asker.fill(context, &self.head.project, &self.head.prepared, &plan, mode, store);
+        self.asker.against = None;
+        let (store, lines) = filled?;
         self.base.store = Some(store);
         self.head.store = self.head.store.take().map(|store| store.with(lines));
         Ok(())

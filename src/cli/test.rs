@@ -373,7 +373,7 @@ fn execute(
             settings,
             store: &store,
             snapshots: (&index, &*project.tree),
-            opposed: None,
+            against: None,
             journal: journal.as_ref(),
             root: Some(&project.root),
             variables: &get,

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::order::ranks;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
-use crate::core::record::Response;
+use crate::core::record::{Response, ToolCall};
 use crate::core::verdict::{Checked, SourceLine, Verdict};
 use crate::expect::is_refusal;
 use crate::plan::Plan;
 use crate::project::{Compare, ModelEntry};
 use crate::recording::Store;
-use crate::run::{Prepared, place_of};
+use crate::run::{Prepared, Scoring, Script, place_of};
 
 /// One side of a comparison.
 pub struct Side<'a> {
@@ -63,6 +63,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Whether the same was said, and the same is made of it.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.pass, &self.text, &self.calls, &self.checks) == (other.pass, &other.text, &other.calls, &other.checks)
+    }
+
     /// Why it fails: each expectation that does not hold, and what is wrong beyond them.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
@@ -261,38 +266,39 @@ pub fn pair(
             pairs.unjudged += 1;
             let (prompt, case, model) = (prompt.clone(), case.clone(), model.clone());
             pairs.left_out.push(LeftOut { prompt, case, model, why: UNJUDGED.into() });
-            if before[0].1.text == after[0].1.text {
-                continue;
-            }
-            pairs.unjudged_changed += 1;
         }
         let base_entry = &base.prepared.workspace.config.models[base_item.model];
         let entry = &head.prepared.workspace.config.models[item.model];
-        let wants_json = wants_json(head.prepared, item.case);
-        let stores = [Some(head.store), Some(base.store)];
         // Head's answers are held against base's first one, and that against itself.
         let opposed = base_answers[base_index].iter().flatten().next().map(|answer| answer.text.as_str());
-        let score = |answers: &[Numbered], entry| {
-            let about = (head.prepared, item.case, entry, opposed);
-            let scored = answers.iter().map(|answer| sample(about, answer, stores, wants_json));
-            scored.collect::<Result<Result<Vec<Sample>, String>, Problems>>()
-        };
+        // Base's conversations went as base's script says, whatever head expects of their answers.
+        let script = base.prepared.script(base_item.case, base_entry)?;
+        let (ours, theirs) = ([Some(head.store), Some(base.store)], [Some(base.store), Some(head.store)]);
         let expectations_changed = base.prepared.expected(base_item.case) != head.prepared.expected(item.case);
         let base_case = &base.prepared.workspace.cases.list[base_item.case];
         let head_case = &head.prepared.workspace.cases.list[item.case];
-        let (scored, of_head) = match (score(&before, base_entry)?, score(&after, entry)?) {
-            (Ok(scored), Ok(of_head)) => (scored, of_head),
+        let (scored, answered) = match (
+            score(head.prepared, item.case, (base_entry, &before), (theirs, opposed, script.as_ref()))?,
+            score(head.prepared, item.case, (entry, &after), (ours, opposed, None))?,
+        ) {
+            (Ok(scored), Ok(answered)) => (scored, answered),
             (Err(why), _) | (_, Err(why)) => {
                 pairs.unanswered += 1;
                 pairs.left_out.push(LeftOut { prompt, case, model, why: format!("not judged: {why}").into() });
                 continue;
             }
         };
+        if !judged {
+            if scored[0].text == answered[0].text {
+                continue;
+            }
+            pairs.unjudged_changed += 1;
+        }
         let mut rescored = (0, 0);
         for (answer, sample) in before.iter().zip(&scored).filter(|_| expectations_changed) {
-            let passed =
-                base.prepared.score(base_item.case, base_entry, (answer.0, &answer.1), stores, opposed)?.verdict
-                    == Verdict::Passed;
+            let own = Scoring::new(base_item.case, base_entry, (answer.0, &answer.1), base.store);
+            let own = Scoring { stores: theirs, opposed, ..own };
+            let passed = base.prepared.score(&own)?.verdict == Verdict::Passed;
             rescored.0 += u64::from(passed && !sample.pass);
             rescored.1 += u64::from(!passed && sample.pass);
         }
@@ -301,7 +307,10 @@ pub fn pair(
             rank: ranks[index],
             tags: head_case.tags.to_vec(),
             group: head_case.group.clone(),
-            same: !expectations_changed && base_item.keys.first() == item.keys.first() && before == after,
+            same: !expectations_changed
+                && base_item.keys.first() == item.keys.first()
+                && before == after
+                && scored.iter().zip(&answered).all(|(one, other)| one.is_same(other)),
             variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
             place: place_of(head_case),
             must_pass: head_case.must_pass,
@@ -310,7 +319,7 @@ pub fn pair(
             entry_changed: !ask_alike(base_entry, entry),
             expectations_changed,
             base: scored,
-            head: of_head,
+            head: answered,
             prompt,
             case,
             model,
@@ -377,18 +386,37 @@ pub fn ask_alike(one: &ModelEntry, other: &ModelEntry) -> bool {
         == (&other.provider, &other.model, &other.params, &other.extras)
 }
 
+fn characters(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+fn is_unparsed(text: &str, calls: &[ToolCall]) -> bool {
+    calls.is_empty() && serde_json::from_str::<serde::de::IgnoredAny>(text.trim()).is_err()
+}
+
 fn wants_json(prepared: &Prepared, case: usize) -> bool {
     let case = &prepared.workspace.cases.list[case];
     case.compare == Compare::Json || prepared.workspace.prompt_of(case).front.output.is_some()
 }
 
-fn sample(
-    (prepared, case, entry, opposed): (&Prepared, usize, &ModelEntry, Option<&str>),
-    (number, answer): &Numbered,
-    stores: [Option<&Store>; 2],
-    wants_json: bool,
-) -> Result<Result<Sample, String>, Problems> {
-    let outcome = prepared.score(case, entry, (*number, answer), stores, opposed)?;
+/// What head makes of the answers of a side, or why nobody can say.
+fn score(
+    head: &Prepared,
+    case: usize,
+    (entry, answers): (&ModelEntry, &[Numbered]),
+    (stores, opposed, script): ([Option<&Store>; 2], Option<&str>, Option<&Script>),
+) -> Result<Result<Vec<Sample>, String>, Problems> {
+    let wants_json = wants_json(head, case);
+    let scored = answers.iter().map(|(number, answer)| {
+        let scoring = Scoring { case, entry, sample: *number, answer, stores, opposed, script };
+        sample(head, &scoring, wants_json)
+    });
+    scored.collect()
+}
+
+fn sample(prepared: &Prepared, scoring: &Scoring<'_>, wants_json: bool) -> Result<Result<Sample, String>, Problems> {
+    let answer = scoring.answer;
+    let outcome = prepared.score(scoring)?;
     if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
         // Nobody can say whether it is good.
         return Ok(Err(outcome.reason.unwrap_or_default()));
@@ -397,15 +425,29 @@ fn sample(
         pass: outcome.verdict == Verdict::Passed,
         score: outcome.score,
         calls: (!answer.tool_calls.is_empty()).then(|| serde_json::to_string(&answer.tool_calls).unwrap_or_default()),
-        length: answer.text.chars().count() as u64,
-        input_tokens: answer.usage.input,
-        output_tokens: answer.usage.output,
+        // Of a conversation everything counts that the model said.
+        length: outcome
+            .turns
+            .iter()
+            .map(|turn| turn.output.as_str())
+            .chain([answer.text.as_str()])
+            .map(characters)
+            .sum(),
+        input_tokens: outcome.usage.input,
+        output_tokens: outcome.usage.output,
         cost: outcome.cost_usd,
-        latency_ms: answer.latency_ms,
-        refused: is_refusal(answer),
+        latency_ms: outcome.latency_ms,
+        refused: is_refusal(answer)
+            || outcome.turns.iter().any(|turn| {
+                is_refusal(&Response {
+                    text: turn.output.clone(),
+                    finish_reason: turn.finish_reason,
+                    ..Response::default()
+                })
+            }),
         unparsed: wants_json
-            && answer.tool_calls.is_empty()
-            && serde_json::from_str::<serde::de::IgnoredAny>(answer.text.trim()).is_err(),
+            && (is_unparsed(&answer.text, &answer.tool_calls)
+                || outcome.turns.iter().any(|turn| is_unparsed(&turn.output, &turn.tool_calls))),
         // Of a conversation the whole is shown.
         text: outcome.output.unwrap_or_else(|| answer.text.clone()),
         served: answer.served(),

@@ -16,6 +16,7 @@ use crate::core::problem::Problems;
 use crate::core::verdict::Verdict;
 use crate::prompt::PROMPTS;
 use crate::recording::Store;
+use crate::run::Scoring;
 use crate::snapshot::{ACCEPTED, SNAPSHOTS};
 use crate::tree::{CommitTree, Tree, blob_name};
 
@@ -280,15 +281,15 @@ impl Entry {
             figures.planned += answers.len() as u64;
             for (number, answer) in (0..).zip(&answers).filter_map(|(number, answer)| Some((number, answer.as_ref()?)))
             {
-                let outcome = loaded.prepared.score(item.case, entry, (number, answer), [Some(&store), None], None)?;
+                let outcome = loaded.prepared.score(&Scoring::new(item.case, entry, (number, answer), &store))?;
                 if !matches!(outcome.verdict, Verdict::Passed | Verdict::Failed) {
                     // Whoever judges did not say.
                     continue;
                 }
                 figures.answered += 1;
                 figures.passed += u64::from(outcome.verdict == Verdict::Passed);
-                input.add(answer.usage.input);
-                output.add(answer.usage.output);
+                input.add(outcome.usage.input);
+                output.add(outcome.usage.output);
             }
         }
         (figures.input_tokens, figures.output_tokens) = (input.get(), output.get());

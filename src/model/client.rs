@@ -90,6 +90,7 @@ type Told<'t> = &'t (dyn Fn(Happened<'_>) + Send + Sync);
 /// The connections of a run. Nothing is set up before the first request.
 #[derive(Debug, Default)]
 pub struct Client {
+    plain: OnceLock<Result<reqwest::Client, String>>,
     direct: OnceLock<Result<reqwest::Client, String>>,
     proxied: OnceLock<Result<reqwest::Client, String>>,
     permissions: Permissions,
@@ -148,9 +149,13 @@ impl Client {
 
     /// The connections for an address: a proxy of the environment is used, but never for this machine itself.
     fn http(&self, url: &Url) -> Result<&reqwest::Client, Fault> {
-        let local = is_local(url);
-        let slot = if local { &self.direct } else { &self.proxied };
-        let built = slot.get_or_init(|| build_http(local));
+        let way = Way::to(url);
+        let slot = match way {
+            Way::Plain => &self.plain,
+            Way::Direct => &self.direct,
+            Way::Proxied => &self.proxied,
+        };
+        let built = slot.get_or_init(|| build_http(way));
         built.as_ref().map_err(|why| Fault::new(FaultKind::Tls, format!("connections cannot be set up: {why}")))
     }
 }
@@ -158,7 +163,7 @@ impl Client {
 /// Connections for another service than a model, at an address: the same certificates, proxies and time limits, and no
 /// redirect is followed. `Err` says why they cannot be set up.
 pub fn connections(url: &Url) -> Result<reqwest::Client, String> {
-    build_http(is_local(url))
+    build_http(Way::to(url))
 }
 
 /// Whether an address is this machine itself.
@@ -171,13 +176,35 @@ pub fn is_local(url: &Url) -> bool {
         || address.is_some_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
+/// How an address is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// This machine itself, without TLS: no certificate is ever looked at, and reading those of the system takes
+    /// longer than most local models need to answer.
+    Plain,
+    /// This machine itself, with TLS.
+    Direct,
+    /// Through the proxy of the environment, where there is one.
+    Proxied,
+}
+
+impl Way {
+    fn to(url: &Url) -> Self {
+        match (is_local(url), url.scheme()) {
+            (true, "http") => Self::Plain,
+            (true, _) => Self::Direct,
+            (false, _) => Self::Proxied,
+        }
+    }
+}
+
 /// Says which cryptography TLS uses, before the first connection is set up.
 pub fn use_ring() {
     // A second installation is refused, and the first one is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn build_http(local: bool) -> Result<reqwest::Client, String> {
+fn build_http(way: Way) -> Result<reqwest::Client, String> {
     use_ring();
     let builder = reqwest::Client::builder()
         .redirect(redirect::Policy::none())
@@ -185,7 +212,11 @@ fn build_http(local: bool) -> Result<reqwest::Client, String> {
         .pool_max_idle_per_host(KEPT_OPEN)
         .tcp_nodelay(true)
         .user_agent(concat!("promptctl/", env!("CARGO_PKG_VERSION")));
-    let builder = if local { builder.no_proxy() } else { builder };
+    let builder = match way {
+        Way::Plain => builder.no_proxy().tls_certs_only([]),
+        Way::Direct => builder.no_proxy(),
+        Way::Proxied => builder,
+    };
     builder.build().map_err(|error| error.to_string())
 }
 

@@ -34,6 +34,8 @@ pub struct Store {
     files: Mutex<HashMap<(usize, TreePath), Slot>>,
     folders: Mutex<HashMap<(usize, String), Listed>>,
     extra: Unsettled,
+    /// Whether the answers of its files do not count, but only what judges said.
+    judged_alone: bool,
 }
 
 impl Store {
@@ -46,7 +48,13 @@ impl Store {
     /// No recordings at all.
     #[must_use]
     pub fn empty() -> Self {
-        Self { trees: Vec::new(), files: Mutex::default(), folders: Mutex::default(), extra: HashMap::new() }
+        Self {
+            trees: Vec::new(),
+            files: Mutex::default(),
+            folders: Mutex::default(),
+            extra: HashMap::new(),
+            judged_alone: false,
+        }
     }
 
     /// Reads of every tree only the answers that are found, and reports no damage: for a look at many old versions.
@@ -54,6 +62,17 @@ impl Store {
     pub fn glancing(mut self) -> Self {
         self.trees.iter_mut().for_each(|source| source.glanced = true);
         self
+    }
+
+    /// Finds of its files only what judges said, and no answer.
+    #[must_use]
+    pub fn judged_alone(self) -> Self {
+        Self { judged_alone: true, ..self }
+    }
+
+    /// The trees whose answers count.
+    fn answering(&self) -> std::ops::Range<usize> {
+        if self.judged_alone { 0..0 } else { 0..self.trees.len() }
     }
 
     /// Looks into another tree first. Nothing may have been looked for yet.
@@ -93,7 +112,7 @@ impl Store {
     /// The answer to a request: from the model's own file, else from another of the prompt's, because recordings are
     /// found by what was asked and not by where it is kept.
     pub fn find(&self, prompt: &PromptName, model: &ModelAlias, key: &RequestKey) -> Result<Option<Line>, Problems> {
-        self.find_in(RECORDED, prompt, &recorded_path(prompt, model), key)
+        self.find_in(self.answering(), (RECORDED, prompt, &recorded_path(prompt, model)), key)
     }
 
     /// What was said when a judge was asked this of a prompt's answers, found likewise.
@@ -103,7 +122,7 @@ impl Store {
         model: &ModelAlias,
         key: &RequestKey,
     ) -> Result<Option<Line>, Problems> {
-        self.find_in(JUDGED, prompt, &judged_path(prompt, model), key)
+        self.find_in(0..self.trees.len(), (JUDGED, prompt, &judged_path(prompt, model)), key)
     }
 
     /// Whether a judge ever said anything to this check of a case: what tells stale from unrecorded.
@@ -134,7 +153,7 @@ impl Store {
         (sample, turn): (u32, u32),
     ) -> Result<bool, Problems> {
         let path = recorded_path(prompt, model);
-        for tree in 0..self.trees.len() {
+        for tree in self.answering() {
             let mut lines = self.file(tree, &path)?.lines_of(case.as_str()).collect::<Vec<_>>().into_iter();
             if lines.any(|line| (line.sample, line.turn) == (sample, Some(turn))) {
                 return Ok(true);
@@ -145,13 +164,12 @@ impl Store {
 
     fn find_in(
         &self,
-        folder: &str,
-        prompt: &PromptName,
-        own: &TreePath,
+        trees: std::ops::Range<usize>,
+        (folder, prompt, own): (&str, &PromptName, &TreePath),
         key: &RequestKey,
     ) -> Result<Option<Line>, Problems> {
         let mut settled = None;
-        for tree in 0..self.trees.len() {
+        for tree in trees.clone() {
             settled = self.file(tree, own)?.find(key.as_str());
             if settled.is_some() {
                 break;
@@ -162,7 +180,7 @@ impl Store {
         if let Some(line) = settled.into_iter().chain(unsettled).max_by_key(Line::time) {
             return Ok(Some(line));
         }
-        for tree in 0..self.trees.len() {
+        for tree in trees {
             for path in self.others(folder, tree, prompt, own)? {
                 if let Some(line) = self.file(tree, &path)?.find(key.as_str()) {
                     return Ok(Some(line));
@@ -182,7 +200,7 @@ impl Store {
     ) -> Result<Option<Line>, Problems> {
         let own = recorded_path(prompt, model);
         let mut settled = None;
-        for tree in 0..self.trees.len() {
+        for tree in self.answering() {
             settled = self.file(tree, &own)?.newest_of(case.as_str(), sample);
             if settled.is_some() {
                 break;

@@ -1,7 +1,7 @@
 //! What is expected of a case with its variables in it, turn by turn, and what is said in between.
 
 use super::prepared::Prepared;
-use crate::case::{Case, Say};
+use crate::case::{Case, Say, Turn};
 use crate::core::problem::Problem;
 use crate::core::record::{Message, Response, Role};
 use crate::expect::{Bound, Expectation};
@@ -51,28 +51,32 @@ impl Prepared {
         for written in case.turns.iter() {
             let expected: Vec<&Expectation> = self.compiled(&written.checks).map(|one| &**one).collect();
             let bound = turn(&expected)?;
-            let render = |text: &Inline| {
-                let said = text.render(&case.variables.to_jinja()).and_then(|said| {
-                    if said.trim().is_empty() { Err("the message is empty for this case".to_owned()) } else { Ok(said) }
-                });
-                said.map_err(|why| Problem::error(written.place.clone(), format!("case `{}`: {why}", case.name)))
-            };
-            let spoken = match &written.say {
-                Say::User(text) => Spoken::By(Role::User, render(text)?),
-                Say::Developer(text) => Spoken::By(Role::Developer, render(text)?),
-                Say::Tools(texts) => Spoken::Tools(texts.iter().map(render).collect::<Result<_, _>>()?),
-                Say::ToolsByName(texts) => {
-                    let named = texts.iter().map(|(name, text)| Ok((name.clone(), render(text)?)));
-                    Spoken::ToolsByName(named.collect::<Result<_, Problem>>()?)
-                }
-            };
-            later.push((spoken, bound));
+            later.push((Spoken::new(case, written)?, bound));
         }
         Ok(BoundCase { first, later, threshold: case.threshold })
     }
 }
 
 impl Spoken {
+    /// What a case says in a turn, with its variables in it.
+    pub(super) fn new(case: &Case, turn: &Turn) -> Result<Self, Problem> {
+        let render = |text: &Inline| {
+            let said = text.render(&case.variables.to_jinja()).and_then(|said| {
+                if said.trim().is_empty() { Err("the message is empty for this case".to_owned()) } else { Ok(said) }
+            });
+            said.map_err(|why| Problem::error(turn.place.clone(), format!("case `{}`: {why}", case.name)))
+        };
+        Ok(match &turn.say {
+            Say::User(text) => Self::By(Role::User, render(text)?),
+            Say::Developer(text) => Self::By(Role::Developer, render(text)?),
+            Say::Tools(texts) => Self::Tools(texts.iter().map(render).collect::<Result<_, _>>()?),
+            Say::ToolsByName(texts) => {
+                let named = texts.iter().map(|(name, text)| Ok((name.clone(), render(text)?)));
+                Self::ToolsByName(named.collect::<Result<_, Problem>>()?)
+            }
+        })
+    }
+
     /// As messages behind an answer. An error says why it cannot be said there.
     pub(super) fn messages(&self, answer: &Response) -> Result<Vec<Message>, String> {
         let calls = &answer.tool_calls;

@@ -68,7 +68,7 @@ impl Talk<'_, '_> {
     fn go_on(&mut self, first: &Response) -> Option<Without> {
         let mut answer = first.clone();
         let mut lacks = None;
-        for ((spoken, expected), turn) in self.case.later.iter().zip(2..) {
+        for (((own, expected), turn), place) in self.case.later.iter().zip(2..).zip(0..) {
             let why =
                 self.stops(turn - 1).or_else(|| lacks.is_some().then(|| "an answer before is missing".to_owned()));
             if let Some(why) = why {
@@ -77,6 +77,13 @@ impl Talk<'_, '_> {
                 self.sample.expectations.extend(unasked);
                 continue;
             }
+            let spoken = match self.desk.says(place, own) {
+                Ok(spoken) => spoken,
+                Err(why) => {
+                    lacks = Some((Verdict::Unrecorded, format!("turn {turn}: {why}")));
+                    continue;
+                }
+            };
             match self.say(spoken, &answer, turn) {
                 Ok(next) => {
                     answer = next;
@@ -156,7 +163,7 @@ fn of_turn(checked: Checked, turn: u32) -> Checked {
 }
 
 /// The whole conversation as a person reads it; the answer alone where there is only one.
-fn transcript(first: &Response, turns: &[TurnOutcome]) -> String {
+pub(super) fn transcript(first: &Response, turns: &[TurnOutcome]) -> String {
     if turns.is_empty() {
         return first.text.clone();
     }

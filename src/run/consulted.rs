@@ -44,13 +44,18 @@ impl Errand {
     /// By what it is known.
     pub(super) fn key(&self) -> String {
         match self {
-            Self::Call { request, sample, .. } => request.key(*sample).to_string(),
+            Self::Call { model, request, sample, .. } => key_of(*model, &request.key(*sample)),
             Self::Program { command, input } => {
                 let whole = json!({"command": command, "input": input});
                 format!("program {}", sha256_hex(canonical_json(&whole).as_bytes()))
             }
         }
     }
+}
+
+/// A request to a model: two models of one name behind different addresses are asked each for itself.
+fn key_of(model: usize, key: &RequestKey) -> String {
+    format!("{model} {key}")
 }
 
 /// What was asked in this process.
@@ -79,9 +84,9 @@ impl Consulted {
         told.get(key)?.get().cloned()
     }
 
-    /// The same of a request.
-    pub(super) fn response(&self, key: &RequestKey) -> Option<Came> {
-        self.get(key.as_str())
+    /// The same of a request to a model.
+    pub(super) fn response(&self, model: usize, key: &RequestKey) -> Option<Came> {
+        self.get(&key_of(model, key))
     }
 
     /// Whether a call is counted for this sample: what several have in common was asked once.

@@ -1,6 +1,7 @@
 //! All that decides what becomes of a case on a model, as one digest: where two sides have the same, a test says the same.
 
 use super::prepared::Prepared;
+use super::scored::Scoring;
 use crate::core::digest::sha256_hex;
 use crate::plan::Item;
 use crate::project::Compare;
@@ -31,9 +32,10 @@ impl Prepared {
         for key in item.keys.iter().filter(|_| store.is_some()) {
             let line = store?.find(&prompt.name, &entry.alias, key).ok()?;
             // What judges said of it decides too, and who they were.
-            if let Some(line) = line.as_ref().filter(|_| self.asks(case)) {
-                let outcome = self.score(item.case, entry, (line.sample, &line.response), [store, None], None).ok()?;
+            if let (Some(line), Some(store)) = (line.as_ref().filter(|_| self.asks(case)), store) {
+                let outcome = self.score(&Scoring::new(item.case, entry, (line.sample, &line.response), store)).ok()?;
                 parts.push(serde_json::to_string(&outcome.expectations).unwrap_or_default());
+                parts.push(outcome.output.unwrap_or_default());
             }
             parts.push(line.map(|line| serde_json::to_string(&line.response).unwrap_or_default()).unwrap_or_default());
         }

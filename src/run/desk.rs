@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::against::{Against, Script};
+use super::bound::Spoken;
 use super::consulted::{Came, Consulted, Errand, Role};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
@@ -66,29 +68,47 @@ pub(super) struct Room<'a> {
     pub(super) plan: Option<&'a Plan>,
     /// What answers are preferred to.
     pub(super) accepted: Accepted<'a>,
+    /// The conversations that are judged instead of the cases' own, by the indexes of case and model.
+    pub(super) scripts: Option<&'a HashMap<(usize, usize), Script>>,
 }
 
 impl<'a> Room<'a> {
     /// For replaying what is recorded, and nothing else.
     pub(super) fn replaying(prepared: &'a Prepared, stores: [Option<&'a Store>; 2], accepted: Accepted<'a>) -> Self {
-        Self { prepared, stores, fresh: Fresh::Nothing, unknown: Unknown::Forbidden, plan: None, accepted }
+        Self {
+            prepared,
+            stores,
+            fresh: Fresh::Nothing,
+            unknown: Unknown::Forbidden,
+            plan: None,
+            accepted,
+            scripts: None,
+        }
     }
 
     /// For a run.
-    pub(super) fn of_run(
-        prepared: &'a Prepared,
-        store: &'a Store,
-        settings: &Settings,
-        plan: &'a Plan,
-        accepted: Accepted<'a>,
-    ) -> Self {
+    pub(super) fn of_run(prepared: &'a Prepared, store: &'a Store, settings: &Settings, plan: &'a Plan) -> Self {
         let unknown = if settings.mode == Mode::Replay { Unknown::Forbidden } else { Unknown::Late };
         let fresh = match (settings.mode, settings.rejudges) {
             (Mode::Refresh, _) => Fresh::Everything,
             (_, true) => Fresh::Judges,
             (_, false) => Fresh::Nothing,
         };
-        Self { prepared, stores: [Some(store), None], fresh, unknown, plan: Some(plan), accepted }
+        Self {
+            prepared,
+            stores: [Some(store), None],
+            fresh,
+            unknown,
+            plan: Some(plan),
+            accepted: Accepted::None,
+            scripts: None,
+        }
+    }
+
+    /// The same beside another side.
+    pub(super) fn against(self, against: &'a Against) -> Self {
+        let accepted = against.answers.as_ref().map_or(Accepted::None, Accepted::Opposed);
+        Self { accepted, scripts: Some(&against.scripts), ..self }
     }
 
     /// The same for whoever may ask.
@@ -99,7 +119,8 @@ impl<'a> Room<'a> {
 
     /// The desk for a sample of an item.
     pub(super) fn desk_of(self, item: &Item, sample: u32) -> Desk<'a> {
-        self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample)
+        let script = self.scripts.and_then(|scripts| scripts.get(&(item.case, item.model)));
+        self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample).following(script)
     }
 
     /// The desk for an answer to a case.
@@ -110,6 +131,7 @@ impl<'a> Room<'a> {
             case: &self.prepared.workspace.cases.list[case],
             entry,
             sample,
+            script: None,
             question: RefCell::default(),
             wanted: RefCell::default(),
             judging: RefCell::default(),
@@ -125,6 +147,8 @@ pub(super) struct Desk<'a> {
     case: &'a Case,
     entry: &'a ModelEntry,
     pub(super) sample: u32,
+    /// The conversation, where it is not the case's own.
+    script: Option<&'a Script>,
     /// What was asked last, once that is known.
     question: RefCell<Option<String>>,
     wanted: RefCell<Vec<Errand>>,
@@ -132,7 +156,18 @@ pub(super) struct Desk<'a> {
     used: RefCell<HashSet<String>>,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// The same for an answer of another conversation.
+    pub(super) fn following(self, script: Option<&'a Script>) -> Self {
+        Self { script, ..self }
+    }
+
+    /// What is said before the answer of a turn, from 0: by the conversation that the answers belong to. An error says that
+    /// it ends before.
+    pub(super) fn says<'s>(&'s self, turn: usize, own: &'s Spoken) -> Result<&'s Spoken, String> {
+        let Some(script) = self.script else { return Ok(own) };
+        script.spoken.get(turn).ok_or_else(|| "the conversation of the other side ends before".to_owned())
+    }
     /// What was noted down.
     pub(super) fn wanted(&self) -> Vec<Errand> {
         self.wanted.take()
@@ -151,7 +186,10 @@ impl Desk<'_> {
 
     /// The request of the case, to which a conversation is added.
     pub(super) fn request(&self) -> Result<Request, String> {
-        self.room.prepared.workspace.request(self.case, self.entry).map_err(|problem| problem.message)
+        match self.script {
+            Some(script) => Ok(script.opening.clone()),
+            None => self.room.prepared.workspace.request(self.case, self.entry).map_err(|problem| problem.message),
+        }
     }
 
     /// From here on this was asked last.
@@ -162,14 +200,18 @@ impl Desk<'_> {
     /// The answer to what was said in a conversation.
     pub(super) fn turn(&self, request: &Request, turn: u32) -> Result<(Response, AnswerSource), (Lack, String)> {
         let key = request.key(self.sample);
-        match self.consulted().response(&key) {
+        let workspace = &self.room.prepared.workspace;
+        let model = workspace.config.models.iter().position(|entry| entry.alias == self.entry.alias);
+        // What was asked in this process is told to the run that asked it, and not to whoever compares what is recorded.
+        let asked = self.room.plan.and(model).and_then(|model| self.consulted().response(model, &key));
+        match asked {
             Some(Came::Response(response)) => return Ok((*response, AnswerSource::Live)),
             Some(Came::Lacking(lack, why)) => return Err((lack, why)),
             Some(Came::Printed(_)) | None => {}
         }
-        let workspace = &self.room.prepared.workspace;
         let prompt = &workspace.prompt_of(self.case).name;
-        for store in self.stores().filter(|_| self.room.fresh < Fresh::Everything) {
+        // The answers of one side of a comparison are no answers of the other.
+        for store in self.stores().take(1).filter(|_| self.room.fresh < Fresh::Everything) {
             match store.find(prompt, &self.entry.alias, &key) {
                 Ok(Some(line)) => return Ok((line.response, AnswerSource::Recorded)),
                 Ok(None) => {}
@@ -181,7 +223,6 @@ impl Desk<'_> {
         }
         match self.room.unknown {
             Unknown::Asked => {
-                let model = workspace.config.models.iter().position(|entry| entry.alias == self.entry.alias);
                 let request = Box::new(request.clone());
                 let (sample, role) = (self.sample, Role::Turn(turn));
                 self.wanted.borrow_mut().extend(model.map(|model| Errand::Call { model, request, sample, role }));
@@ -224,12 +265,12 @@ impl Desk<'_> {
         let errand = Errand::Call { model, request: Box::new(request), sample: 0, role: Role::Judge(check) };
         let entry = &self.room.prepared.workspace.config.models[model];
         let first = self.used.borrow_mut().insert(key.to_string());
-        match self.consulted().response(&key) {
+        match self.consulted().response(model, &key) {
             Some(Came::Response(response)) => {
                 // Whoever still asks is not told of, and counts nothing.
                 if first && self.room.unknown != Unknown::Asked {
                     let asker = (self.index, self.entry.alias.clone(), self.sample);
-                    self.count(entry, &response, self.consulted().counts_for(key.as_str(), &asker));
+                    self.count(entry, &response, self.consulted().counts_for(&errand.key(), &asker));
                 }
                 return Told::Said(*response);
             }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use tokio::sync::Semaphore;
 
+use super::against::Against;
 use super::answer::{Answer, Skip};
 use super::asking::{Asking, Told, lane_limit};
 use super::checking::live_turns;
@@ -47,8 +48,8 @@ pub struct Run<'a> {
     pub store: &'a Store,
     /// Which snapshots there are, and the tree that they are in.
     pub snapshots: (&'a Index, &'a dyn Tree),
-    /// The answers that those of this run are preferred to, by the index of the case; none: the accepted ones.
-    pub opposed: Option<&'a HashMap<usize, String>>,
+    /// The other side, where two are compared.
+    pub against: Option<&'a Against>,
     /// Where new answers are written down; `None` where nothing may be.
     pub journal: Option<&'a Journal>,
     /// Where snapshots are written.
@@ -192,9 +193,8 @@ impl Run<'_> {
     ) -> Result<(), RunError> {
         let part = Run { plan, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         let known = |wanted: Wanted| live.answers.contains_key(&(wanted.item, wanted.sample));
-        let accepted = part.room().accepted;
-        let missing =
-            Missing::find_with(part.prepared, plan, part.settings, part.store, part.variables, (&known, accepted))?;
+        let room = part.room();
+        let missing = Missing::find_in(plan, part.settings, part.store, part.variables, (&known, room))?;
         let judges = if missing.is_nothing() { BTreeMap::new() } else { part.prepared.judging_models(plan) };
         part.check_prices(&missing, &judges)?;
         part.check_programs()?;
@@ -294,8 +294,11 @@ impl Run<'_> {
 
     fn room(&self) -> Room<'_> {
         let (index, tree) = self.snapshots;
-        let accepted = self.opposed.map_or(Accepted::Snapshots(index, tree), Accepted::Opposed);
-        Room::of_run(self.prepared, self.store, self.settings, self.plan, accepted)
+        let room = Room::of_run(self.prepared, self.store, self.settings, self.plan);
+        match self.against {
+            Some(against) => room.against(against),
+            None => Room { accepted: Accepted::Snapshots(index, tree), ..room },
+        }
     }
 
     /// Evaluates every item in the order of the plan, recorded ones side by side.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::against::whole;
 use super::answer::Answer;
 use super::checking::check_sample;
 use super::desk::Room;
@@ -125,7 +126,7 @@ impl Evaluator<'_> {
         }
         // Of a conversation the whole is accepted.
         let talks: Vec<Answer> =
-            answers.iter().zip(&outcome.samples).map(|(answer, sample)| whole(answer, sample)).collect();
+            answers.iter().zip(&outcome.samples).map(|(answer, sample)| with_turns(answer, sample)).collect();
         self.compare(outcome, case, entry, prompt, item, &talks, failed)
     }
 
@@ -243,12 +244,11 @@ impl Evaluator<'_> {
 }
 
 /// An answer with the conversation behind it as its text.
-fn whole(answer: &Answer, sample: &SampleOutcome) -> Answer {
+fn with_turns(answer: &Answer, sample: &SampleOutcome) -> Answer {
     match answer {
         Answer::Here(response, source, recorded_at) if !sample.turns.is_empty() => {
             let text = sample.output.clone().unwrap_or_default();
-            let response = Response { text, tool_calls: Vec::new(), ..(**response).clone() };
-            Answer::Here(Box::new(response), *source, recorded_at.clone())
+            Answer::Here(Box::new(whole(response, text)), *source, recorded_at.clone())
         }
         other => other.clone(),
     }

@@ -3,6 +3,7 @@
 //! Gets a plan and the places where answers are kept, gives outcomes in the order of the plan. The only module beside
 //! `model` that is async, and that only while something is really asked.
 
+mod against;
 mod answer;
 mod asking;
 mod bound;
@@ -26,12 +27,14 @@ mod tally;
 mod trial;
 mod wanted;
 
+pub use against::{Against, Script};
 pub use calibration::{Calibration, calibration_path};
 pub use engine::{Run, RunError, RunResult};
 pub use evaluate::place_of;
 pub use judges::{Judge, shipped_path};
 pub use prepared::Prepared;
 pub use roster::{EmbedderInUse, JudgeInUse, Roster};
+pub use scored::Scoring;
 pub use settings::{FlakyResult, MaxAge, Mode, Settings, SnapshotPolicy};
 pub use stop::Stop;
 pub use trial::{Disagreement, Expected, Trial, Tried, Unjudged, triable};

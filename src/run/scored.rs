@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
+use super::against::Script;
 use super::answer::Answer;
 use super::checking::check_sample;
 use super::desk::{Accepted, Room};
@@ -12,13 +13,39 @@ use super::wanted::recorded;
 use crate::core::names::RequestKey;
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::Response;
-use crate::core::verdict::{AnswerSource, SampleOutcome};
+use crate::core::verdict::{AnswerSource, SampleOutcome, Verdict};
 use crate::expect::{Need, PREFERS};
 use crate::plan::{Item, Plan};
 use crate::project::ModelEntry;
 use crate::recording::Store;
 use crate::snapshot::{Answer as Golden, Index, snapshot_path};
 use crate::tree::Tree;
+
+/// An answer, and what it is held against.
+pub struct Scoring<'a> {
+    /// The index of the case.
+    pub case: usize,
+    /// The model that answered.
+    pub entry: &'a ModelEntry,
+    /// The number of the sample.
+    pub sample: u32,
+    /// The answer; where more is said, the first one.
+    pub answer: &'a Response,
+    /// Where the later answers of its conversation are looked for, and what judges say of it; and where else that is.
+    pub stores: [Option<&'a Store>; 2],
+    /// The answer that it is preferred to.
+    pub opposed: Option<&'a str>,
+    /// The conversation that it belongs to, where that is not the case's own.
+    pub script: Option<&'a Script>,
+}
+
+impl<'a> Scoring<'a> {
+    /// An answer that is held against nothing but what is expected of it.
+    #[must_use]
+    pub fn new(case: usize, entry: &'a ModelEntry, (sample, answer): (u32, &'a Response), store: &'a Store) -> Self {
+        Self { case, entry, sample, answer, stores: [Some(store), None], opposed: None, script: None }
+    }
+}
 
 impl Prepared {
     /// The recorded answers to each item of a plan, one a sample; `None` where there is none.
@@ -30,23 +57,35 @@ impl Prepared {
         plan.items.par_iter().map(of_item).collect()
     }
 
-    /// What the expectations of a case make of an answer, wherever the answer is from. What judges say of it is looked for in
-    /// the stores; where it is not there, the verdict is neither *passed* nor *failed*. `opposed` is the answer that it is
-    /// preferred to, where it is.
-    pub fn score(
-        &self,
-        case: usize,
-        entry: &ModelEntry,
-        (sample, answer): (u32, &Response),
-        stores: [Option<&Store>; 2],
-        opposed: Option<&str>,
-    ) -> Result<SampleOutcome, Problem> {
-        let accepted = opposed.map_or(Accepted::None, Accepted::Answer);
-        let desk = Room::replaying(self, stores, accepted).desk(case, entry, sample);
-        let case = &self.workspace.cases.list[case];
-        let bound = self.bind(case)?;
-        let answer = Answer::Here(Box::new(answer.clone()), AnswerSource::Recorded, None);
-        Ok(check_sample(&answer, &bound, entry.price, &desk))
+    /// What the expectations of a case make of an answer, wherever the answer is from. Where what they ask for is not
+    /// recorded, the verdict is neither *passed* nor *failed*.
+    pub fn score(&self, scoring: &Scoring<'_>) -> Result<SampleOutcome, Problem> {
+        let accepted = scoring.opposed.map_or(Accepted::None, Accepted::Answer);
+        let room = Room::replaying(self, scoring.stores, accepted);
+        let desk = room.desk(scoring.case, scoring.entry, scoring.sample).following(scoring.script);
+        let bound = self.bind(&self.workspace.cases.list[scoring.case])?;
+        let answer = Answer::Here(Box::new(scoring.answer.clone()), AnswerSource::Recorded, None);
+        Ok(check_sample(&answer, &bound, scoring.entry.price, &desk))
+    }
+
+    /// Whether every answer of a plan is there, each conversation to its end, and what judges say of it.
+    pub fn is_whole(&self, plan: &Plan, store: &Store) -> Result<bool, Problems> {
+        let of_item = |item: &Item| -> Result<bool, Problems> {
+            let asks = self.asks(&self.workspace.cases.list[item.case]);
+            let entry = &self.workspace.config.models[item.model];
+            for (sample, key) in (0..).zip(&item.keys) {
+                let Some(line) = recorded(self, store, item, key)? else { return Ok(false) };
+                if asks {
+                    let outcome = self.score(&Scoring::new(item.case, entry, (sample, &line.response), store))?;
+                    if matches!(outcome.verdict, Verdict::Stale | Verdict::Unrecorded | Verdict::Skipped) {
+                        return Ok(false);
+                    }
+                }
+            }
+            Ok(true)
+        };
+        let whole: Vec<bool> = plan.items.par_iter().map(of_item).collect::<Result<_, Problems>>()?;
+        Ok(whole.into_iter().all(|whole| whole))
     }
 
     /// The keys of everything that checks and conversations make of the recorded answers of a plan, beyond those answers.

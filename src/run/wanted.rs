@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
+use super::against::Against;
 use super::answer::{Answer, Skip};
 use super::checking::check_sample;
 use super::consulted::{Errand, Role};
-use super::desk::{Accepted, Room};
+use super::desk::Room;
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
@@ -49,30 +50,32 @@ pub struct Missing {
 }
 
 impl Missing {
-    /// Looks for every answer of a plan; those that are `known` are not looked for.
+    /// Looks for every answer of a plan, and for what is wanted beside the other side where two are compared.
     pub fn find(
         prepared: &Prepared,
         plan: &Plan,
         settings: &Settings,
         store: &Store,
         variables: Variables<'_>,
-        known: &dyn Fn(Wanted) -> bool,
+        against: Option<&Against>,
     ) -> Result<Self, Problems> {
-        Self::find_with(prepared, plan, settings, store, variables, (known, Accepted::None))
+        let room = Room::of_run(prepared, store, settings, plan);
+        let room = against.map_or(room, |against| room.against(against));
+        Self::find_in(plan, settings, store, variables, (&|_| false, room))
     }
 
-    /// The same, where it is known what answers are preferred to.
-    pub(super) fn find_with(
-        prepared: &Prepared,
+    /// The same of what is not `known`, in a room.
+    pub(super) fn find_in(
         plan: &Plan,
         settings: &Settings,
         store: &Store,
         variables: Variables<'_>,
-        (known, accepted): (&dyn Fn(Wanted) -> bool, Accepted<'_>),
+        (known, room): (&dyn Fn(Wanted) -> bool, Room<'_>),
     ) -> Result<Self, Problems> {
         let mut missing = Self::default();
+        let prepared = room.prepared;
         if prepared.is_judged {
-            missing.find_judged(prepared, plan, settings, store, variables, (known, accepted))?;
+            missing.find_judged(plan, settings, store, variables, (known, room.asking()))?;
         }
         if settings.mode == Mode::Replay {
             return Ok(missing);
@@ -113,13 +116,13 @@ impl Missing {
     /// Looks for everything that checks want to know of recorded answers.
     fn find_judged(
         &mut self,
-        prepared: &Prepared,
         plan: &Plan,
         settings: &Settings,
         store: &Store,
         variables: Variables<'_>,
-        (known, accepted): (&dyn Fn(Wanted) -> bool, Accepted<'_>),
+        (known, room): (&dyn Fn(Wanted) -> bool, Room<'_>),
     ) -> Result<(), Problems> {
+        let prepared = room.prepared;
         let workspace = &prepared.workspace;
         let asked = |item: &Item| prepared.asks(&workspace.cases.list[item.case]);
         let items = plan.items.iter().enumerate().filter(|(_, item)| asked(item));
@@ -128,7 +131,6 @@ impl Missing {
             (0..count).map(move |sample| Wanted { item: index, sample })
         });
         let samples: Vec<Wanted> = samples.filter(|wanted| !known(*wanted)).collect();
-        let room = Room::of_run(prepared, store, settings, plan, accepted).asking();
         let errands = |wanted: &Wanted| -> Result<Option<Vec<Errand>>, Problems> {
             let item = &plan.items[wanted.item];
             if settings.mode == Mode::Refresh {

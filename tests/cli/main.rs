@@ -26,6 +26,7 @@ mod importing;
 mod judging;
 mod killed;
 mod limits;
+mod opposed_talks;
 mod past;
 mod providers;
 mod pulls;

@@ -11,7 +11,10 @@ use super::rename::PairedPrompt;
 use super::side::TreeSide;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::{Problem, Problems};
+use crate::core::record::Response;
 use crate::plan::Overrides;
+use crate::recording::Line;
+use crate::run::Script;
 use crate::snapshot::{Answer, Info, JsonChange, classify, diff_json, snapshot_path};
 
 /// Where an answer is kept.
@@ -181,10 +184,25 @@ impl<'a> Asked<'a> {
         for key in &self.keys {
             let Some(line) = self.side.store.find(self.prompt, self.alias, key)? else { continue };
             samples += 1;
-            given.get_or_insert_with(|| Answer::new(&line.response, form.case.compare, &form.case.snapshot));
+            if given.is_none() {
+                let answer = self.whole(line)?;
+                given = Some(Answer::new(&answer, form.case.compare, &form.case.snapshot));
+            }
         }
         let text = given.map(|answer| answer.body().to_owned());
         Ok(text.map(|text| Given { kept: AnswerKept::Recorded, samples, text }))
+    }
+
+    /// An answer with the conversation behind it, where there is one.
+    fn whole(&self, line: Line) -> Result<Response, Problems> {
+        let Some(entry) = self.rendered.workspace.config.model(self.alias) else { return Ok(line.response) };
+        let Some(script) = Script::of(self.rendered.workspace, self.rendered.case, entry)? else {
+            return Ok(line.response);
+        };
+        let find = |key: &RequestKey| {
+            Ok::<_, Problems>(self.side.store.find(self.prompt, self.alias, key)?.map(|line| line.response))
+        };
+        script.told((line.sample, &line.response), find)
     }
 
     /// The accepted answer, and whether it answers this very request.
