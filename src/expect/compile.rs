@@ -204,9 +204,10 @@ impl Bound {
             let reason = format!("the score is {}, which is no number", finding.score);
             return Checked { reason, lack: Some(Lack::Errored), ..common };
         }
-        let Finding { holds, score, reason, .. } = finding;
+        let Finding { holds, score, reason, outright, .. } = finding;
         let score = score.clamp(0.0, 1.0);
         let (pass, score) = if self.negated { (!holds, 1.0 - score) } else { (holds, score) };
+        let score = if outright && !pass { 0.0 } else { score };
         let reason = match (pass, self.negated) {
             // What a judge says for it is worth reading too.
             (true, _) if finding.judge.is_some() => reason,

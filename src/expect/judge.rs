@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::argument::Arguments;
-use super::fence::blocks;
 use super::oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Told};
+use super::outright::contradicts;
+use super::reading::read;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::verdict::Lack;
@@ -141,29 +142,7 @@ impl BoundJudging {
     }
 }
 
-/// What a judgement says, in the form that is wanted. The last JSON object that fits counts: before it a model may think.
-pub(super) fn read<T: for<'d> Deserialize<'d>>(judgement: &Judgement) -> Result<T, Finding> {
-    let text = judgement.text.trim();
-    let whole = serde_json::from_str::<T>(text);
-    let error = match whole {
-        Ok(said) => return Ok(said),
-        Err(error) => error,
-    };
-    let fenced = blocks(text).into_iter().rev().find_map(|block| serde_json::from_str(block.body).ok());
-    let anywhere = || super::schema::found_in(text).filter_map(|value| T::deserialize(value).ok()).last();
-    fenced.or_else(anywhere).ok_or_else(|| {
-        let by = &judgement.by;
-        let why = format!(
-            "the judge `{}` ({}) said something else than was asked for ({error}): {}{ASKS_AGAIN}",
-            by.model,
-            by.prompt,
-            quoted(text)
-        );
-        Finding { judge: Some(Box::new(by.clone())), ..Finding::lacking(Lack::Errored, why) }
-    })
-}
-
-/// A judgement that is JSON, and says what it may not say.
+/// A judgement that nobody can read, or that says what it may not say.
 pub(super) fn off_menu(judgement: &Judgement, what: &str) -> Finding {
     let why = format!("the judge `{}` ({}) said {what}{ASKS_AGAIN}", judgement.by.model, judgement.by.prompt);
     Finding { judge: Some(Box::new(judgement.by.clone())), ..Finding::lacking(Lack::Errored, why) }
@@ -405,6 +384,9 @@ impl BoundJudge {
         if !(0.0..=1.0).contains(&score) {
             return Err(off_menu(&judgement, &format!("that the score is {score}; it is from 0 to 1")));
         }
+        if let Some(what) = contradicts(said.pass, score, self.threshold) {
+            return Err(off_menu(&judgement, &format!("{what}: {}", quoted(&said.reason))));
+        }
         let reached = self.threshold.is_none_or(|threshold| score + 1e-9 >= threshold);
         let reason = match (said.pass, reached, self.threshold) {
             (true, false, Some(threshold)) => {
@@ -412,7 +394,9 @@ impl BoundJudge {
             }
             _ => quoted(&said.reason),
         };
-        Ok(judged(&judgement, said.pass && reached, score, &reason))
+        // Without a threshold the verdict alone decides.
+        let outright = self.threshold.is_none();
+        Ok(Finding { outright, ..judged(&judgement, said.pass && reached, score, &reason) })
     }
 
     fn steps(&self, subject: &Subject<'_>) -> Result<Finding, Finding> {

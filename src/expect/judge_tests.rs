@@ -18,12 +18,14 @@ struct Script {
     asked: RefCell<Vec<(String, Value)>>,
     accepted: Option<String>,
     advises: Option<String>,
+    finish: FinishReason,
 }
 
 impl Script {
     fn new(says: &[&str]) -> Self {
         let says = says.iter().map(|text| Told::Said((*text).to_owned())).collect();
-        Self { says: RefCell::new(says), asked: RefCell::default(), accepted: None, advises: None }
+        let finish = FinishReason::Stop;
+        Self { says: RefCell::new(says), asked: RefCell::default(), accepted: None, advises: None, finish }
     }
 
     fn next(&self) -> Told<String> {
@@ -41,7 +43,7 @@ impl Oracle for Script {
             digest: "d".to_owned(),
         };
         match self.next() {
-            Told::Said(text) => Told::Said(Judgement { text, by, advises: self.advises.clone() }),
+            Told::Said(text) => Told::Said(Judgement { text, finish: self.finish, by, advises: self.advises.clone() }),
             Told::Lacking(lack, why) => Told::Lacking(lack, why),
         }
     }
@@ -95,16 +97,36 @@ fn check(yaml: &str, text: &str, script: &Script) -> Checked {
 type Said = (&'static str, &'static str, Option<(bool, f64)>);
 
 /// The check, what the judge says, whether it holds, the score; `None` where the judgement is an error.
-const SAID: [Said; 40] = [
+const SAID: &[Said] = &[
     ("llm-rubric: polite", r#"{"reason": "r", "pass": true, "score": 0.9}"#, Some((true, 0.9))),
-    ("llm-rubric: polite", r#"{"reason": "r", "pass": false, "score": 0.9}"#, Some((false, 0.9))),
+    ("llm-rubric: polite", r#"{"reason": "r", "pass": false, "score": 0.9}"#, Some((false, 0.0))),
     ("llm-rubric: polite", r#"{"pass": true}"#, Some((true, 1.0))),
     ("{llm-rubric: polite, threshold: 0.95}", r#"{"pass": true, "score": 0.9}"#, Some((false, 0.9))),
-    ("{llm-rubric: polite, threshold: 0.5}", r#"{"pass": false, "score": 0.9}"#, Some((false, 0.9))),
+    // A verdict and a score that cannot both be meant.
+    ("{llm-rubric: polite, threshold: 0.5}", r#"{"pass": false, "score": 0.9}"#, None),
+    ("{llm-rubric: polite, threshold: 0.5}", r#"{"pass": false, "score": 0.5}"#, None),
+    ("{llm-rubric: polite, threshold: 0.5}", r#"{"pass": false, "score": 0.4}"#, Some((false, 0.4))),
+    ("llm-rubric: polite", r#"{"pass": false, "score": 1}"#, None),
+    ("llm-rubric: polite", r#"{"pass": true, "score": 0}"#, None),
+    ("not-llm-rubric: rude", r#"{"pass": true, "score": 0.2}"#, Some((false, 0.0))),
+    ("exec: [./check]", r#"{"pass": false, "score": 0.9}"#, Some((false, 0.0))),
+    ("not-exec: [./check]", r#"{"pass": true, "score": 0.1}"#, Some((false, 0.0))),
+    ("exec: [./check]", r#"{"pass": false, "score": 1}"#, None),
+    ("exec: [./check]", r#"{"pass": true, "score": 0}"#, None),
+    ("all: [{exec: [./check]}]", r#"{"pass": false, "score": 0.9}"#, Some((false, 0.0))),
     ("not-llm-rubric: rude", r#"{"pass": false, "score": 0.2}"#, Some((true, 0.8))),
-    // What a model says around it does no harm; the last object that fits is what it means.
+    // What a model says around it does no harm, as long as it says one thing.
     ("llm-rubric: polite", "Let me see.\n```json\n{\"pass\": true}\n```\nDone.", Some((true, 1.0))),
-    ("llm-rubric: polite", r#"First {"pass": true}, but then {"pass": false}."#, Some((false, 0.0))),
+    (
+        "llm-rubric: polite",
+        r#"First {"reason": "a", "pass": true}, and so {"reason": "b", "pass": true}."#,
+        Some((true, 1.0)),
+    ),
+    ("llm-rubric: polite", r#"First {"pass": true}, but then {"pass": false}."#, None),
+    ("llm-rubric: polite", "Draft: {\"pass\": false}\n```json\n{\"pass\": true}\n```", None),
+    ("llm-rubric: polite", r#"{"pass": false, "pass": true}"#, None),
+    ("llm-rubric: polite", r#"So: {"pass": true, "pass": true}"#, None),
+    ("llm-rubric: polite", r#"["r", true, 1]"#, None),
     ("llm-rubric: polite", r#"{"note": 1} {"pass": true} {"x": {}}"#, Some((true, 1.0))),
     // Off the menu.
     ("llm-rubric: polite", "PASS", None),
@@ -158,7 +180,7 @@ const SAID: [Said; 40] = [
 
 #[test]
 fn what_a_judge_says_counts_only_where_it_was_asked_for() {
-    for (yaml, says, expected) in SAID {
+    for (yaml, says, expected) in SAID.iter().copied() {
         let checked = check(yaml, "an answer", &Script::new(&[says]));
         let found = checked.lack.is_none().then_some((checked.pass, checked.score));
         match (found, expected) {
@@ -173,6 +195,19 @@ fn what_a_judge_says_counts_only_where_it_was_asked_for() {
             (found, expected) => panic!("{yaml} on {says}: {found:?}, {expected:?} expected ({})", checked.reason),
         }
     }
+}
+
+#[test]
+fn a_judgement_that_was_cut_off_counted() {
+    for finish in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::Refusal] {
+        for says in [r#"{"reason": "r", "pass": true}"#, r#"{"reason": "r", "pass": true} {"reason": "but"#] {
+            let checked = check("llm-rubric: polite", "an answer", &Script { finish, ..Script::new(&[says]) });
+            assert_eq!(checked.lack, Some(Lack::Errored), "{finish:?} {says}");
+            assert!(checked.reason.contains(finish.name()), "{}", checked.reason);
+        }
+    }
+    let unknown = Script { finish: FinishReason::Unknown, ..Script::new(&[r#"{"pass": true}"#]) };
+    assert!(check("llm-rubric: polite", "an answer", &unknown).pass);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::argument::Arguments;
-use super::judge::{BoundJudging, Judging, judged, off_menu, read};
+use super::judge::{BoundJudging, Judging, judged, off_menu};
 use super::oracle::{JudgeNeed, Need, Told};
+use super::reading::read;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::yaml::Data;

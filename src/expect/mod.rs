@@ -27,9 +27,11 @@ mod number;
 mod numerals;
 mod one_of;
 mod oracle;
+mod outright;
 mod pii;
 mod preference;
 mod program;
+mod reading;
 mod reasoning;
 mod references;
 mod refusal;
@@ -90,6 +92,8 @@ pub(crate) struct Finding {
     pub(crate) unknown: bool,
     /// Why it cannot be said at all: then it neither holds nor fails.
     pub(crate) lack: Option<Lack>,
+    /// Whether it was said outright, beside the score: a *no* then counts nothing, whatever the score.
+    pub(crate) outright: bool,
     /// Whether it is advice alone.
     pub(crate) advises: bool,
     /// Who judged.
@@ -106,6 +110,7 @@ impl Finding {
             reason: reason.into(),
             unknown: false,
             lack: None,
+            outright: false,
             advises: false,
             judge: None,
             parts: Vec::new(),

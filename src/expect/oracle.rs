@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::core::record::FinishReason;
 use crate::core::verdict::{JudgedBy, Lack};
 
 /// A judge as an expectation names it, and by what its words become a verdict.
@@ -38,6 +39,8 @@ pub struct JudgeQuestion<'q> {
 pub struct Judgement {
     /// The text of its answer.
     pub text: String,
+    /// Why it ended.
+    pub finish: FinishReason,
     /// Who it was.
     pub by: JudgedBy,
     /// Whether it may only advise: why.

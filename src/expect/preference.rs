@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::argument::Arguments;
-use super::judge::{BoundJudging, Judging, judged, off_menu, read};
+use super::judge::{BoundJudging, Judging, judged, off_menu};
 use super::oracle::{Judgement, Need, Told};
+use super::reading::read;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::prompt::Inline;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::argument::Arguments;
 use super::oracle::{Need, Told};
+use super::outright::contradicts;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
 use crate::core::verdict::Lack;
@@ -100,8 +101,12 @@ impl Check for BoundProgram {
             let why = format!("the program `{}` gave the score {score}; it is from 0 to 1", self.command.join(" "));
             return Finding::lacking(Lack::Errored, why);
         }
+        if let Some(what) = contradicts(said.pass, score, None) {
+            let why = format!("the program `{}` said {what}: {}", self.command.join(" "), quoted(&printed));
+            return Finding::lacking(Lack::Errored, why);
+        }
         let reason =
             if said.reason.is_empty() { format!("`{}` says so", self.command.join(" ")) } else { quoted(&said.reason) };
-        Finding { score, ..Finding::new(said.pass, reason) }
+        Finding { score, outright: true, ..Finding::new(said.pass, reason) }
     }
 }

@@ -127,6 +127,11 @@ pub(super) fn not_json(text: &str, error: &serde_json::Error) -> String {
 
 /// Every JSON object and list in a text, from left to right. What stands inside one that was found is not told again.
 pub(super) fn found_in(text: &str) -> impl Iterator<Item = Value> {
+    slices_in(text).filter_map(|slice| serde_json::from_str(slice).ok())
+}
+
+/// The same as they are written.
+pub(super) fn slices_in(text: &str) -> impl Iterator<Item = &str> {
     let mut at = 0;
     // A text of opening brackets alone would be read again from each of them.
     let mut attempts = 2_000;
@@ -136,9 +141,9 @@ pub(super) fn found_in(text: &str) -> impl Iterator<Item = Value> {
             attempts -= 1;
             let mut stream = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
             match stream.next() {
-                Some(Ok(value)) => {
+                Some(Ok(_)) => {
                     at = start + stream.byte_offset();
-                    return Some(value);
+                    return Some(&text[start..at]);
                 }
                 _ => at = start + 1,
             }

@@ -349,6 +349,7 @@ impl Oracle for Desk<'_> {
         match self.response(judge.model, request, question.judge.kind) {
             Told::Said(response) => Told::Said(Judgement {
                 text: response.text,
+                finish: response.finish_reason,
                 by: JudgedBy {
                     model: judge.entry.alias.clone(),
                     prompt: judge.prompt.name.to_string(),
