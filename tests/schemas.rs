@@ -43,7 +43,7 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 
 /// Documents that are right, each with every key of its kind somewhere.
 const PROJECT: [&str; 15] = [
-    "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5 } }\n",
+    "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5, errored: 0.2 } }\n",
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
     "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
     "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",

@@ -95,7 +95,8 @@ fn gate_words(gate: &Gate) -> String {
     let kappa = gate.kappa.map(|kappa| format!("kappa {kappa}"));
     let accuracy = gate.accuracy.map(|accuracy| format!("accuracy {accuracy}"));
     let labels = (gate.labels > 1).then(|| format!("{} labels", gate.labels));
-    kappa.into_iter().chain(accuracy).chain(labels).collect::<Vec<_>>().join(", ")
+    let errored = format!("at most {:.0} % errored", gate.errored * 100.0);
+    kappa.into_iter().chain(accuracy).chain(labels).chain([errored]).collect::<Vec<_>>().join(", ")
 }
 
 fn write_figures(out: &mut dyn Write, found: &Calibration, style: Style) -> io::Result<()> {
@@ -230,7 +231,7 @@ pub fn trial_json(tried: &Tried, asked: &Asked, gate: &Gate) -> Value {
             "specificity": share(fail.specificity),
         },
         "cautions": if judged { cautions } else { Vec::new() },
-        "gate": {"kappa": gate.kappa, "accuracy": gate.accuracy, "labels": gate.labels},
+        "gate": {"kappa": gate.kappa, "accuracy": gate.accuracy, "labels": gate.labels, "errored": gate.errored},
         "decides": judged && tried.is_complete() && tried.falls_short.is_none(),
         "falls_short": tried.falls_short,
         "disagreements": tried.disagreements,

@@ -128,11 +128,21 @@ impl Calibration {
         if self.judged < gate.labels {
             return Some(format!("it was held against {} labels, {} are wanted", self.judged, gate.labels));
         }
-        if let Some(wanted) = gate.kappa
-            && self.kappa.is_none_or(|kappa| kappa + 1e-9 < wanted)
-        {
-            let kappa = self.kappa.map_or_else(|| "not defined".to_owned(), |kappa| format!("{kappa:.2}"));
-            return Some(format!("its kappa is {kappa}, {wanted} is wanted"));
+        let all = self.judged + self.errored;
+        #[expect(clippy::cast_precision_loss, reason = "as many as people label")]
+        let errored = self.errored as f64 / all as f64;
+        if errored > gate.errored + 1e-9 {
+            let most = gate.errored * 100.0;
+            return Some(format!("{} of {all} labels could not be judged, {most:.0} % may be so", self.errored));
+        }
+        if let Some(wanted) = gate.kappa {
+            if self.kappa.is_none_or(|kappa| kappa + 1e-9 < wanted) {
+                let kappa = self.kappa.map_or_else(|| "not defined".to_owned(), |kappa| format!("{kappa:.2}"));
+                return Some(format!("its kappa is {kappa}, {wanted} is wanted"));
+            }
+            if let Some((low, _)) = self.kappa_interval.filter(|(low, _)| *low <= 0.0) {
+                return Some(format!("its kappa may be chance: the interval begins at {low:.2}; label more answers"));
+            }
         }
         let wanted = gate.accuracy.filter(|wanted| self.accuracy + 1e-9 < *wanted)?;
         Some(format!("it agrees with {:.0} % of the labels, {:.0} % are wanted", self.accuracy * 100.0, wanted * 100.0))
@@ -182,18 +192,34 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_let_two_labels_decide_and_forty_that_were_not_judged() {
+        let gate = Gate::default();
+        let short = |calibration: &Calibration, gate: &Gate| calibration.falls_short(gate).unwrap_or_default();
+        assert_eq!(short(&calibration(1, 0, 0, 1), &gate), "it was held against 2 labels, 30 are wanted");
+        let few = Gate { labels: 8, ..gate };
+        assert_eq!(short(&calibration(4, 0, 0, 4), &few), "");
+        let unread = Calibration { errored: 40, ..calibration(4, 0, 0, 4) };
+        assert_eq!(short(&unread, &few), "40 of 48 labels could not be judged, 10 % may be so");
+        assert_eq!(short(&unread, &Gate { errored: 0.9, ..few }), "");
+        let chance = calibration(4, 1, 1, 4);
+        let low = chance.kappa_interval.expect("an interval").0;
+        assert!((low..=0.6).contains(&0.6) && (low > 0.0) == short(&chance, &few).is_empty(), "{low}");
+        assert!(short(&calibration(7, 0, 1, 1), &few).contains("its kappa may be chance"));
+    }
+
+    #[test]
     fn figures_follow_from_counts_or_are_not_believed() {
-        let good = calibration(4, 1, 1, 4);
+        let good = calibration(16, 4, 4, 16);
         assert_eq!(Calibration::read(&good.to_text()), Ok(good.clone()));
         assert!((good.kappa.expect("defined") - 0.6).abs() < 1e-9 && (good.accuracy - 0.8).abs() < 1e-9);
         let gate = Gate::default();
-        assert_eq!((good.falls_short(&gate), calibration(3, 2, 1, 4).falls_short(&gate).is_some()), (None, true));
+        assert_eq!((good.falls_short(&gate), calibration(12, 8, 4, 16).falls_short(&gate).is_some()), (None, true));
         for wrong in [
             Calibration { accuracy: 1.0, ..good.clone() },
             Calibration { kappa: Some(1.0), ..good.clone() },
             Calibration { kappa: None, ..good.clone() },
             Calibration { judged: 1000, ..good.clone() },
-            Calibration { pass_pass: u64::MAX, judged: 5, ..good.clone() },
+            Calibration { pass_pass: u64::MAX, judged: 23, ..good.clone() },
             Calibration { pass_pass: 0, pass_fail: 0, fail_pass: 0, fail_fail: 0, judged: 0, ..good.clone() },
         ] {
             assert!(Calibration::read(&wrong.to_text()).is_err(), "{wrong:?}");

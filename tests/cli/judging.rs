@@ -16,7 +16,7 @@ const CONFIG: &str = r#"models:
       - { when: "(?s)polite.*dear", say: '{"reason": "it says dear", "pass": true, "score": 0.9}' }
       - { when: "(?s)polite", say: '{"reason": "not a kind word", "pass": false, "score": 0.1}' }
       - { say: '{"reason": "nothing of it", "pass": false, "score": 0}' }
-judge: { model: strict }
+judge: { model: strict, gate: { labels: 6 } }
 defaults: { models: [fast] }
 "#;
 
@@ -187,8 +187,8 @@ fn people_and_a_judge_disagree() {
     // The gate is the project's.
     sandbox.edit(
         "promptctl.yaml",
-        "judge: { model: strict }",
-        "judge: { model: strict, gate: { accuracy: 0.7, labels: 8 } }",
+        "judge: { model: strict, gate: { labels: 6 } }",
+        "judge: { model: strict, gate: { accuracy: 0.7, labels: 8, errored: 0.2 } }",
     );
     says(&calibrate(&sandbox, &["--offline"]), 0, &["it decides: it reaches accuracy 0.7, 8 labels"]);
     sandbox.edit("promptctl.yaml", "labels: 8", "labels: 9");
@@ -281,6 +281,7 @@ fn a_row_may_have_its_own_rubric_and_everything_that_a_check_takes() {
         "output,label,rubric,question,context,reference,criteria\n\
          my dear,pass,is polite,who?,a fact,r,clear\ngo away,fail,is polite {{ 7 * 7 }},who?,a fact,r,clear\n",
     );
+    sandbox.edit("promptctl.yaml", "labels: 6", "labels: 2");
     says(&sandbox.run(&["judge", "calibrate", FILE]), 0, &["2 judged", "written: "]);
     let judged = sandbox.read("fixtures/judges/llm-rubric/judged/strict.jsonl");
     assert!(judged.contains("is polite {{ 7 * 7 }}") && judged.contains(r#"Question: \"who?\""#), "{judged}");
@@ -454,7 +455,7 @@ fn what_means_the_same_is_near() {
     let sandbox = project(
         "cases:\n  - { name: one, vars: { q: hello }, snapshot: none, expect: [{ similar: \"Dear customer, you get it back within 14 days!\" }] }\n",
     );
-    sandbox.edit("promptctl.yaml", "judge: { model: strict }", "judge: { embeddings: near }");
+    sandbox.edit("promptctl.yaml", "judge: { model: strict, gate: { labels: 6 } }", "judge: { embeddings: near }");
     sandbox.edit("promptctl.yaml", "  strict:\n", "  near: { provider: mock }\n  strict:\n");
     says(&sandbox.run(&["test"]), 0, &["1 passed", "judges: 2 calls"]);
     assert!(sandbox.read("fixtures/p/judged/near.jsonl").lines().all(|line| line.contains(r#""check":"similar""#)));
