@@ -1,6 +1,6 @@
 //! Who judges: the prompt and the model of a judge, and whether it has proved itself enough to decide.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
-use crate::expect::{JudgeNeed, Need, SHIPPED, given};
+use crate::expect::{JudgeNeed, Need, PREFERS, SHIPPED, given};
 use crate::model::embedding_request;
 use crate::plan::{Plan, Unsendable, request};
 use crate::project::{CONFIG_FILE, ModelEntry};
@@ -277,11 +277,32 @@ impl Prepared {
                 problems.push(problem);
             }
         }
+        self.check_preferences(problems);
         for turn in self.workspace.cases.list.iter().flat_map(|case| case.turns.iter()) {
             for (place, need) in self.compiled(&turn.checks).flat_map(|expectation| expectation.needs()) {
                 if need == Need::Others {
                     let why = "`select-best` compares first answers; it cannot stand in a later turn";
                     problems.push(Problem::error(place.clone(), why));
+                }
+            }
+        }
+    }
+}
+
+impl Prepared {
+    /// Of a conversation the whole is accepted: no answer in it can be held against an accepted one.
+    fn check_preferences(&self, problems: &mut Problems) {
+        let mut told = HashSet::new();
+        for case in self.workspace.cases.list.iter().filter(|case| !case.turns.is_empty()) {
+            let expectations = self.all_expectations(case).filter(|one| told.insert(Arc::as_ptr(one)));
+            for (place, need) in expectations.flat_map(|expectation| expectation.needs()) {
+                if matches!(&need, Need::Judge(need) if need.kind == PREFERS) {
+                    let message = format!(
+                        "`prefers` cannot stand in the conversation `{}`: of a conversation the whole is accepted, and no single answer",
+                        case.name
+                    );
+                    let help = "say with `llm-rubric` what is wanted, or make a case without `messages` of its first answer";
+                    problems.push(Problem::error(place.clone(), message).help(help));
                 }
             }
         }

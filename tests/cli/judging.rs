@@ -366,6 +366,19 @@ fn an_answer_is_compared_with_the_accepted_one() {
 }
 
 #[test]
+fn a_preference_in_a_conversation_always_held() {
+    for cases in [
+        "cases:\n  - { name: talk, vars: { q: hello }, expect: [{ prefers: kinder }], messages: [{ user: and now }] }\n",
+        "cases:\n  - { name: talk, vars: { q: hello }, messages: [{ user: and now, expect: [{ any: [{ not-prefers: kinder }, contains: x] }] }] }\n",
+        "defaults: { expect: [{ prefers: kinder }] }\ncases:\n  - { name: talk, vars: { q: hello }, messages: [{ user: and now }] }\n  - { name: more, vars: { q: hello }, messages: [{ user: and now }] }\n",
+    ] {
+        let ended = project(cases).run(&["test"]);
+        says(&ended, 2, &["fixtures/p/cases.yaml:", "`prefers` cannot stand in the conversation `talk`", "llm-rubric"]);
+        assert_eq!(ended.stderr.matches("cannot stand").count(), 1, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn what_is_settled_asks_nobody() {
     let sandbox = project(
         "cases:
