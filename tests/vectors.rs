@@ -103,7 +103,14 @@ fn check(vector: &Vector, expect: &Value) -> Result<Checked, String> {
         ..Response::default()
     };
     let tools = vector.tools.clone().unwrap_or_default();
-    Ok(bound.check(&Subject { response: &response, cost_usd: vector.cost, tools: &tools, oracle: &Nobody }))
+    Ok(bound.check(&Subject {
+        response: &response,
+        cost_usd: vector.cost,
+        tools: &tools,
+        oracle: &Nobody,
+        turn: 1,
+        sent: &[],
+    }))
 }
 
 #[test]

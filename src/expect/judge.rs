@@ -78,15 +78,23 @@ impl Judging {
         self.question.iter().flat_map(|inline| inline.variables().to_vec())
     }
 
-    /// For a case: the question is what is named, else a variable of that name, else what was asked last.
+    /// For a case: the question is what is named, else what was asked last; in the first turn a variable of that name goes before.
     pub(super) fn bind(&self, need: JudgeNeed, variables: &minijinja::Value) -> Result<BoundJudging, String> {
         let question = match &self.question {
-            Some(inline) => Some(inline.render(variables)?),
-            None => ["question", "query"].iter().find_map(|name| text_of(variables, name)),
+            Some(inline) => Asked::Named(inline.render(variables)?),
+            None => Asked::Variable(["question", "query"].iter().find_map(|name| text_of(variables, name))),
         };
         let case = serde_json::to_value(variables).ok().filter(Value::is_object).unwrap_or_else(|| json!({}));
         Ok(BoundJudging { need, question, case })
     }
+}
+
+/// What an answer answers, as far as that is known before.
+enum Asked {
+    /// The expectation names it.
+    Named(String),
+    /// The first answer answers the variable of that name, where there is one; later ones what was asked last.
+    Variable(Option<String>),
 }
 
 /// A variable of the case that is a text.
@@ -97,7 +105,7 @@ fn text_of(variables: &minijinja::Value, name: &str) -> Option<String> {
 /// The same for a case.
 pub(super) struct BoundJudging {
     need: JudgeNeed,
-    question: Option<String>,
+    question: Asked,
     /// The variables of the case, which a project's own judge may use.
     case: Value,
 }
@@ -122,6 +130,7 @@ impl BoundJudging {
         let mut variables = Map::new();
         variables.insert("vars".to_owned(), self.case.clone());
         variables.insert("question".to_owned(), question.into());
+        variables.insert("conversation".to_owned(), self.conversation(subject));
         variables.insert("output".to_owned(), subject.response.text.clone().into());
         variables.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         match subject.oracle.judge(&JudgeQuestion { judge, variables }) {
@@ -138,7 +147,17 @@ impl BoundJudging {
 
     /// What the answer answers.
     pub(super) fn question(&self, subject: &Subject<'_>) -> String {
-        self.question.clone().unwrap_or_else(|| subject.oracle.question())
+        match &self.question {
+            Asked::Named(question) => question.clone(),
+            Asked::Variable(Some(question)) if subject.turn <= 1 => question.clone(),
+            Asked::Variable(_) => subject.question(),
+        }
+    }
+
+    /// What was said before the answer. Of a labelled answer that is what its label says.
+    fn conversation(&self, subject: &Subject<'_>) -> Value {
+        let labelled = self.case.get("conversation").filter(|_| subject.sent.is_empty());
+        labelled.cloned().unwrap_or_else(|| subject.conversation())
     }
 }
 

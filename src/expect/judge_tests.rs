@@ -90,7 +90,7 @@ fn check(yaml: &str, text: &str, script: &Script) -> Checked {
     let variables = minijinja::context! { context => vec!["a fact", "another"], topic => "refunds" };
     let bound = expectation.expect(yaml).bind(&variables).expect(yaml);
     let response = Response { text: text.into(), finish_reason: FinishReason::Stop, ..Response::default() };
-    bound.check(&Subject { response: &response, cost_usd: None, tools: &[], oracle: script })
+    bound.check(&Subject { response: &response, cost_usd: None, tools: &[], oracle: script, turn: 1, sent: &[] })
 }
 
 /// A check, what is said, and what comes of it.

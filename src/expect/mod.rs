@@ -61,7 +61,9 @@ pub use registry::names;
 pub use shipped::{SHIPPED, given};
 pub use total::{Total, total};
 
-use crate::core::record::{Response, Tool};
+use serde_json::Value;
+
+use crate::core::record::{Message, Response, Role, Tool};
 use crate::core::verdict::{Checked, JudgedBy, Lack};
 
 /// What is checked.
@@ -75,6 +77,24 @@ pub struct Subject<'a> {
     pub oracle: &'a dyn Oracle,
     /// The tools that the prompt offers.
     pub tools: &'a [Tool],
+    /// The turn of the conversation that it answers, from 1.
+    pub turn: u32,
+    /// Every message that was sent before it; none where nobody asks for them, or where they are not known.
+    pub sent: &'a [Message],
+}
+
+impl Subject<'_> {
+    /// What the answer answers: the last message of the user.
+    pub(crate) fn question(&self) -> String {
+        let last = self.sent.iter().rev().find(|message| message.role == Role::User);
+        last.filter(|_| self.turn > 1).map_or_else(|| self.oracle.question(), |message| message.content.clone())
+    }
+
+    /// The messages that were sent before it, as data.
+    pub(crate) fn conversation(&self) -> Value {
+        let said = |message: &Message| serde_json::json!({"role": message.role.name(), "content": message.content});
+        self.sent.iter().map(said).collect()
+    }
 }
 
 /// Reads a file that an expectation names, as seen from its own file.

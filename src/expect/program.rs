@@ -77,7 +77,8 @@ impl Check for BoundProgram {
             "output": response.text,
             "tool_calls": calls,
             "finish_reason": response.finish_reason.name(),
-            "question": subject.oracle.question(),
+            "question": subject.question(),
+            "conversation": subject.conversation(),
             "vars": self.variables,
             "model": subject.oracle.model(),
         });

@@ -21,16 +21,16 @@ pub const SHIPPED: [(&str, &str); 10] = [
 #[must_use]
 pub fn given(name: &str) -> &'static [&'static str] {
     match name {
-        "llm-rubric" => &["rubric", "question", "output", "vars"],
-        STEPS => &["criteria", "question", "output", "vars"],
-        "g-eval" => &["criteria", "steps", "question", "output", "vars"],
-        "factuality" => &["reference", "question", "output", "vars"],
+        "llm-rubric" => &["rubric", "question", "conversation", "output", "vars"],
+        STEPS => &["criteria", "question", "conversation", "output", "vars"],
+        "g-eval" => &["criteria", "steps", "question", "conversation", "output", "vars"],
+        "factuality" => &["reference", "question", "conversation", "output", "vars"],
         "context-faithfulness" | "context-recall" | "context-relevance" => {
-            &["context", "reference", "question", "output", "vars"]
+            &["context", "reference", "question", "conversation", "output", "vars"]
         }
-        "select-best" => &["criteria", "answers", "question", "vars"],
-        "prefers" => &["criteria", "first", "second", "question", "vars"],
-        _ => &["question", "output", "vars"],
+        "select-best" => &["criteria", "answers", "question", "conversation", "vars"],
+        "prefers" => &["criteria", "first", "second", "question", "conversation", "vars"],
+        _ => &["question", "conversation", "output", "vars"],
     }
 }
 

@@ -33,7 +33,14 @@ fn response(text: &str) -> Response {
 fn check(yaml: &str, text: &str) -> Checked {
     let variables = minijinja::context! { label => "billing", empty => "" };
     let bound = compiled(yaml).expect(yaml).bind(&variables).expect(yaml);
-    bound.check(&Subject { response: &response(text), cost_usd: Some(0.002), tools: &[], oracle: &Nobody })
+    bound.check(&Subject {
+        response: &response(text),
+        cost_usd: Some(0.002),
+        tools: &[],
+        oracle: &Nobody,
+        turn: 1,
+        sent: &[],
+    })
 }
 
 /// Expectation, an answer for which it holds, an answer for which it does not.
@@ -142,7 +149,14 @@ fn what_cannot_be_told_fails_either_way() {
     let response = Response { text: "x".into(), ..Response::default() };
     for yaml in ["max-tokens: 5", "not-max-tokens: 5", "latency: 1s", "not-latency: 1s", "cost: 1", "not-cost: 1"] {
         let bound = compiled(yaml).expect(yaml).bind(&minijinja::context! {}).expect(yaml);
-        let checked = bound.check(&Subject { response: &response, cost_usd: None, tools: &[], oracle: &Nobody });
+        let checked = bound.check(&Subject {
+            response: &response,
+            cost_usd: None,
+            tools: &[],
+            oracle: &Nobody,
+            turn: 1,
+            sent: &[],
+        });
         assert!(!checked.pass && checked.reason.contains("not known"), "{yaml}: {checked:?}");
     }
     assert!(compiled("regex: '^.{0,200}$'").is_ok(), "a limit on the length is worth something");

@@ -29,6 +29,8 @@ pub(super) struct BoundCase {
     pub(super) later: Vec<(Spoken, BoundTurn)>,
     /// The score that is enough, instead of every expectation.
     pub(super) threshold: Option<f64>,
+    /// Whether it is a labelled answer: nobody knows what it answers but the label.
+    pub(super) is_labelled: bool,
 }
 
 impl Prepared {
@@ -53,7 +55,7 @@ impl Prepared {
             let bound = turn(&expected)?;
             later.push((Spoken::new(case, written)?, bound));
         }
-        Ok(BoundCase { first, later, threshold: case.threshold })
+        Ok(BoundCase { first, later, threshold: case.threshold, is_labelled: self.judges.on_trial })
     }
 }
 

@@ -50,7 +50,13 @@ impl Talk<'_, '_> {
     /// Takes an answer of a turn, and what is made of it.
     fn take(&mut self, response: &Response, turn: u32, expected: &BoundTurn) {
         let cost_usd = self.price.and_then(|price| price.cost(&response.usage));
-        let subject = Subject { response, cost_usd, tools: self.desk.tools(), oracle: self.desk };
+        let asks = expected.bound.iter().any(Bound::asks) && !self.case.is_labelled;
+        let sent = match &self.open {
+            _ if !asks => Vec::new(),
+            Some(request) => request.messages.clone(),
+            None => self.desk.request().map(|request| request.messages).unwrap_or_default(),
+        };
+        let subject = Subject { response, cost_usd, tools: self.desk.tools(), oracle: self.desk, turn, sent: &sent };
         let unfinished = unfinished(response, expected.any_finish);
         let checked = check_all(&expected.bound, &subject, self.case.threshold, unfinished.is_some());
         self.sample.expectations.extend(checked.into_iter().map(|checked| of_turn(checked, turn)));

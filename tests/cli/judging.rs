@@ -379,6 +379,39 @@ fn a_preference_in_a_conversation_always_held() {
 }
 
 #[test]
+fn judges_of_later_turns_got_the_first_question() {
+    let sandbox = project(
+        "cases:
+  - name: talk
+    vars: { q: hello, question: what the variable says }
+    snapshot: none
+    expect: [{ llm-rubric: is polite }]
+    messages:
+      - user: the second question
+        expect: [{ llm-rubric: is polite }, { llm-rubric: is polite, question: named }, { llm-rubric: is polite, prompt: own }]
+      - developer: Be brief.
+        expect: [{ llm-rubric: is polite }]
+",
+    );
+    sandbox.write(
+        "prompts/own.j2",
+        "Own. {{ rubric }} of {{ output }}\n{% for said in conversation %}{{ said.role }}={{ said.content }};{% endfor %}\n",
+    );
+    let ended = sandbox.run(&["test"]);
+    assert_eq!(ended.code, 0, "{}", ended.shown());
+    let judged: Vec<serde_json::Value> =
+        sandbox.read(JUDGED).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let asked = |part: &str| {
+        let last = |line: &serde_json::Value| line["request"]["messages"].as_array().and_then(|all| all.last().cloned());
+        judged.iter().filter_map(last).filter(|m| m["content"].as_str().is_some_and(|text| text.contains(part))).count()
+    };
+    assert_eq!(asked("what the variable says"), 1, "{judged:?}");
+    assert_eq!((asked("Question: \"the second question\""), asked("Question: \"named\"")), (1, 1), "{judged:?}");
+    assert_eq!(asked("user=hello;assistant=You get it back within 14 days, dear customer.;user=the second question;"), 1);
+    assert_eq!(sandbox.run(&["test", "--offline"]).code, 0);
+}
+
+#[test]
 fn what_is_settled_asks_nobody() {
     let sandbox = project(
         "cases:
