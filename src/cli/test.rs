@@ -197,6 +197,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let fallback = args.changed_fallback;
         unmoved = changed::keep(context, &project, &prepared, &mut plan, &overrides, base, fallback)?;
     }
+    keep_repeat(&prepared, &mut plan, &selected, overrides, args.confirm)?;
     unmoved.extend(unexplained);
     if unmoved.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Failure::Problems(unmoved));
@@ -269,6 +270,25 @@ fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Re
             Err(found.into())
         }
     }
+}
+
+/// No other answer excuses one that fails where a case must pass: where failures are confirmed, it keeps its own number of samples.
+fn keep_repeat(
+    prepared: &Prepared,
+    plan: &mut Plan,
+    selected: &[usize],
+    overrides: Overrides,
+    confirm: Option<u32>,
+) -> Result<(), Failure> {
+    let cases = &prepared.workspace.cases.list;
+    let must_pass: Vec<usize> =
+        selected.iter().copied().filter(|index| confirm.is_some() && cases[*index].must_pass).collect();
+    let own = prepared.plan(&must_pass, &Overrides { repeat: None, ..overrides })?;
+    for item in own.items {
+        let planned = plan.items.iter_mut().filter(|known| (known.case, known.model) == (item.case, item.model));
+        planned.for_each(|known| known.keys.clone_from(&item.keys));
+    }
+    Ok(())
 }
 
 /// Mode and permissions: the flags, then the environment, then what is usual.

@@ -139,9 +139,11 @@ impl Run<'_> {
         Ok(RunResult { summary: tally.summary, exit, problems: tally.problems })
     }
 
-    /// One answer of each case, and all of them only where the first one fails.
+    /// One answer of each case, and all of them only where the first one fails or the case must pass.
     fn confirm(&self, tally: &mut Tally, listener: &mut dyn Listener) -> Result<(), RunError> {
-        let first = |item: &Item| Item { keys: item.keys.iter().take(1).cloned().collect(), ..item.clone() };
+        // No other answer excuses the one that fails where a case must pass.
+        let asked = |item: &Item| if self.must_pass(item) { item.keys.len() } else { 1 };
+        let first = |item: &Item| Item { keys: item.keys.iter().take(asked(item)).cloned().collect(), ..item.clone() };
         let firsts = Plan { items: self.plan.items.iter().map(first).collect() };
         let mut held = Vec::new();
         self.phase(&firsts, Live::default(), Some(tally.summary.planned), Some(&mut held), tally, listener)?;
@@ -165,6 +167,10 @@ impl Run<'_> {
         settings.calls_before = tally.summary.calls_made + tally.summary.judge_calls;
         let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         rest.phase(&again, live, None, None, tally, listener)
+    }
+
+    fn must_pass(&self, item: &Item) -> bool {
+        self.prepared.workspace.cases.list[item.case].must_pass
     }
 
     /// Whether every answer of an item is recorded, or may be asked for.
@@ -447,7 +453,8 @@ impl Run<'_> {
         tally: &mut Tally,
         listener: &mut dyn Listener,
     ) -> io::Result<()> {
-        match held.filter(|_| evaluated.0.verdict == Verdict::Failed && evaluated.1.is_none()) {
+        let may_change = !evaluated.0.detail.must_pass && evaluated.1.is_none();
+        match held.filter(|_| evaluated.0.verdict == Verdict::Failed && may_change) {
             Some(held) => {
                 held.push((index, evaluated, first));
                 Ok(())

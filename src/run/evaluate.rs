@@ -224,7 +224,7 @@ impl Evaluator<'_> {
     ) -> std::io::Result<()> {
         let Some(root) = self.root else { return Ok(()) };
         // A failure that is yet to be confirmed leaves nothing behind.
-        if failed && self.settings.confirms && outcome.samples.len() == 1 {
+        if failed && self.settings.confirms && outcome.samples.len() == 1 && !outcome.detail.must_pass {
             return Ok(());
         }
         let waiting = pending_path(path);

@@ -481,6 +481,27 @@ fn what_must_pass_is_not_outvoted() {
 }
 
 #[test]
+fn a_confirmation_excused_what_must_pass() {
+    let sandbox = project(
+        "cases:\n  - { name: b, vars: { q: hi }, snapshot: none, repeat: 3, must-pass: true, expect: [{ contains: yes }] }\n  - { name: c, vars: { q: hi }, snapshot: none, repeat: 3, expect: [{ contains: yes }] }\n",
+    );
+    sandbox.edit(
+        "promptctl.yaml",
+        "      - { when: rude, say: \"Go away.\" }\n",
+        "      - { when: hi, say: \"{{ 'no' if sample == 1 else 'yes' }}\" }\n",
+    );
+    says(&sandbox.run(&["test"]), 1, &["2 failed"]);
+    for confirm in ["2", "3", "5"] {
+        let ended = sandbox.run(&["test", "--confirm", confirm, "--case", "b", "--offline"]);
+        says(&ended, 1, &["1 failed", "sample 1"]);
+    }
+    // One answer is enough of a case that passes and need not.
+    says(&sandbox.run(&["test", "--confirm", "3", "--offline"]), 1, &["1 passed + 1 failed", "0 calls, 4 replayed"]);
+    std::fs::remove_dir_all(sandbox.path("fixtures/p/recorded")).expect("there");
+    says(&sandbox.run(&["test", "--confirm", "2", "--case", "b"]), 1, &["1 failed", "3 calls, 0 replayed"]);
+}
+
+#[test]
 fn a_comparison_asks_judges_for_what_they_have_not_said() {
     let sandbox = project(CASES);
     assert_eq!(calibrate(&sandbox, &[]).code, 0);
