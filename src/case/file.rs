@@ -171,9 +171,13 @@ fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config
     common.min_pass_rate = fields.get("min-pass-rate").and_then(|node| decode_rate(decoder, node));
     if let Some(node) = fields.get("threshold") {
         let threshold = decoder.number(node, "threshold");
-        common.threshold = threshold.filter(|value| (0.0..=1.0).contains(value));
+        common.threshold = threshold.filter(|value| *value > 0.0 && *value <= 1.0);
         if threshold.is_some() && common.threshold.is_none() {
-            decoder.error(node.span.clone(), "threshold must be from 0 to 1");
+            decoder.error_help(
+                node.span.clone(),
+                "threshold must be above 0 and at most 1",
+                "every answer has a score of at least 0; `unasserted: allow` lets a case check nothing",
+            );
         }
     }
     common.models = fields.get("models").map(|node| decode_aliases(decoder, node, &config.models));

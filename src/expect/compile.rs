@@ -122,6 +122,12 @@ impl Expectation {
         &self.kind
     }
 
+    /// How much it counts.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
     /// Where it is written.
     #[must_use]
     pub fn place(&self) -> &Place {

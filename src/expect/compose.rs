@@ -43,6 +43,14 @@ fn build(arguments: &mut Arguments<'_, '_, '_>, how: How) -> Option<Box<dyn Writ
     let read = arguments.read;
     let problems = &mut *arguments.decoder.problems;
     let parts: Vec<Expectation> = items.iter().filter_map(|item| compile(source, item, read, problems)).collect();
+    if how == How::All && parts.len() == items.len() && parts.iter().all(|part| part.weight() == 0.0) {
+        arguments.decoder.error_help(
+            node.span.clone(),
+            format!("`{}` checks nothing: everything in it has the weight 0", arguments.name),
+            "give one of them a weight above 0",
+        );
+        return None;
+    }
     (parts.len() == items.len()).then(|| Box::new(Composed { how, threshold, parts }) as Box<dyn Written>)
 }
 

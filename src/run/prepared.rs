@@ -17,6 +17,7 @@ use crate::core::yaml::{Data, Key, Node};
 use crate::expect::{Expectation, Need, compile};
 use crate::model::{self, Checker};
 use crate::plan::{Item, Overrides, Plan, Workspace};
+use crate::project::Compare;
 use crate::prompt::Prompt;
 use crate::recording::Store;
 
@@ -79,7 +80,22 @@ impl Prepared {
             || expectations.values().any(|expectation: &Arc<Expectation>| !expectation.needs().is_empty());
         let prepared = Self { workspace, checker, judges, consulted, is_judged, expectations, files, outputs };
         prepared.check_needs(problems);
+        prepared.check_weights(problems);
         prepared
+    }
+
+    /// Reports cases of which nothing that is expected decides anything. Rows that share their expectations are told once.
+    fn check_weights(&self, problems: &mut Problems) {
+        let mut told = std::collections::HashSet::new();
+        for case in self.workspace.cases.list.iter().filter(|case| case.compare == Compare::None && !case.unasserted) {
+            let mut expectations = self.all_expectations(case).peekable();
+            let Some(first) = expectations.peek().map(|first| Arc::as_ptr(first)) else { continue };
+            if expectations.all(|expectation| expectation.weight() == 0.0) && told.insert(first) {
+                let message = format!("case `{}` checks nothing: every expectation has the weight 0", case.name);
+                let help = "give one of them a weight above 0, ask for `snapshot: text`, or say `unasserted: allow`";
+                problems.push(Problem::error(case.place.clone(), message).help(help));
+            }
+        }
     }
 
     /// What is to be done for these cases. A case that cannot be rendered, or not be sent to its model, is a problem.

@@ -1,6 +1,6 @@
 //! Expectations through the binary: schemas that are spread over files, and the calls of tools.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, says};
 
 const ORDER: &str = r#"{ "type": "object", "required": ["id", "to"],
   "properties": { "id": { "type": "integer" }, "to": { "$ref": "parts/address.json#/$defs/address" } } }"#;
@@ -110,4 +110,27 @@ fn calls_of_tools_are_checked_against_the_tools_of_the_prompt() {
     let ended = sandbox.run(&["test"]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     insta::assert_snapshot!(ended.shown());
+}
+
+#[test]
+fn checks_that_check_nothing_were_taken() {
+    let case = |what: &str| format!("cases:\n  - {{ name: a, vars: {{ q: hello }}, {what} }}\n");
+    for (wrong, why) in [
+        ("snapshot: none, threshold: 0, expect: [{ contains: qq }]", "threshold must be above 0"),
+        ("threshold: 0, expect: [{ contains: qq }]", "threshold must be above 0"),
+        ("snapshot: none, expect: [{ contains: qq, weight: 0 }]", "every expectation has the weight 0"),
+        ("snapshot: none, messages: [{ user: x, expect: [{ contains: qq, weight: 0 }] }]", "has the weight 0"),
+        ("expect: [{ all: [{ contains: qq, weight: 0 }] }]", "`all` checks nothing"),
+    ] {
+        says(&Sandbox::with_cases(&case(wrong)).run(&["test"]), 2, &["fixtures/p/cases.yaml:", why, "help: "]);
+    }
+    for right in [
+        "snapshot: none, expect: [{ contains: qq, weight: 0, metric: m }, { contains: hello }]",
+        "expect: [{ contains: qq, weight: 0, metric: m }]",
+        "snapshot: none, unasserted: allow, expect: [{ contains: qq, weight: 0, metric: m }]",
+        "snapshot: none, expect: [{ all: [{ contains: qq, weight: 0 }, { contains: hello }] }]",
+        "snapshot: none, expect: [{ any: [{ contains: hello, weight: 0 }] }]",
+    ] {
+        assert_eq!(Sandbox::with_cases(&case(right)).run(&["test"]).code, 0, "{right}");
+    }
 }

@@ -263,6 +263,10 @@ fn test(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node, found: &mut V
     let mut test = Test::new(keys.whole());
     test.name = keys.text("description", &mut intake.findings);
     test.threshold = keys.number("threshold", &mut intake.findings);
+    if test.threshold.take_if(|threshold| *threshold <= 0.0).is_some() {
+        let message = "a `threshold` of 0 lets every answer pass, and is not carried over: every expectation must hold";
+        intake.findings.lost(keys.whole(), message, "give what must not decide `weight: 0`");
+    }
     let mut judge = None;
     let mut expands = true;
     if let Some(node) = keys.take("options") {
