@@ -19,6 +19,9 @@ pub(super) fn check_sample(answer: &Answer, case: &BoundCase, price: Option<Pric
     let total = total(&checked, case.threshold);
     sample.verdict = if total.pass && sample.reason.is_none() { Verdict::Passed } else { Verdict::Failed };
     sample.score = Some(total.score);
+    if let Some(threshold) = case.threshold.filter(|_| !total.pass && sample.reason.is_none()) {
+        sample.reason = Some(format!("the score {} is below the threshold {threshold}", below(total.score, threshold)));
+    }
     if let Some((verdict, reason)) = lacking(&sample.expectations).or(lacks) {
         sample.verdict = verdict;
         sample.reason = Some(reason);
@@ -198,6 +201,13 @@ fn check_all(bound: &[Bound], subject: &Subject<'_>, threshold: Option<f64>, is_
         (None, None) => bound.check(subject),
     });
     rest.collect()
+}
+
+/// A score with as many digits as it takes to see that it is below its threshold.
+fn below(score: f64, threshold: f64) -> String {
+    let shown = |digits: usize| format!("{score:.digits$}");
+    let is_below = |text: &String| text.parse::<f64>().is_ok_and(|shown| shown < threshold);
+    (2..=9).map(shown).find(is_below).unwrap_or_else(|| score.to_string())
 }
 
 fn verdict_of(lack: Lack) -> Option<Verdict> {

@@ -269,7 +269,7 @@ fn failure_reason(outcome: &Outcome, passes: usize, count: usize) -> String {
         Some(reason) => reason.clone(),
         None => {
             let bad = sample.expectations.iter().find(|checked| checked.is_bad() && checked.decides());
-            bad.map_or_else(|| "the score is below the threshold".to_owned(), |c| format!("{}: {}", c.kind, c.reason))
+            bad.map_or_else(|| "it does not hold".to_owned(), |c| format!("{}: {}", c.kind, c.reason))
         }
     });
     if count > 1 { format!("{passes} of {count} samples passed; {why}") } else { why }

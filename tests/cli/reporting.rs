@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, says};
 
 /// A passing case, a failing one, one without an answer, and one in quarantine.
 const CASES: &str = "defaults: { snapshot: none }\ncases:\n  - { name: good, vars: { q: fine }, expect: [{ contains: fine }], tags: [smoke] }\n  - { name: bad, vars: { q: no }, expect: [{ contains: yes }, { equals: yes }] }\n  - { name: late, vars: { q: later }, expect: [{ contains: later }] }\n  - { name: held, vars: { q: held }, expect: [{ contains: yes }], quarantine: { until: 2026-12-31, reason: \"known #1\" } }\n";
@@ -350,4 +350,20 @@ fn nothing_in_an_answer_or_a_name_escapes_its_frame() {
     assert_eq!(whole["results"].as_array().map(Vec::len), Some(count));
     assert_eq!(sandbox.run(&["merge", "whole.json", "--report", "json=again.json"]).code, 1);
     assert_eq!(sandbox.read("again.json"), sandbox.read("whole.json"), "what is read again is the same");
+}
+
+#[test]
+fn a_score_that_was_too_low_failed_without_a_reason() {
+    let cases = "cases:
+  - { name: low, vars: { q: abcdefgh }, snapshot: none, threshold: 0.9, expect: [{ similarity: abcdxxxx, threshold: 0.3 }] }
+  - { name: near, vars: { q: abcdefgh }, snapshot: none, threshold: 0.668, expect: [{ contains: a }, { contains: b }, { contains: qq }] }
+  - { name: last, vars: { q: hello }, snapshot: none, threshold: 0.9, expect: [{ contains: hello }, { contains: qq }] }
+";
+    let sandbox = Sandbox::with_cases(cases);
+    let said = ["the score 0.50 is below the threshold 0.9", "the score 0.667 is below the threshold 0.668"];
+    says(&sandbox.run(&["test"]), 1, &[said[0], said[1], "contains: "]);
+    for format in ["markdown", "github", "junit", "tap", "json", "jsonl", "gitlab", "html"] {
+        let ended = sandbox.run(&["test", "--offline", "--report", format]);
+        says(&ended, 1, &said);
+    }
 }
