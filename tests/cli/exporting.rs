@@ -147,3 +147,15 @@ fn a_table_without_formulas_and_nothing_overwritten() {
     assert_eq!(sandbox.read("out/cases.csv"), "mine\n");
     says(&sandbox.run(&["export", "csv", "nothing"]), 4, &["matches nothing"]);
 }
+
+#[test]
+fn a_table_lost_the_later_turns_of_a_conversation() {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: talk, vars: { q: hello }, expect: [{ contains: hello }], messages: [{ user: and now }] }\n  - { name: one, vars: { q: hello }, expect: [{ contains: hello }] }\n",
+    );
+    sandbox.run(&["test"]);
+    let ended = sandbox.run(&["export", "csv"]);
+    let shown = ended.shown();
+    assert!(shown.contains("of the conversation `p` › `talk` › `echo` only the first answer is here"), "{shown}");
+    assert!(!shown.contains("everything was said") && !shown.contains("› `one`"), "{shown}");
+}
