@@ -47,7 +47,7 @@ pub(super) fn dry_run(
     let style = context.style();
     writeln!(context.out(), "{}", style.bold(&settings.heading))?;
     writeln!(context.out(), "{} planned, {answers} answers wanted, {calls} to ask for", plan.items.len())?;
-    for note in &missing.notes {
+    for note in missing.notes.iter().chain(&missing.unseen()) {
         writeln!(context.out(), "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
     }
     for model in &forecast {

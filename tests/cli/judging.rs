@@ -412,6 +412,16 @@ fn judges_of_later_turns_got_the_first_question() {
 }
 
 #[test]
+fn a_dry_run_said_nothing_of_judges() {
+    let sandbox = project(CASES);
+    let note = "note: judges and later turns of 2 answers that are not there yet take calls that nobody can count before";
+    says(&sandbox.run(&["test", "--dry-run"]), 0, &["2 to ask for", note]);
+    says(&sandbox.run(&["test"]), 0, &[note]);
+    let after = sandbox.run(&["test", "--dry-run"]);
+    assert!(!after.stdout.contains("nobody can count"), "{}", after.shown());
+}
+
+#[test]
 fn what_is_settled_asks_nobody() {
     let sandbox = project(
         "cases:
