@@ -17,6 +17,12 @@ const BEST: &str = "select-best";
 /// The judge that prefers one of two answers.
 pub const PREFERS: &str = "prefers";
 
+/// Whether a check compares answers: no label of a single one says how far its judge agrees with people.
+#[must_use]
+pub fn compares_answers(check: &str) -> bool {
+    [BEST, PREFERS].contains(&check)
+}
+
 struct Preference {
     kind: &'static str,
     judging: Judging,

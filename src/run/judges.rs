@@ -12,7 +12,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
-use crate::expect::{JudgeNeed, Need, PREFERS, SHIPPED, given};
+use crate::expect::{JudgeNeed, Need, PREFERS, SHIPPED, compares_answers, given};
 use crate::model::embedding_request;
 use crate::plan::{Plan, Unsendable, request};
 use crate::project::{CONFIG_FILE, ModelEntry};
@@ -222,6 +222,9 @@ impl Prepared {
             Ok(judge) => judge,
             Err(why) => return Some(why),
         };
+        if compares_answers(need.kind) {
+            return Some(format!("`{}` compares answers, and always only advises", need.kind));
+        }
         let how = how_to_calibrate(need);
         let calibration = match self.calibration(&judge) {
             Ok(Some(calibration)) => calibration,
@@ -301,7 +304,8 @@ impl Prepared {
                         "`prefers` cannot stand in the conversation `{}`: of a conversation the whole is accepted, and no single answer",
                         case.name
                     );
-                    let help = "say with `llm-rubric` what is wanted, or make a case without `messages` of its first answer";
+                    let help =
+                        "say with `llm-rubric` what is wanted, or make a case without `messages` of its first answer";
                     problems.push(Problem::error(place.clone(), message).help(help));
                 }
             }

@@ -342,8 +342,10 @@ fn the_best_of_several_models_is_chosen() {
     );
     sandbox.edit("promptctl.yaml", "nothing of it\", \"pass\": false, \"score\": 0", "the longest\", \"best\": 1");
     let ended = sandbox.run(&["test"]);
-    // It was never held against people, so it only advises.
     says(&ended, 0, &["3 passed", "judges: 1 call, 2 replayed", "the answer of `fast` is the best"]);
+    says(&ended, 0, &["`select-best` compares answers, and always only advises"]);
+    assert!(!ended.stdout.contains("judge calibrate"), "it cannot be held against labels: {}", ended.stdout);
+    says(&sandbox.run(&["judge", "list"]), 0, &["only advises: `select-best` compares answers"]);
     assert_eq!(sandbox.read(JUDGED).lines().count(), 1, "one question for all three");
     assert_eq!(sandbox.run(&["test", "--offline"]).code, 0);
     says(&sandbox.run(&["test", "--model", "fast"]), 3, &["there is nothing to select from"]);
@@ -402,19 +404,24 @@ fn judges_of_later_turns_got_the_first_question() {
     let judged: Vec<serde_json::Value> =
         sandbox.read(JUDGED).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let asked = |part: &str| {
-        let last = |line: &serde_json::Value| line["request"]["messages"].as_array().and_then(|all| all.last().cloned());
+        let last =
+            |line: &serde_json::Value| line["request"]["messages"].as_array().and_then(|all| all.last().cloned());
         judged.iter().filter_map(last).filter(|m| m["content"].as_str().is_some_and(|text| text.contains(part))).count()
     };
     assert_eq!(asked("what the variable says"), 1, "{judged:?}");
     assert_eq!((asked("Question: \"the second question\""), asked("Question: \"named\"")), (1, 1), "{judged:?}");
-    assert_eq!(asked("user=hello;assistant=You get it back within 14 days, dear customer.;user=the second question;"), 1);
+    assert_eq!(
+        asked("user=hello;assistant=You get it back within 14 days, dear customer.;user=the second question;"),
+        1
+    );
     assert_eq!(sandbox.run(&["test", "--offline"]).code, 0);
 }
 
 #[test]
 fn a_dry_run_said_nothing_of_judges() {
     let sandbox = project(CASES);
-    let note = "note: judges and later turns of 2 answers that are not there yet take calls that nobody can count before";
+    let note =
+        "note: judges and later turns of 2 answers that are not there yet take calls that nobody can count before";
     says(&sandbox.run(&["test", "--dry-run"]), 0, &["2 to ask for", note]);
     says(&sandbox.run(&["test"]), 0, &[note]);
     let after = sandbox.run(&["test", "--dry-run"]);
