@@ -166,6 +166,7 @@ impl Expectation {
             Some(check) => Arc::clone(check),
             None => self.written.bind(variables).map_err(wrong)?,
         };
+        let transform = self.transform.as_ref().map(|transform| transform.bind(variables)).transpose();
         Ok(Bound {
             kind: self.kind.clone(),
             accepts_empty: self.accepts_empty(),
@@ -173,7 +174,7 @@ impl Expectation {
             negated: self.negated,
             weight: self.weight,
             metric: self.metric.clone(),
-            transform: self.transform.as_ref().map(|transform| transform.bind(variables)),
+            transform: transform.map_err(wrong)?,
             check,
         })
     }

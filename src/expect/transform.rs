@@ -78,8 +78,23 @@ impl Transform {
             .filter(|name| !["output", "json"].contains(&name.as_str()))
     }
 
-    pub(super) fn bind(&self, variables: &minijinja::Value) -> BoundTransform {
-        BoundTransform { steps: self.steps.clone(), variables: variables.clone() }
+    /// For a case. An error names a variable that its templates cannot do without, and that the case does not give.
+    pub(super) fn bind(&self, variables: &minijinja::Value) -> Result<BoundTransform, String> {
+        for name in self.variables() {
+            if variables.get_attr(&name).is_ok_and(|value| !value.is_undefined()) {
+                continue;
+            }
+            // A template may say itself what stands in its place: `{{ x | default('') }}`.
+            let undefined = format!("`{name}` is undefined");
+            let mut templates = self.steps.iter().filter(|step| matches!(step, Step::Template(_)));
+            if templates.any(|step| step.apply("{}".to_owned(), variables).is_err_and(|why| why.contains(&undefined))) {
+                let known = variables.try_iter().into_iter().flatten().map(|key| key.to_string());
+                let known: Vec<String> = ["output", "json"].map(str::to_owned).into_iter().chain(known).collect();
+                let hint = crate::core::suggest::did_you_mean(&name, known.iter().map(String::as_str));
+                return Err(format!("`transform` uses `{name}`, which is none of {}{hint}", known.join(", ")));
+            }
+        }
+        Ok(BoundTransform { steps: self.steps.clone(), variables: variables.clone() })
     }
 }
 

@@ -134,3 +134,26 @@ fn checks_that_check_nothing_were_taken() {
         assert_eq!(Sandbox::with_cases(&case(right)).run(&["test"]).code, 0, "{right}");
     }
 }
+
+#[test]
+fn a_typo_in_a_transform_was_the_failure_of_the_model() {
+    let case = |template: &str| {
+        format!(
+            "cases:\n  - name: a\n    vars: {{ q: hello }}\n    snapshot: none\n    expect: [{{ contains: hello, transform: [{{ template: \"{template}\" }}] }}]\n"
+        )
+    };
+    for (template, hint) in
+        [("{{ outptu }}", "did you mean \"output\"?"), ("{{ output ~ undefinedvar }}", "output, json, q")]
+    {
+        let ended = Sandbox::with_cases(&case(template)).run(&["test"]);
+        says(&ended, 2, &["fixtures/p/cases.yaml:5", "case `a`: `contains`: `transform` uses `", hint]);
+    }
+    for template in [
+        "{{ output }}",
+        "{{ q }}",
+        "{{ output }}{{ nope | default('') }}",
+        "{% if x is defined %}{{ x }}{% endif %}{{ output }}",
+    ] {
+        assert_eq!(Sandbox::with_cases(&case(template)).run(&["test"]).code, 0, "{template}");
+    }
+}
