@@ -52,8 +52,11 @@ impl Oracle for Script {
         self.advises.clone()
     }
 
-    /// The direction of a text is that of its first two characters.
+    /// The direction of a text is that of its first two characters; one that begins with `#` has three dimensions.
     fn embed(&self, _: Option<&str>, text: &str) -> Told<Arc<[f32]>> {
+        if text.starts_with('#') {
+            return Told::Said(vec![1.0, 0.0, 0.0].into());
+        }
         let at = |index: usize| text.as_bytes().get(index).map_or(0.0, |byte| f32::from(byte - b'0'));
         Told::Said(vec![at(0), at(1)].into())
     }
@@ -278,6 +281,17 @@ fn meaning_is_a_direction() {
     assert!(!checked.pass && (checked.score - 0.5).abs() < 1e-9, "{}", checked.reason);
     let script = Script::new(&[r#"{"questions": ["10"], "evasive": true}"#]);
     assert!(!check("{answer-relevance: , threshold: 0.6, question: '10'}", "an answer", &script).pass);
+}
+
+#[test]
+fn embeddings_of_different_lengths_were_a_failure() {
+    for yaml in ["similar: '#x'", "not-similar: '#x'", "similar: '00'", "not-similar: ['00', '10']"] {
+        let checked = check(yaml, "10", &Script::new(&[]));
+        assert_eq!((checked.lack, checked.pass), (Some(Lack::Errored), false), "{yaml}: {}", checked.reason);
+    }
+    let script = Script::new(&[r##"{"questions": ["#x"], "evasive": false}"##]);
+    let checked = check("{answer-relevance: , threshold: 0.6, question: '10'}", "an answer", &script);
+    assert_eq!(checked.lack, Some(Lack::Errored), "{}", checked.reason);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::oracle::{JudgeNeed, Need, Told};
 use super::reading::read;
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
+use crate::core::verdict::Lack;
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
 
@@ -67,7 +68,7 @@ impl BoundSimilar {
         let (answer, others) = vectors.split_first().ok_or_else(|| Finding::unknown("there is nothing to compare"))?;
         let mut best = (f64::NEG_INFINITY, "");
         for (vector, text) in others.iter().zip(&self.texts) {
-            let near = cosine(answer, vector).map_err(Finding::unknown)?;
+            let near = cosine(answer, vector).map_err(nobody_can_tell)?;
             if near > best.0 {
                 best = (near, text);
             }
@@ -93,6 +94,11 @@ fn embed_all(subject: &Subject<'_>, model: Option<&str>, texts: &[&str]) -> Resu
             Told::Lacking(lack, why) => Err(Finding::lacking(lack, why)),
         })
         .collect()
+}
+
+/// Embeddings that cannot be compared say nothing of the answer.
+fn nobody_can_tell(why: String) -> Finding {
+    Finding::lacking(Lack::Errored, why)
 }
 
 /// The cosine of the angle between two vectors.
@@ -178,7 +184,7 @@ impl BoundRelevance {
         let vectors = embed_all(subject, self.embeddings.as_deref(), &texts)?;
         let mut sum = 0.0;
         for vector in &vectors[1..] {
-            sum += cosine(&vectors[0], vector).map_err(Finding::unknown)?;
+            sum += cosine(&vectors[0], vector).map_err(nobody_can_tell)?;
         }
         #[expect(clippy::cast_precision_loss, reason = "as many as a model can list")]
         let mean = sum / said.questions.len() as f64;
