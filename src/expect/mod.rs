@@ -58,7 +58,7 @@ pub use oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Nobody, Oracle, Told
 pub use preference::{PREFERS, compares_answers};
 pub use refusal::is_refusal;
 pub use registry::names;
-pub use shipped::{SHIPPED, given};
+pub use shipped::{SHIPPED, given, judged};
 pub use total::{Total, total};
 
 use serde_json::Value;
@@ -102,6 +102,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// What a check found: whether it holds, how well, and the sentence that says why.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is another fact")]
 pub(crate) struct Finding {
     pub(crate) holds: bool,
     /// From 0 to 1.

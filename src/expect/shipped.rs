@@ -34,6 +34,18 @@ pub fn given(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// What the prompt of a judge must show, by the same name: what it is to judge.
+#[must_use]
+pub fn judged(name: &str) -> &'static [&'static str] {
+    match name {
+        STEPS => &["criteria"],
+        "context-recall" | "context-relevance" => &["context"],
+        "select-best" => &["answers"],
+        "prefers" => &["first", "second"],
+        _ => &["output"],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;

@@ -12,7 +12,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Request;
 use crate::core::suggest::did_you_mean;
-use crate::expect::{JudgeNeed, Need, PREFERS, SHIPPED, compares_answers, given};
+use crate::expect::{JudgeNeed, Need, PREFERS, SHIPPED, compares_answers, given, judged};
 use crate::model::embedding_request;
 use crate::plan::{Plan, Unsendable, request};
 use crate::project::{CONFIG_FILE, ModelEntry};
@@ -318,6 +318,11 @@ fn check_variables(judge: &Judge<'_>, default_prompt: &str, place: &Place) -> Re
     let given = given(default_prompt);
     let declared = judge.prompt.front.variables.iter().flatten();
     let has_default = |name: &str| declared.clone().any(|one| one.name == name && one.default.is_some());
+    let wanted = judged(default_prompt).iter().find(|name| !judge.prompt.variables.iter().any(|known| known == *name));
+    if let Some(name) = wanted {
+        let message = format!("the judge's prompt `{}` never uses `{name}`: it would judge nothing", judge.prompt.name);
+        return Err(Problem::error(place.clone(), message).help(format!("write `{{{{ {name} | tojson }}}}` into it")));
+    }
     let missing = judge.prompt.variables.iter().find(|name| !given.contains(&name.as_str()) && !has_default(name));
     let Some(name) = missing else { return Ok(()) };
     let hint = did_you_mean(name, given.iter().copied());

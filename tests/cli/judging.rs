@@ -429,6 +429,15 @@ fn a_dry_run_said_nothing_of_judges() {
 }
 
 #[test]
+fn a_judge_that_is_shown_no_answer_was_asked() {
+    let sandbox = project("cases:\n  - { name: a, vars: { q: hi }, snapshot: none, expect: [{ llm-rubric: x, prompt: own }] }\n");
+    sandbox.write("prompts/own.j2", "Is it {{ rubric }}? Say {\"pass\": true}\n");
+    says(&sandbox.run(&["test"]), 2, &["the judge's prompt `own` never uses `output`: it would judge nothing"]);
+    sandbox.write("prompts/own.j2", "Is {{ output | tojson }} {{ rubric }}?\n");
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+}
+
+#[test]
 fn what_is_settled_asks_nobody() {
     let sandbox = project(
         "cases:
