@@ -80,7 +80,8 @@ fn labelled(
         Some(Value::String(text)) => text.clone(),
         // An answer that is JSON may stand in a row as it is.
         Some(value @ (Value::Object(_) | Value::Array(_) | Value::Number(_) | Value::Bool(_))) => value.to_string(),
-        Some(Value::Null) | None => return Err(missing(OUTPUT)),
+        Some(Value::Null) => return Err(error("the `output` is `null`; a row needs an answer".to_owned())),
+        None => return Err(missing(OUTPUT)),
     };
     if output.trim().is_empty() {
         return Err(error("the `output` is empty; an empty answer fails without a judge".to_owned()));
@@ -88,7 +89,8 @@ fn labelled(
     let label = match values.get(LABEL) {
         Some(Value::String(text)) => text.trim().to_lowercase(),
         Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
-        Some(Value::Null) | None => return Err(missing(LABEL)),
+        Some(Value::Null) => return Err(error(unknown_label("`null`"))),
+        None => return Err(missing(LABEL)),
         Some(_) => return Err(error(unknown_label("no text"))),
     };
     let is_good = match label.as_str() {

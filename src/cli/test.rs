@@ -261,7 +261,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 
 /// The plan of what is selected. Plan and values look at every case, and what both find is shown in one go.
 fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Result<Plan, Failure> {
-    let values = prepared.check_values(selected);
+    let mut values = prepared.check_values(selected);
+    values.extend(prepared.check_calibrations());
     match prepared.plan(selected, overrides) {
         Ok(plan) if values.is_empty() => Ok(plan),
         Ok(_) => Err(values.into()),

@@ -197,10 +197,28 @@ impl Prepared {
     pub fn calibration(&self, judge: &Judge<'_>) -> Result<Option<Calibration>, String> {
         let path = calibration_path(judge);
         match self.workspace.tree.text(&path) {
-            Ok(text) => Calibration::read(&text).map(Some).map_err(|why| format!("{path} cannot be read: {why}")),
+            Ok(text) => Calibration::read(&text).map(Some).map_err(|why| format!("this calibration is damaged: {why}")),
             Err(TreeError::Missing(_)) => Ok(None),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Every calibration that judges of the project need, and that nobody can read: whether such a judge decides is not known.
+    #[must_use]
+    pub fn check_calibrations(&self) -> Problems {
+        let (mut problems, mut told) = (Problems::default(), HashSet::new());
+        for (_, need) in self.expectations.values().flat_map(|expectation| expectation.needs()) {
+            let Need::Judge(need) = &need else { continue };
+            let Ok(judge) = self.judge(need) else { continue };
+            let path = calibration_path(&judge);
+            if let Err(why) = self.calibration(&judge)
+                && told.insert(path.clone())
+            {
+                let help = format!("remove it, or write it anew: {}", how_to_calibrate(need));
+                problems.push(Problem::error(Place::File(path.to_string()), why).help(help));
+            }
+        }
+        problems
     }
 
     /// Why a judge may only advise; `None` where it has proved itself.
@@ -229,7 +247,7 @@ impl Prepared {
         let calibration = match self.calibration(&judge) {
             Ok(Some(calibration)) => calibration,
             Ok(None) => return Some(format!("the judge `{}` was never held against people; {how}", judge.entry.alias)),
-            Err(why) => return Some(format!("{why}; {how}")),
+            Err(why) => return Some(format!("{}: {why}; {how}", calibration_path(&judge))),
         };
         let path = calibration_path(&judge);
         if self.judge_identity(need).is_ok_and(|identity| identity != calibration.judge) {

@@ -142,7 +142,12 @@ fn a_calibration_is_of_one_judge_and_one_rule() {
     sandbox.write("fixtures/p/cases.yaml", CASES);
     // Figures that nobody counted are not believed.
     sandbox.edit(CALIBRATED, "\"fail_fail\": 3", "\"fail_fail\": 30");
-    advises("its counts do not add up");
+    let damaged = ["fixtures/judges/llm-rubric/calibrated/strict.json: this calibration is damaged", "judge calibrate"];
+    says(&sandbox.run(&["test"]), 2, &[&damaged[..], &["its counts do not add up"]].concat());
+    says(&sandbox.run(&["judge", "list"]), 2, &damaged);
+    sandbox.write(CALIBRATED, "{");
+    says(&sandbox.run(&["test"]), 2, &damaged);
+    says(&sandbox.run(&["judge", "list"]), 2, &damaged);
     assert_eq!(calibrate(&sandbox, &[]).code, 0);
     // A copy of what is built in is the same judge, until it is changed.
     says(&sandbox.run(&["judge", "copy", "llm-rubric"]), 0, &["made  prompts/judges/llm-rubric.j2", "another judge"]);
@@ -253,6 +258,7 @@ fn labels_that_make_no_sense_are_named_with_their_lines() {
         ),
         wrong("- { id: a, output: x, label: pass }\n- { id: a, output: y, label: fail }\n", "yaml", &rubric),
         wrong("[]", "json", &rubric),
+        wrong("[{\"output\": \"x\", \"label\": null}, {\"output\": null, \"label\": true}]", "json", &rubric),
         wrong("[{\"output\": \"x\", \"label\": true}, {\"output\": \"x\", \"label\": true}]", "json", &[]),
         wrong(LABELS, "csv", &["--rubric", "{{ nope }}"]),
         wrong(LABELS, "csv", &["--rubric", "x", "--threshold", "7"]),

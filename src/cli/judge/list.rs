@@ -22,6 +22,10 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, args.at.as_deref())?;
     let (prepared, _) = project.load()?;
+    let damaged = prepared.check_calibrations();
+    if damaged.has_errors() {
+        return Err(damaged.into());
+    }
     let roster = prepared.roster();
     if args.json {
         context.print_json(&json!(roster))?;
