@@ -37,6 +37,7 @@ pub struct JudgedBy {
 
 /// How one expectation came out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is another fact")]
 pub struct Checked {
     /// Its name, with `not-` in front where it was turned round.
     #[serde(rename = "type")]
@@ -68,6 +69,9 @@ pub struct Checked {
     /// What it is made of, where it is composed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Checked>,
+    /// Whether nobody could score it, because what it looks at is not known: it fails, and its score counts for no named score.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unscored: bool,
     /// Whether it fails for want of something to check, turned round or not.
     #[serde(skip)]
     pub void: bool,
@@ -97,6 +101,7 @@ impl Default for Checked {
             judge: None,
             turn: None,
             parts: Vec::new(),
+            unscored: false,
             void: false,
         }
     }
@@ -153,7 +158,7 @@ pub fn add_metrics(metrics: &mut Metrics, checked: &Checked) {
     if let Some(name) = &checked.metric {
         let metric = metrics.entry(name.clone()).or_default();
         metric.of += 1;
-        if checked.lack.is_none() {
+        if checked.lack.is_none() && !checked.unscored {
             metric.scored += 1;
             metric.sum += checked.score * checked.weight;
             metric.weight += checked.weight;
@@ -182,8 +187,10 @@ mod tests {
         add_metrics(&mut metrics, &checked(0.0, 1.0, Some(Lack::Errored)));
         let nested = Checked { parts: vec![checked(0.0, 1.0, None)], ..Checked::default() };
         add_metrics(&mut metrics, &nested);
+        // A cost that is not known counted as 0.
+        add_metrics(&mut metrics, &Checked { unscored: true, ..checked(0.0, 1.0, None) });
         let tone = metrics["tone"];
-        assert_eq!((tone.mean, tone.scored, tone.of), (Some(0.75), 2, 3));
+        assert_eq!((tone.mean, tone.scored, tone.of), (Some(0.75), 2, 4));
     }
 
     #[test]

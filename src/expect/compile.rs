@@ -204,7 +204,7 @@ impl Bound {
             return Checked { reason: finding.reason, lack: finding.lack, ..common };
         }
         if finding.unknown {
-            return Checked { reason: finding.reason, void: true, ..common };
+            return Checked { reason: finding.reason, void: true, unscored: true, ..common };
         }
         // A score that is no number says nothing at all.
         if !finding.score.is_finite() {

@@ -242,6 +242,14 @@ fn named_scores_are_means_over_the_run() {
     assert!(ended.stdout.contains("tone&#58; 0.667"), "{}", ended.stdout);
 }
 
+#[test]
+fn a_cost_that_is_not_known_was_scored_as_0() {
+    let sandbox = project(
+        "cases:\n  - { name: a, vars: { q: hello }, snapshot: none, threshold: 0.1, expect: [{ cost: 1, metric: money }, { contains: hello }] }\n",
+    );
+    says(&sandbox.run(&["test"]), 0, &["money: no score (0 of 1)"]);
+}
+
 #[cfg(unix)]
 fn program(sandbox: &Sandbox, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
