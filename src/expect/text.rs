@@ -12,7 +12,7 @@ use crate::core::yaml::Data;
 use crate::prompt::Inline;
 
 /// How a regex of the larger kind may go back before it gives up.
-const BACKTRACKS: usize = 1_000_000;
+pub(super) const BACKTRACKS: usize = 1_000_000;
 
 /// How a text is compared with the answer.
 #[derive(Clone, Copy)]

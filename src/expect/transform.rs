@@ -9,6 +9,7 @@ use serde_json_path::JsonPath;
 
 use super::argument::read_path;
 use super::fence::{Block, blocks};
+use super::text::BACKTRACKS;
 use crate::core::decode::Decoder;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
@@ -25,9 +26,15 @@ enum Step {
     /// What stands at a path of the answer's JSON.
     JsonPath(Arc<JsonPath>),
     /// What a group of a regex matches.
-    Regex(Arc<regex::Regex>, Group),
+    Regex(Arc<Matcher>, Group),
     /// A template over the case's variables, `output`, and `json` where the answer is some.
     Template(Inline),
+}
+
+/// A regex: of the kind that never takes long, or one with lookaround or backreferences, which gives up after a while.
+enum Matcher {
+    Plain(regex::Regex),
+    Fancy(fancy_regex::Regex),
 }
 
 #[derive(Clone)]
@@ -156,15 +163,15 @@ fn read_step(decoder: &mut Decoder<'_>, node: &Node) -> Option<Step> {
                 }
             };
             let group = match fields.get("group").map(|node| (node, &node.data)) {
-                None => Group::Number(usize::from(regex.captures_len() > 1)),
+                None => Group::Number(usize::from(regex.groups().len() > 1)),
                 Some((node, Data::Number(..))) => {
                     Group::Number(usize::try_from(decoder.count(node, "group", 0)?).ok()?)
                 }
                 Some((node, _)) => Group::Name(decoder.text(node, "group")?),
             };
             let is_there = match &group {
-                Group::Number(number) => *number < regex.captures_len(),
-                Group::Name(name) => regex.capture_names().flatten().any(|known| known == name),
+                Group::Number(number) => *number < regex.groups().len(),
+                Group::Name(name) => regex.groups().into_iter().flatten().any(|known| known == name),
             };
             if !is_there {
                 decoder.error(fields.get("group").unwrap_or(value).span.clone(), "this regex has no such group");
@@ -175,17 +182,62 @@ fn read_step(decoder: &mut Decoder<'_>, node: &Node) -> Option<Step> {
     }
 }
 
-/// A regex of the kind that never takes long.
-fn regex_of(pattern: &str, flags: &str) -> Result<regex::Regex, String> {
+fn regex_of(pattern: &str, flags: &str) -> Result<Matcher, String> {
     if !flags.chars().all(|c| "imsxu".contains(c)) {
         return Err("flags are letters of `i` (case), `m` (lines), `s` (dot matches all), `x`, `u`".to_owned());
     }
     let whole = if flags.is_empty() { pattern.to_owned() } else { format!("(?{flags}){pattern}") };
-    regex::Regex::new(&whole).map_err(|error| {
-        let text = error.to_string();
-        let why = text.lines().last().unwrap_or(&text).trim_start_matches("error: ");
-        format!("this regex does not compile: {why}")
+    regex::Regex::new(&whole).map(Matcher::Plain).or_else(|error| {
+        let fancy = fancy_regex::RegexBuilder::new(&whole).backtrack_limit(BACKTRACKS).build();
+        fancy.map(Matcher::Fancy).map_err(|_| {
+            let text = error.to_string();
+            let why = text.lines().last().unwrap_or(&text).trim_start_matches("error: ");
+            format!("this regex does not compile: {why}")
+        })
     })
+}
+
+impl Matcher {
+    fn pattern(&self) -> &str {
+        match self {
+            Self::Plain(regex) => regex.as_str(),
+            Self::Fancy(regex) => regex.as_str(),
+        }
+    }
+
+    /// The groups, with their names where they have any; the first is the whole match.
+    fn groups(&self) -> Vec<Option<&str>> {
+        match self {
+            Self::Plain(regex) => regex.capture_names().collect(),
+            Self::Fancy(regex) => regex.capture_names().collect(),
+        }
+    }
+
+    /// What a group matches first. An error says why nothing.
+    fn find(&self, text: &str, group: &Group) -> Result<String, String> {
+        let pattern = self.pattern();
+        let nowhere = || format!("`{pattern}` matches nowhere");
+        let found = match self {
+            Self::Plain(regex) => {
+                let captures = regex.captures(text).ok_or_else(nowhere)?;
+                let found = match group {
+                    Group::Number(number) => captures.get(*number),
+                    Group::Name(name) => captures.name(name),
+                };
+                found.map(|found| found.as_str().to_owned())
+            }
+            Self::Fancy(regex) => {
+                let captures = regex.captures(text).map_err(|error| format!("`{pattern}` gave up: {error}"))?;
+                let captures = captures.ok_or_else(nowhere)?;
+                let found = match group {
+                    Group::Number(number) => captures.get(*number),
+                    Group::Name(name) => captures.name(name),
+                };
+                found.map(|found| found.as_str().to_owned())
+            }
+        };
+        found.ok_or_else(|| "the group matches nothing".to_owned())
+    }
 }
 
 impl BoundTransform {
@@ -223,14 +275,7 @@ impl Step {
                     _ => Ok(serde_json::to_string(&values).unwrap_or_default()),
                 }
             }
-            Self::Regex(regex, group) => {
-                let captures = regex.captures(&text).ok_or_else(|| format!("`{regex}` matches nowhere"))?;
-                let found = match group {
-                    Group::Number(number) => captures.get(*number),
-                    Group::Name(name) => captures.name(name),
-                };
-                found.map(|found| found.as_str().to_owned()).ok_or_else(|| "the group matches nothing".to_owned())
-            }
+            Self::Regex(regex, group) => regex.find(&text, group),
             Self::Template(inline) => {
                 let json = serde_json::from_str::<Value>(&text).map_or(minijinja::Value::UNDEFINED, |value| {
                     minijinja::Value::from(minijinja::value::Serde(&value))
@@ -262,6 +307,17 @@ pub(super) fn inside<'t>(block: &Block<'t>) -> &'t str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lookaround_was_refused_in_transforms() {
+        let find = |pattern: &str, group: Group, text: &str| regex_of(pattern, "").expect(pattern).find(text, &group);
+        assert_eq!(find(r"(?<=total: )\d+", Group::Number(0), "total: 42").as_deref(), Ok("42"));
+        assert_eq!(find(r"(?<=: )(?P<n>\d+)(?!\d|%)", Group::Name("n".into()), "7: 42").as_deref(), Ok("42"));
+        assert_eq!(find(r"(a)\1", Group::Number(1), "xaa").as_deref(), Ok("a"));
+        assert!(find(r"(?<=x)y", Group::Number(0), "zy").is_err_and(|why| why.contains("matches nowhere")));
+        assert!(find(r"^(a+)+\1b$", Group::Number(0), &"a".repeat(60)).is_err());
+        assert!(regex_of("(?<=", "").is_err());
+    }
 
     #[test]
     fn a_fence_is_stripped_only_where_it_is_the_whole() {
