@@ -102,7 +102,14 @@ impl Best {
         };
         let own = subject.oracle.model();
         let texts: Vec<&str> = answers.iter().map(|(_, text)| text.as_str()).collect();
-        if texts.iter().all(|text| *text == texts[0]) {
+        if let [_] = texts[..] {
+            return Ok(self.judging.unasked(
+                subject,
+                1.0,
+                "no other answer is left: those of the other models fail already",
+            ));
+        }
+        if texts.windows(2).all(|pair| pair[0] == pair[1]) {
             return Ok(self.judging.unasked(subject, 1.0, "all models gave the same answer"));
         }
         let judgement = self

@@ -156,7 +156,7 @@ impl Asking<'_> {
             && self.room.prepared.is_judged
         {
             if wanted.sample == 0 {
-                self.room.prepared.consulted.answered(item.case, item.model, &response.text);
+                self.room.prepared.consulted.answered(item.case, item.model, response);
             }
             if self.waits_for_others(item.case) {
                 return self.put_off(wanted, answer, true);

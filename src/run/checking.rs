@@ -3,9 +3,9 @@
 use super::answer::Answer;
 use super::bound::{BoundCase, BoundTurn, Spoken, as_message};
 use super::desk::Desk;
-use crate::core::record::{FinishReason, Price, Request, Response, Usage};
+use crate::core::record::{FinishReason, Price, Request, Response, Tool, Usage};
 use crate::core::verdict::{AnswerSource, Checked, Lack, SampleOutcome, TurnOutcome, Verdict};
-use crate::expect::{Bound, Subject, total};
+use crate::expect::{Bound, Nobody, Subject, total};
 
 /// What became of a sample.
 pub(super) fn check_sample(answer: &Answer, case: &BoundCase, price: Option<Price>, desk: &Desk<'_>) -> SampleOutcome {
@@ -208,6 +208,18 @@ fn below(score: f64, threshold: f64) -> String {
     let shown = |digits: usize| format!("{score:.digits$}");
     let is_below = |text: &String| text.parse::<f64>().is_ok_and(|shown| shown < threshold);
     (2..=9).map(shown).find(is_below).unwrap_or_else(|| score.to_string())
+}
+
+/// Whether a first answer fails by what nobody needs to be asked for.
+pub(super) fn fails_already(case: &BoundCase, response: &Response, price: Option<Price>, tools: &[Tool]) -> bool {
+    let cost_usd = price.and_then(|price| price.cost(&response.usage));
+    let subject = Subject { response, cost_usd, tools, oracle: &Nobody, turn: 1, sent: &[] };
+    let fails = |bound: &Bound| {
+        let checked = bound.check(&subject);
+        !checked.pass && checked.weight > 0.0
+    };
+    unfinished(response, case.first.any_finish).is_some()
+        || case.threshold.is_none() && case.first.bound.iter().filter(|bound| !bound.asks()).any(fails)
 }
 
 fn verdict_of(lack: Lack) -> Option<Verdict> {

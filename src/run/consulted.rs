@@ -63,7 +63,7 @@ fn key_of(model: usize, key: &RequestKey) -> String {
 pub(super) struct Consulted {
     told: Mutex<HashMap<String, Arc<OnceCell<Came>>>>,
     /// The first answer of each model to each case, by their indexes.
-    answers: Mutex<HashMap<(usize, usize), String>>,
+    answers: Mutex<HashMap<(usize, usize), Response>>,
     /// Which sample each call is counted for, by its key.
     counted: Mutex<HashMap<String, Asker>>,
 }
@@ -95,12 +95,12 @@ impl Consulted {
         counted.entry(key.to_owned()).or_insert_with(|| asker.clone()) == asker
     }
 
-    pub(super) fn answered(&self, case: usize, model: usize, text: &str) {
+    pub(super) fn answered(&self, case: usize, model: usize, response: &Response) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert((case, model), text.to_owned());
+        answers.insert((case, model), response.clone());
     }
 
-    pub(super) fn answer(&self, case: usize, model: usize) -> Option<String> {
+    pub(super) fn answer(&self, case: usize, model: usize) -> Option<Response> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.get(&(case, model)).cloned()
     }

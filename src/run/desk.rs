@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::against::{Against, Script};
 use super::bound::Spoken;
+use super::checking::fails_already;
 use super::consulted::{Came, Consulted, Errand, Role};
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
@@ -402,22 +403,31 @@ impl Oracle for Desk<'_> {
         let items = self.room.plan.map_or(&[][..], |plan| plan.items.as_slice());
         let of_case: Vec<&Item> = items.iter().filter(|item| item.case == self.index).collect();
         if of_case.len() < 2 {
-            let why = "there is nothing to select from: the case was sent to one model alone";
-            return Told::Lacking(Lack::Errored, why.to_owned());
+            let why = format!(
+                "there is nothing to select from: of the case's models only `{}` is asked in this run; leave `--model` out, or name others, too",
+                self.entry.alias
+            );
+            return Told::Lacking(Lack::Errored, why);
         }
+        let bound = match self.room.prepared.bind(self.case) {
+            Ok(bound) => bound,
+            Err(problem) => return Told::Lacking(Lack::Errored, problem.message),
+        };
         let mut answers = Vec::with_capacity(of_case.len());
         for item in of_case {
             let entry = &workspace.config.models[item.model];
             let prompt = &workspace.prompt_of(self.case).name;
-            let text = match self.consulted().answer(item.case, item.model) {
-                Some(text) => Some(text),
+            let response = match self.consulted().answer(item.case, item.model) {
+                Some(response) => Some(response),
                 None => item.keys.first().and_then(|key| {
                     let mut stores = self.stores();
-                    stores.find_map(|store| Some(store.find(prompt, &entry.alias, key).ok()??.response.text))
+                    stores.find_map(|store| Some(store.find(prompt, &entry.alias, key).ok()??.response))
                 }),
             };
-            match text {
-                Some(text) => answers.push((entry.alias.to_string(), text)),
+            match response {
+                // What fails already is shown to no judge.
+                Some(response) if fails_already(&bound, &response, entry.price, self.tools()) => {}
+                Some(response) => answers.push((entry.alias.to_string(), response.text)),
                 None => {
                     let why = format!("there is no answer of `{}` to select from", entry.alias);
                     let lack = match self.room.unknown {

@@ -354,7 +354,26 @@ fn the_best_of_several_models_is_chosen() {
     says(&sandbox.run(&["judge", "list"]), 0, &["only advises: `select-best` compares answers"]);
     assert_eq!(sandbox.read(JUDGED).lines().count(), 1, "one question for all three");
     assert_eq!(sandbox.run(&["test", "--offline"]).code, 0);
-    says(&sandbox.run(&["test", "--model", "fast"]), 3, &["there is nothing to select from"]);
+    let alone = sandbox.run(&["test", "--model", "fast"]);
+    says(&alone, 3, &["there is nothing to select from", "only `fast` is asked in this run", "leave `--model` out"]);
+}
+
+#[test]
+fn an_answer_that_fails_already_could_be_the_best() {
+    let sandbox = project(
+        "cases:\n  - { name: one, vars: { q: hi }, models: [fast, slow, curt, mute], snapshot: none, expect: [{ select-best: the longest }, { not-starts-with: Well }] }\n",
+    );
+    sandbox.edit(
+        "promptctl.yaml",
+        "  strict:\n",
+        "  slow: { provider: mock, replies: [{ say: \"Well, well.\" }] }\n  curt: { provider: mock, replies: [{ say: \"No.\" }] }\n  mute: { provider: mock, replies: [{ say: \"\" }] }\n  strict:\n",
+    );
+    sandbox.edit("promptctl.yaml", "nothing of it\", \"pass\": false, \"score\": 0", "the longest\", \"best\": 1");
+    let ended = sandbox.run(&["test"]);
+    says(&ended, 1, &["2 passed + 2 failed", "judges: 1 call"]);
+    let judged = sandbox.read(JUDGED);
+    assert!(!judged.contains("Well, well.") && judged.contains("Answer 2") && !judged.contains("Answer 3"), "{judged}");
+    says(&sandbox.run(&["test", "--offline"]), 1, &["2 passed + 2 failed", "judges: 0 calls"]);
 }
 
 #[test]
@@ -436,7 +455,8 @@ fn a_dry_run_said_nothing_of_judges() {
 
 #[test]
 fn a_judge_that_is_shown_no_answer_was_asked() {
-    let sandbox = project("cases:\n  - { name: a, vars: { q: hi }, snapshot: none, expect: [{ llm-rubric: x, prompt: own }] }\n");
+    let sandbox =
+        project("cases:\n  - { name: a, vars: { q: hi }, snapshot: none, expect: [{ llm-rubric: x, prompt: own }] }\n");
     sandbox.write("prompts/own.j2", "Is it {{ rubric }}? Say {\"pass\": true}\n");
     says(&sandbox.run(&["test"]), 2, &["the judge's prompt `own` never uses `output`: it would judge nothing"]);
     sandbox.write("prompts/own.j2", "Is {{ output | tojson }} {{ rubric }}?\n");

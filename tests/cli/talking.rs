@@ -328,7 +328,7 @@ fn the_best_of_several_models_is_selected_when_all_have_answered() {
     let again = report(&sandbox, &["--offline"]);
     assert_eq!(outcomes(&again), outcomes(&document));
     // One of them is asked again, and all are judged anew.
-    says(&sandbox.run(&["test", "--model", "short"]), 3, &["the case was sent to one model alone"]);
+    says(&sandbox.run(&["test", "--model", "short"]), 3, &["only `short` is asked in this run"]);
 }
 
 #[test]
