@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 13] = [
     &["model", "recording", "expect", "stats", "snapshot"],
     &["run"],
     &["compare", "history", "lint", "retrieval"],
-    &["audit", "export", "import"],
+    &["audit", "cost", "export", "import"],
     &["report"],
     &["review"],
     &["cli"],

@@ -73,7 +73,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     writeln!(context.out(), "{}  source", line(titles))?;
     let amount = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value}"));
     for row in known_prices() {
-        let Price { input, cached_input, cache_write, output } = row.price();
+        let Price { input, cached_input, cache_write, output, .. } = row.price();
         let name = format!("{} {}", row.vendor, row.id);
         let cells = [amount(Some(input)), amount(cached_input), amount(cache_write), amount(Some(output))];
         let cells = line([&name, &cells[0], &cells[1], &cells[2], &cells[3], &row.as_of]);

@@ -178,7 +178,8 @@ impl Message {
     }
 
     /// What of the message the key of its request covers.
-    pub(super) fn canonical(&self) -> Value {
+    #[must_use]
+    pub fn canonical(&self) -> Value {
         let mut value = json!({"content": self.content, "role": self.role.name()});
         if !self.images.is_empty() {
             let image = |i: &Image| json!({"at": i.at, "media_type": i.media_type, "sha256": i.sha256});

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::core::event::Provenance;
 use crate::core::verdict::Verdict;
+use crate::stats::median;
 
 /// What makes a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -148,19 +149,11 @@ fn point(rows: &[&TrendRow]) -> Option<Point> {
         pass_rate: (count > 0).then(|| passes as f64 / count as f64),
         tokens: mean(answered.iter().filter_map(|row| row.tokens).map(|tokens| tokens as f64)),
         cost_usd: mean(answered.iter().filter_map(|row| row.cost_usd)),
-        latency_ms: median(answered.iter().filter_map(|row| row.latency_ms).collect()),
+        latency_ms: median(&answered.iter().filter_map(|row| row.latency_ms).collect::<Vec<f64>>()),
     })
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
     (count > 0.0).then(|| sum / count)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    let lower = if values.len().is_multiple_of(2) { values[middle - 1] } else { upper };
-    Some(f64::midpoint(lower, upper))
 }

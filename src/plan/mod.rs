@@ -10,7 +10,7 @@ mod workspace;
 use rayon::prelude::*;
 
 pub use shard::Part;
-pub use tokens::{Estimate, default_limit};
+pub use tokens::{Counter, Estimate, PER_MESSAGE, PER_REQUEST, default_limit};
 pub use workspace::Workspace;
 
 use crate::case::Case;

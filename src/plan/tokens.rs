@@ -9,9 +9,10 @@ use crate::project::{ModelEntry, known_price};
 /// Bytes of UTF-8 that a token has, where the vocabulary is not known: English text has about four characters a token,
 /// other scripts fewer, of more bytes each.
 const BYTES: u64 = 4;
-/// Tokens that a message costs beyond its text, and a conversation beyond its messages.
-const PER_MESSAGE: u64 = 4;
-const PER_REQUEST: u64 = 3;
+/// Tokens that a message costs beyond its text.
+pub const PER_MESSAGE: u64 = 4;
+/// The same of a request beyond its messages.
+pub const PER_REQUEST: u64 = 3;
 /// What a picture is taken for. Vendors count by its size, each in another way.
 const PER_IMAGE: u64 = 1000;
 
@@ -53,7 +54,11 @@ impl Estimate {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let input = (self.input as f64 * (1.0 + self.margin())).ceil() as u64;
         // Whether it is written into a cache is for the vendor to say.
-        let dearest = Price { input: price.input.max(price.cache_write.unwrap_or(0.0)), ..*price };
+        let dearest = Price {
+            input: price.input.max(price.cache_write.unwrap_or(0.0)),
+            output: price.output.max(price.reasoning.unwrap_or(0.0)),
+            ..*price
+        };
         dearest.cost(&Usage { input: Some(input), output: Some(output), ..Usage::default() }).unwrap_or_default()
     }
 
@@ -102,23 +107,29 @@ fn limit(params: &Map<String, Value>) -> Option<u64> {
 }
 
 /// Counts tokens as one model does.
-struct Counter {
+pub struct Counter {
     vocabulary: Option<vocabulary::Vocabulary>,
 }
 
 impl Counter {
-    fn of(request: &Request) -> Self {
+    /// Counts as the model of a request does, where its vocabulary is public.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
         let openai = ["openai", "openai-responses", "azure-openai"].contains(&request.provider.as_str());
         // Routers put the vendor before the model: `openai/gpt-4o`.
         let model = request.model.rsplit('/').next().unwrap_or_default();
         Self { vocabulary: vocabulary::find(model).filter(|_| openai) }
     }
 
-    fn is_exact(&self) -> bool {
+    /// Whether the model's own vocabulary is used.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
         self.vocabulary.is_some()
     }
 
-    fn count(&self, text: &str) -> u64 {
+    /// The tokens of a text.
+    #[must_use]
+    pub fn count(&self, text: &str) -> u64 {
         match self.vocabulary {
             Some(vocabulary) => vocabulary::count(vocabulary, text),
             None => (text.len() as u64).div_ceil(BYTES),
@@ -246,7 +257,8 @@ mod tests {
     #[test]
     fn the_most_that_a_request_may_cost_counts_the_margin() {
         let estimate = Estimate { input: 1000, output: Some(100), most: Some(100), counted: false };
-        let price = Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(2.0), output: 10.0 };
+        let price =
+            Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(2.0), output: 10.0, reasoning: None };
         assert_eq!(estimate.most_cost(&price).map(|cost| (cost * 1e6).round()), Some(1500.0 * 2.0 + 1000.0));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::cost::{CostSettings, decode_cost};
 use super::judge::{JudgeSettings, decode_judge};
 use super::prices::{KnownPrice, known_price};
 use super::recordings::{Recordings, decode_recordings};
@@ -140,6 +141,8 @@ pub struct Config {
     pub require_reason: bool,
     /// Who judges.
     pub judge: JudgeSettings,
+    /// Volumes, budgets and assumptions of `promptctl cost`.
+    pub cost: CostSettings,
 }
 
 impl Config {
@@ -185,7 +188,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let fields = decoder.fields(
         node,
         "promptctl.yaml",
-        &["models", "defaults", "judge", "recordings", "review", "unasserted", "version-policy"],
+        &["models", "defaults", "judge", "recordings", "review", "unasserted", "version-policy", "cost"],
     )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
@@ -204,7 +207,8 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let require_reason = fields.get("review").is_some_and(|node| decode_review(&mut decoder, node));
     let strict_versions = policy.unwrap_or(false);
     let judge = fields.get("judge").map(|node| decode_judge(&mut decoder, node, &models)).unwrap_or_default();
-    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge })
+    let cost = fields.get("cost").map(|node| decode_cost(&mut decoder, node, &models)).unwrap_or_default();
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, cost })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.
@@ -435,7 +439,7 @@ pub fn decode_duration(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Op
 }
 
 fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
-    let fields = decoder.fields(node, "price", &["input", "cached-input", "cache-write", "output"])?;
+    let fields = decoder.fields(node, "price", &["input", "cached-input", "cache-write", "output", "reasoning"])?;
     let mut amount = |fields: &Fields<'_>, name: &str| {
         let node = fields.get(name)?;
         let value = decoder.number(node, name)?;
@@ -447,8 +451,9 @@ fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
     };
     let (input, output) = (amount(&fields, "input"), amount(&fields, "output"));
     let (cached_input, cache_write) = (amount(&fields, "cached-input"), amount(&fields, "cache-write"));
+    let reasoning = amount(&fields, "reasoning");
     match (input, output) {
-        (Some(input), Some(output)) => Some(Price { input, cached_input, cache_write, output }),
+        (Some(input), Some(output)) => Some(Price { input, cached_input, cache_write, output, reasoning }),
         _ => {
             decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
             None

@@ -1,6 +1,7 @@
 //! A project: `promptctl.yaml`, where it was found, and what it says about models and defaults.
 
 mod config;
+mod cost;
 mod discovery;
 mod judge;
 mod prices;
@@ -9,6 +10,7 @@ mod settings;
 
 pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Spans, common_model_keys, decode_duration};
 pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
+pub use cost::{Budget, CacheSettings, CostSettings, RetrievalSettings, TunedSettings, parse_increase};
 pub use discovery::{DiscoveryError, Root, find_project, find_root};
 pub use judge::{Gate, JudgeSettings};
 pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};

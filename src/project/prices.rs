@@ -19,6 +19,7 @@ pub struct KnownPrice {
     cached_input: Option<f64>,
     cache_write: Option<f64>,
     output: f64,
+    reasoning: Option<f64>,
     /// The most tokens that it reads, where the source says.
     pub context: Option<u64>,
     /// The most tokens that it writes, where the source says.
@@ -48,7 +49,13 @@ impl KnownPrice {
     /// The price.
     #[must_use]
     pub fn price(&self) -> Price {
-        Price { input: self.input, cached_input: self.cached_input, cache_write: self.cache_write, output: self.output }
+        Price {
+            input: self.input,
+            cached_input: self.cached_input,
+            cache_write: self.cache_write,
+            output: self.output,
+            reasoning: self.reasoning,
+        }
     }
 }
 
@@ -118,7 +125,8 @@ mod tests {
         assert_eq!(ids.len(), table.models.len());
         for row in &table.models {
             let price = row.price();
-            for value in [Some(price.input), price.cached_input, price.cache_write, Some(price.output)] {
+            for value in [Some(price.input), price.cached_input, price.cache_write, Some(price.output), price.reasoning]
+            {
                 assert!(value.is_none_or(|value| value.is_finite() && value >= 0.0), "{row:?}");
             }
             assert!(row.source.starts_with("https://"), "{row:?}");

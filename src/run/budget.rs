@@ -93,7 +93,8 @@ impl Drop for Reserved<'_> {
 mod tests {
     use super::*;
 
-    const PRICE: Price = Price { input: 0.0, cached_input: None, cache_write: None, output: 1_000_000.0 };
+    const PRICE: Price =
+        Price { input: 0.0, cached_input: None, cache_write: None, output: 1_000_000.0, reasoning: None };
 
     fn answer(output: u64) -> (Estimate, Usage) {
         let usage = Usage { input: Some(0), output: Some(output), ..Usage::default() };

@@ -8,6 +8,7 @@ mod discrete;
 mod estimate;
 mod exact;
 mod multiple;
+mod order;
 mod sequential;
 
 pub use agreement::{Caution, Confusion, Detection, Kappa, Share, quadratic_kappa};
@@ -15,4 +16,5 @@ pub use discrete::{binomial_at_least, binomial_at_most, pass_at_k, pass_hat_k, q
 pub use estimate::{Estimate, clustered_mean, log_ratio, paired_mean};
 pub use exact::{ExactTest, SignFlip, Stratum, sign_flip, stratified_exact};
 pub use multiple::{benjamini_hochberg, holm};
+pub use order::{median, percentile};
 pub use sequential::{Decision, RateBets, Sequential};

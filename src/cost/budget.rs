@@ -1,0 +1,198 @@
+//! Whether a prompt stays within its budget. What nobody can say is never taken for yes.
+
+use serde::Serialize;
+
+use super::bill::Bill;
+use super::change::{Basis, Change};
+use crate::core::names::{ModelAlias, PromptName};
+use crate::project::Budget;
+
+/// What became of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is kept.
+    Kept,
+    /// It is exceeded.
+    Exceeded,
+    /// Nobody can say.
+    Unjudged,
+    /// It does not apply: the prompt is not in base.
+    New,
+}
+
+/// A budget, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// The model.
+    pub model: ModelAlias,
+    /// Which budget: `increase`, `per_request`, `per_month`.
+    pub budget: &'static str,
+    /// The most that is allowed: a share, or USD.
+    pub limit: f64,
+    /// What it is.
+    pub value: Option<f64>,
+    /// Whether the value rests on an estimate.
+    pub estimated: bool,
+    /// What became of it.
+    pub standing: Standing,
+    /// Why nobody can say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+const UNPRICED: &str = "the model has no price; give its entry a `price`";
+const UNRECORDED: &str =
+    "no recorded answer says what is written, so only what is read has a price; record the answers";
+
+/// Holds a prompt on a model to its budget. `compared` says whether there is a base at all.
+#[must_use]
+pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budget) -> Vec<Judged> {
+    let mut judged = Vec::new();
+    let mut add = |name, limit: f64, found: Found| {
+        let standing = match (&found.reason, found.value) {
+            _ if found.is_new => Standing::New,
+            // A part that is too much already makes the whole too much.
+            (_, Some(value)) if found.decides_above && value > limit * (1.0 + 1e-9) => Standing::Exceeded,
+            (_, Some(value)) if found.decides_below && value <= limit * (1.0 + 1e-9) => Standing::Kept,
+            _ => Standing::Unjudged,
+        };
+        judged.push(Judged {
+            prompt: bill.prompt.clone(),
+            model: bill.model.clone(),
+            budget: name,
+            limit,
+            value: found.value,
+            estimated: found.estimated,
+            standing,
+            reason: found.reason.filter(|_| standing == Standing::Unjudged),
+        });
+    };
+    if let Some(limit) = budget.increase.filter(|_| compared) {
+        add("increase", limit, increase(bill, change));
+    }
+    if let Some(limit) = budget.per_request {
+        add("per_request", limit, per_request(bill, change));
+    }
+    if let Some(limit) = budget.per_month {
+        let mut found = per_request(bill, change);
+        found.value = found.value.zip(bill.volume).map(|(value, volume)| value * super::as_f64(volume));
+        if bill.volume.is_none() {
+            let why = "nobody says how many requests a month it gets; give `--volume`, or `cost: { volume: … }`";
+            found = Found { reason: Some(why.into()), ..Found::default() };
+        }
+        add("per_month", limit, found);
+    }
+    judged
+}
+
+/// What is known of a figure that has a limit.
+#[derive(Default)]
+struct Found {
+    value: Option<f64>,
+    estimated: bool,
+    is_new: bool,
+    /// Whether a value above the limit says that the whole is.
+    decides_above: bool,
+    /// Whether a value below it does.
+    decides_below: bool,
+    reason: Option<String>,
+}
+
+fn increase(bill: &Bill, change: Option<&Change>) -> Found {
+    let Some(change) = change else { return Found { is_new: true, ..Found::default() } };
+    let Some(cost) = change.cost_usd else {
+        let why = if !bill.priced {
+            UNPRICED.to_owned()
+        } else if change.pairs == 0 {
+            "base and head have no case in common".to_owned()
+        } else {
+            "the model of base has no price".to_owned()
+        };
+        return Found { reason: Some(why), ..Found::default() };
+    };
+    // From nothing to something is more than any share.
+    let value = cost.increase.unwrap_or(if cost.head > 0.0 { f64::MAX } else { 0.0 });
+    let of_input = change.basis == Some(Basis::Input);
+    Found {
+        value: Some(value),
+        estimated: change.basis != Some(Basis::Recorded),
+        is_new: false,
+        // What is read may grow by more than what is written does, and by more than both together.
+        decides_above: !of_input,
+        decides_below: true,
+        reason: of_input.then(|| UNRECORDED.to_owned()),
+    }
+}
+
+fn per_request(bill: &Bill, change: Option<&Change>) -> Found {
+    let proportion = change.filter(|change| change.basis == Some(Basis::Proportion)).and_then(|change| change.cost_usd);
+    match (bill.cost_usd, proportion, bill.estimated_input_usd) {
+        (Some(cost), ..) => {
+            Found { value: Some(cost.mean), decides_above: true, decides_below: true, ..Found::default() }
+        }
+        (None, Some(cost), _) => Found {
+            value: Some(cost.head),
+            estimated: true,
+            decides_above: true,
+            decides_below: true,
+            ..Found::default()
+        },
+        (None, None, Some(input)) => Found {
+            value: Some(input),
+            estimated: true,
+            decides_above: true,
+            reason: Some(UNRECORDED.into()),
+            ..Found::default()
+        },
+        (None, None, None) => Found { reason: Some(UNPRICED.into()), ..Found::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bill::bill;
+    use super::super::change::change;
+    use super::super::change::tests::requests;
+    use super::*;
+    use crate::project::CacheSettings;
+
+    type Rows<'a> = &'a [(&'a str, Option<(u64, u64)>, u64)];
+
+    fn standings(base: Option<Rows<'_>>, head: Rows<'_>, price: Option<(f64, f64)>, budget: Budget) -> Vec<Standing> {
+        let head = requests(head, price);
+        let change = base.map(|base| change(&requests(base, price), &head, None));
+        let bill = bill(&head, Some(1000), &CacheSettings::default());
+        judge(&bill, change.as_ref(), true, &budget).iter().map(|judged| judged.standing).collect()
+    }
+
+    #[test]
+    fn what_nobody_can_say_is_not_kept() {
+        let price = Some((1.0, 1.0));
+        let tenth = Budget { increase: Some(0.1), ..Budget::default() };
+        let base: Rows<'_> = &[("a", Some((100, 100)), 100)];
+        assert_eq!(standings(Some(base), &[("a", None, 110)], price, tenth), [Standing::Kept]);
+        assert_eq!(standings(Some(base), &[("a", None, 150)], price, tenth), [Standing::Exceeded]);
+        assert_eq!(standings(Some(base), &[("a", Some((100, 100)), 1)], price, tenth), [Standing::Kept]);
+        assert_eq!(standings(Some(base), &[("a", None, 150)], None, tenth), [Standing::Unjudged]);
+        assert_eq!(standings(None, base, price, tenth), [Standing::New]);
+        // Of the input alone one can only say that it did not grow.
+        let bare: Rows<'_> = &[("a", None, 100)];
+        assert_eq!(standings(Some(bare), &[("a", None, 105)], price, tenth), [Standing::Kept]);
+        assert_eq!(standings(Some(bare), &[("a", None, 150)], price, tenth), [Standing::Unjudged]);
+    }
+
+    #[test]
+    fn a_part_that_is_too_much_makes_the_whole_too_much() {
+        let price = Some((1.0, 1.0));
+        let each = |limit| Budget { per_request: Some(limit), ..Budget::default() };
+        let bare: Rows<'_> = &[("a", None, 100)];
+        assert_eq!(standings(None, bare, price, each(0.000_05)), [Standing::Exceeded]);
+        assert_eq!(standings(None, bare, price, each(0.000_2)), [Standing::Unjudged]);
+        let month = Budget { per_month: Some(0.2), ..Budget::default() };
+        assert_eq!(standings(None, &[("a", Some((100, 100)), 1)], price, month), [Standing::Kept]);
+        assert_eq!(standings(None, &[("a", Some((100, 101)), 1)], price, month), [Standing::Exceeded]);
+    }
+}

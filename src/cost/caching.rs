@@ -1,0 +1,106 @@
+//! What a cache of the vendor's would save: of the beginning that all requests have, at the price of input that comes from it.
+
+use serde::Serialize;
+
+use super::Requests;
+use super::bill::Bill;
+use crate::project::CacheSettings;
+
+/// What a cache would save a request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Caching {
+    /// So much, at the most.
+    Saves {
+        /// Tokens of the beginning.
+        tokens: u64,
+        /// USD a request, on the mean.
+        per_request_usd: f64,
+        /// USD a month.
+        per_month_usd: Option<f64>,
+        /// The share of requests that find their beginning there.
+        hit_rate: f64,
+        /// Tokens that the recorded requests had from a cache already, on the mean: they are not counted again.
+        cached_already: f64,
+    },
+    /// Nothing, or nobody knows how much.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The least tokens that a vendor caches, as its documentation says; `None` where it is not known here.
+///
+/// OpenAI: <https://platform.openai.com/docs/guides/prompt-caching> (1,024, in steps of 128). Anthropic:
+/// <https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching> (1,024; Haiku 3 and 3.5 2,048). Gemini:
+/// <https://ai.google.dev/gemini-api/docs/caching> (2.5: 2,048; later ones 4,096).
+#[must_use]
+pub fn minimum(provider: &str, model: &str) -> Option<u64> {
+    match provider {
+        "openai" | "openai-responses" | "azure-openai" => Some(1024),
+        "anthropic" | "bedrock" if model.contains("claude") => {
+            Some(if model.contains("3-haiku") || model.contains("3-5-haiku") { 2048 } else { 1024 })
+        }
+        "gemini" => Some(if model.contains("2.5") { 2048 } else { 4096 }),
+        _ => None,
+    }
+}
+
+/// OpenAI caches whole steps.
+fn step(provider: &str) -> u64 {
+    if minimum(provider, "") == Some(1024) { 128 } else { 1 }
+}
+
+/// What a cache would save.
+#[must_use]
+pub fn caching(requests: &Requests, bill: &Bill, settings: &CacheSettings) -> Caching {
+    let nothing = |why: String| Caching::Nothing { why };
+    let Some(fixed) = &requests.fixed else {
+        return nothing("one case alone does not show what all requests begin with".into());
+    };
+    let (provider, model) = &requests.served;
+    let least = settings.minimum.or_else(|| minimum(provider, model)).unwrap_or(0);
+    if fixed.beginning < least {
+        let why =
+            format!("all requests begin alike for about {} tokens, and from {least} on is cached", fixed.beginning);
+        return nothing(why);
+    }
+    let tokens = fixed.beginning - fixed.beginning % step(provider);
+    let Some(price) = requests.price else { return nothing("the model has no price".into()) };
+    let Some(cached) = price.cached_input else { return nothing("the price names no `cached-input`".into()) };
+    let hit_rate = settings.hit_rate.unwrap_or(1.0);
+    // One that is not found there is written into it.
+    let dearer = price.cache_write.map_or(0.0, |write| write - price.input);
+    let gain = hit_rate * (price.input - cached) - (1.0 - hit_rate) * dearer;
+    let cached_already =
+        super::mean(requests.counted().map(|usage| super::as_f64(usage.cached_input.unwrap_or(0)))).unwrap_or(0.0);
+    let more = (super::as_f64(tokens) - cached_already).max(0.0);
+    let per_request_usd = more * gain / 1e6;
+    if per_request_usd <= 0.0 {
+        let why = if more > 0.0 {
+            "writing the cache would cost more than it saves"
+        } else {
+            "it comes from a cache already"
+        };
+        return nothing(why.into());
+    }
+    let per_month_usd = bill.volume.map(|volume| per_request_usd * super::as_f64(volume));
+    Caching::Saves { tokens, per_request_usd, per_month_usd, hit_rate, cached_already }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vendors_cache_from_a_length_on() {
+        assert_eq!(minimum("openai", "gpt-4.1"), Some(1024));
+        assert_eq!(minimum("anthropic", "claude-3-5-haiku-latest"), Some(2048));
+        assert_eq!(minimum("anthropic", "claude-sonnet-4"), Some(1024));
+        assert_eq!(minimum("gemini", "gemini-2.5-flash"), Some(2048));
+        assert_eq!(minimum("gemini", "gemini-3-pro"), Some(4096));
+        assert_eq!(minimum("mock", "m"), None);
+        assert_eq!((step("openai"), step("gemini"), step("mock")), (128, 1, 1));
+    }
+}

@@ -1,0 +1,259 @@
+//! `cost:` of `promptctl.yaml`: how often prompts are asked for, what they may cost, and what is assumed where
+//! alternatives are held against them.
+
+use std::collections::BTreeMap;
+
+use super::config::{ModelEntry, decode_aliases, decode_duration};
+use crate::core::decode::{Decoder, Fields};
+use crate::core::names::ModelAlias;
+use crate::core::yaml::{Data, Node};
+
+/// What a prompt on a model may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// The most by which a request may get dearer than it was in base, as a share.
+    pub increase: Option<f64>,
+    /// The most that a request may cost on the mean, in USD.
+    pub per_request: Option<f64>,
+    /// The most that a month may cost, in USD.
+    pub per_month: Option<f64>,
+}
+
+impl Budget {
+    /// This budget where it says something, and `wider` where it does not.
+    #[must_use]
+    pub fn or(self, wider: Self) -> Self {
+        Self {
+            increase: self.increase.or(wider.increase),
+            per_request: self.per_request.or(wider.per_request),
+            per_month: self.per_month.or(wider.per_month),
+        }
+    }
+
+    /// Whether it limits nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is assumed of caches.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CacheSettings {
+    /// The least tokens that a cached beginning has; left out: the vendor's own, where that is known.
+    pub minimum: Option<u64>,
+    /// The share of requests that find their beginning in the cache.
+    pub hit_rate: Option<f64>,
+}
+
+/// What is assumed of a fine-tuned model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TunedSettings {
+    /// A model of the project that is it, or stands for it.
+    pub model: Option<ModelAlias>,
+    /// USD for a million tokens that it is trained on.
+    pub training: Option<f64>,
+    /// USD for a million tokens that it reads.
+    pub input: Option<f64>,
+    /// USD for a million tokens that it writes.
+    pub output: Option<f64>,
+    /// USD a month for having it.
+    pub hosting: Option<f64>,
+    /// How often each example is trained on.
+    pub epochs: Option<f64>,
+    /// How many examples it is trained on.
+    pub examples: Option<u64>,
+    /// The share of the fixed text that it needs no more.
+    pub fixed_share: Option<f64>,
+}
+
+/// What is assumed of retrieval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RetrievalSettings {
+    /// The variable that holds the context, by prompt; one name alone holds for all of them.
+    pub context: Option<String>,
+    /// How many pieces are sent instead of the whole.
+    pub chunks: Option<u64>,
+    /// Tokens of a piece.
+    pub chunk_tokens: Option<u64>,
+    /// USD for a million tokens that are embedded.
+    pub embedding: Option<f64>,
+    /// Tokens of what is searched.
+    pub corpus_tokens: Option<u64>,
+    /// Tokens of a question that is embedded.
+    pub query_tokens: Option<u64>,
+    /// USD a month for the index.
+    pub index: Option<f64>,
+    /// What a search adds to a request, in milliseconds.
+    pub latency_ms: Option<u64>,
+}
+
+/// What `promptctl cost` works with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CostSettings {
+    /// Requests a month of each prompt that has none of its own.
+    pub volume: Option<u64>,
+    /// Requests a month, by prompt.
+    pub volumes: BTreeMap<String, u64>,
+    /// What each prompt may cost that has no budget of its own.
+    pub budget: Budget,
+    /// What prompts may cost, by prompt.
+    pub budgets: BTreeMap<String, Budget>,
+    /// Caches.
+    pub cache: CacheSettings,
+    /// The models that may be asked instead; left out: every other one of the project.
+    pub smaller: Option<Vec<ModelAlias>>,
+    /// A fine-tuned model.
+    pub tuned: TunedSettings,
+    /// Retrieval.
+    pub retrieval: RetrievalSettings,
+}
+
+impl CostSettings {
+    /// Requests a month of a prompt.
+    #[must_use]
+    pub fn volume_of(&self, prompt: &str) -> Option<u64> {
+        self.volumes.get(prompt).copied().or(self.volume)
+    }
+
+    /// What a prompt may cost.
+    #[must_use]
+    pub fn budget_of(&self, prompt: &str) -> Budget {
+        self.budgets.get(prompt).copied().unwrap_or_default().or(self.budget)
+    }
+
+    /// The prompts that are named.
+    pub fn prompts(&self) -> impl Iterator<Item = &String> {
+        self.volumes.keys().chain(self.budgets.keys())
+    }
+}
+
+/// Reads `cost: { volume: …, budget: …, cache: …, alternatives: … }`.
+pub(super) fn decode_cost(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEntry]) -> CostSettings {
+    let mut settings = CostSettings::default();
+    let Some(fields) = decoder.fields(node, "cost", &["volume", "budget", "cache", "alternatives"]) else {
+        return settings;
+    };
+    match fields.get("volume") {
+        Some(node) if matches!(node.data, Data::Map(_)) => {
+            for (key, node) in decoder.map(node, "volume").iter().flat_map(Fields::iter) {
+                if let Some(count) = decoder.count(node, "volume", 1) {
+                    settings.volumes.insert(key.text.clone(), count);
+                }
+            }
+        }
+        Some(node) => settings.volume = decoder.count(node, "volume", 1),
+        None => {}
+    }
+    if let Some(fields) =
+        fields.get("budget").and_then(|node| decoder.fields(node, "budget", &[&LIMITS[..], &["prompts"]].concat()))
+    {
+        settings.budget = decode_budget(decoder, &fields);
+        if let Some(prompts) = fields.get("prompts").and_then(|node| decoder.map(node, "prompts")) {
+            for (key, node) in prompts.iter() {
+                if let Some(own) = decoder.fields(node, "budget", &LIMITS) {
+                    settings.budgets.insert(key.text.clone(), decode_budget(decoder, &own));
+                }
+            }
+        }
+    }
+    if let Some(fields) = fields.get("cache").and_then(|node| decoder.fields(node, "cache", &["minimum", "hit-rate"])) {
+        settings.cache.minimum = count(decoder, &fields, "minimum", 0);
+        settings.cache.hit_rate = share(decoder, &fields, "hit-rate");
+    }
+    if let Some(node) = fields.get("alternatives") {
+        decode_alternatives(decoder, node, models, &mut settings);
+    }
+    settings
+}
+
+const LIMITS: [&str; 3] = ["increase", "per-request", "per-month"];
+
+fn decode_budget(decoder: &mut Decoder<'_>, fields: &Fields<'_>) -> Budget {
+    let increase = fields.get("increase").and_then(|node| {
+        let text = decoder.text(node, "increase")?;
+        let share = parse_increase(&text);
+        if share.is_none() {
+            let message = format!("increase is `{text}`; write a percentage such as 10%");
+            decoder.error(node.span.clone(), message);
+        }
+        share
+    });
+    Budget {
+        increase,
+        per_request: amount(decoder, fields, "per-request"),
+        per_month: amount(decoder, fields, "per-month"),
+    }
+}
+
+/// `10%` or `+10%` as a share.
+#[must_use]
+pub fn parse_increase(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let share = number.strip_prefix('+').unwrap_or(number).parse::<f64>().ok()? / 100.0;
+    (share.is_finite() && share >= 0.0).then_some(share)
+}
+
+fn decode_alternatives(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEntry], settings: &mut CostSettings) {
+    let known = ["smaller-model", "fine-tuned", "retrieval"];
+    let Some(fields) = decoder.fields(node, "alternatives", &known) else { return };
+    if let Some(fields) =
+        fields.get("smaller-model").and_then(|node| decoder.fields(node, "smaller-model", &["models"]))
+    {
+        settings.smaller = fields.get("models").map(|node| decode_aliases(decoder, node, models));
+    }
+    let keys = ["model", "training", "input", "output", "hosting", "epochs", "examples", "fixed-share"];
+    if let Some(fields) = fields.get("fine-tuned").and_then(|node| decoder.fields(node, "fine-tuned", &keys)) {
+        settings.tuned = TunedSettings {
+            model: fields.get("model").and_then(|node| {
+                let text = decoder.text(node, "model")?;
+                let named = Node { span: node.span.clone(), data: Data::Text(text) };
+                decode_aliases(decoder, &named, models).pop()
+            }),
+            training: amount(decoder, &fields, "training"),
+            input: amount(decoder, &fields, "input"),
+            output: amount(decoder, &fields, "output"),
+            hosting: amount(decoder, &fields, "hosting"),
+            epochs: amount(decoder, &fields, "epochs"),
+            examples: count(decoder, &fields, "examples", 1),
+            fixed_share: share(decoder, &fields, "fixed-share"),
+        };
+    }
+    let keys = ["context", "chunks", "chunk-tokens", "embedding", "corpus-tokens", "query-tokens", "index", "latency"];
+    if let Some(fields) = fields.get("retrieval").and_then(|node| decoder.fields(node, "retrieval", &keys)) {
+        settings.retrieval = RetrievalSettings {
+            context: fields.get("context").and_then(|node| decoder.text(node, "context")),
+            chunks: count(decoder, &fields, "chunks", 1),
+            chunk_tokens: count(decoder, &fields, "chunk-tokens", 1),
+            embedding: amount(decoder, &fields, "embedding"),
+            corpus_tokens: count(decoder, &fields, "corpus-tokens", 1),
+            query_tokens: count(decoder, &fields, "query-tokens", 1),
+            index: amount(decoder, &fields, "index"),
+            latency_ms: fields.get("latency").and_then(|node| decode_duration(decoder, node, "latency")),
+        };
+    }
+}
+
+fn amount(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str) -> Option<f64> {
+    let node = fields.get(name)?;
+    let value = decoder.number(node, name)?;
+    if value < 0.0 {
+        decoder.error(node.span.clone(), format!("{name} is below 0"));
+        return None;
+    }
+    Some(value)
+}
+
+fn count(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str, least: u64) -> Option<u64> {
+    decoder.count(fields.get(name)?, name, least)
+}
+
+fn share(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str) -> Option<f64> {
+    let node = fields.get(name)?;
+    let value = decoder.number(node, name)?;
+    if (0.0..=1.0).contains(&value) {
+        return Some(value);
+    }
+    decoder.error(node.span.clone(), format!("{name} must be from 0 to 1"));
+    None
+}
