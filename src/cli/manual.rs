@@ -45,6 +45,8 @@ enum SchemaOf {
     Compare,
     /// The output of `judge calibrate --json`
     Calibration,
+    /// The report of `cost --report json`
+    Cost,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -83,6 +85,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
         SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
         SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
+        SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;
     Ok(Exit::Good)

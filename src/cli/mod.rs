@@ -11,6 +11,7 @@ mod comment;
 mod compare;
 mod compare_reports;
 mod context;
+mod cost;
 mod days;
 mod diff;
 mod drift;
@@ -89,6 +90,7 @@ enum Command {
     Init(init::Args),
     Test(Box<test::Args>),
     Compare(compare::Args),
+    Cost(cost::Args),
     Comment(comment::Args),
     Diff(diff::Args),
     Drift(drift::Args),
@@ -145,6 +147,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(context, &args),
         Command::Test(args) => test::run(context, &args),
         Command::Compare(args) => compare::run(context, &args),
+        Command::Cost(args) => cost::run(context, &args),
         Command::Comment(args) => comment::run(context, &args),
         Command::Diff(args) => diff::run(context, &args),
         Command::Drift(args) => drift::run(context, &args),

@@ -35,7 +35,7 @@ pub enum Kind {
 /// Where an assumption is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum From {
+pub enum Origin {
     /// It stands in `promptctl.yaml`.
     File,
     /// Nobody says otherwise.
@@ -58,7 +58,7 @@ pub struct Assumption {
     /// What it is counted in.
     pub unit: &'static str,
     /// Where it is from.
-    pub from: From,
+    pub from: Origin,
 }
 
 /// Whether the answers are as good, by the cases that both models answered.
@@ -72,6 +72,8 @@ pub struct Evidence {
     pub then: (u64, u64),
     /// What a comparison of both says.
     pub verdict: Verdict,
+    /// The least drop of the pass rate that matters to it.
+    pub delta: f64,
 }
 
 impl Evidence {
@@ -147,15 +149,21 @@ impl Alternative {
         }
     }
 
-    fn assume(&mut self, name: &'static str, unit: &'static str, value: f64, from: From) -> f64 {
+    fn assume(&mut self, name: &'static str, unit: &'static str, value: f64, from: Origin) -> f64 {
         self.assumptions.push(Assumption { name, value, unit, from });
         value
     }
 
     /// What the file says, or else a value from elsewhere.
-    fn assume_or(&mut self, name: &'static str, unit: &'static str, file: Option<f64>, (or, from): (f64, From)) -> f64 {
+    fn assume_or(
+        &mut self,
+        name: &'static str,
+        unit: &'static str,
+        file: Option<f64>,
+        (or, from): (f64, Origin),
+    ) -> f64 {
         match file {
-            Some(value) => self.assume(name, unit, value, From::File),
+            Some(value) => self.assume(name, unit, value, Origin::File),
             None => self.assume(name, unit, or, from),
         }
     }
@@ -170,8 +178,8 @@ impl Alternative {
         why: &str,
     ) -> Option<f64> {
         match (file, price) {
-            (Some(value), _) => Some(self.assume(name, unit, value, From::File)),
-            (None, Some(value)) => Some(self.assume(name, unit, value, From::Price)),
+            (Some(value), _) => Some(self.assume(name, unit, value, Origin::File)),
+            (None, Some(value)) => Some(self.assume(name, unit, value, Origin::Price)),
             (None, None) => {
                 self.missing.push(why.to_owned());
                 None
@@ -242,7 +250,7 @@ pub fn smaller_model(bill: &Bill, now: &Requests, then: &Requests, evidence: Opt
     let both = change(now, then, bill.volume);
     match both.cost_usd.filter(|_| both.recorded > 0 && both.basis == Some(Basis::Recorded)) {
         Some(cost) => {
-            found.assume("cases that both answered", "cases", as_f64(both.recorded), From::Measured);
+            found.assume("cases that both answered", "cases", as_f64(both.recorded), Origin::Measured);
             (found.now_usd, found.then_usd) = (Some(cost.base), Some(cost.head));
         }
         None if found.missing.is_empty() => {
@@ -288,20 +296,20 @@ pub fn fine_tuned(
         of_price(|p| p.output),
         "`output`: what the tuned model costs to write",
     );
-    found.monthly_usd = found.assume_or("hosting", "USD a month", settings.hosting, (0.0, From::Default));
-    let epochs = found.assume_or("epochs", "times", settings.epochs, (EPOCHS, From::Default));
+    found.monthly_usd = found.assume_or("hosting", "USD a month", settings.hosting, (0.0, Origin::Default));
+    let epochs = found.assume_or("epochs", "times", settings.epochs, (EPOCHS, Origin::Default));
     let passed = requests.rows.iter().filter(|row| row.passed == Some(true)).count() as u64;
     let examples = match (settings.examples, passed) {
-        (Some(examples), _) => Some(found.assume("examples", "answers", as_f64(examples), From::File)),
+        (Some(examples), _) => Some(found.assume("examples", "answers", as_f64(examples), Origin::File)),
         (None, 0) => {
             found.missing.push("recorded answers that pass, to train on".into());
             None
         }
-        (None, passed) => Some(found.assume("examples", "answers", as_f64(passed), From::Measured)),
+        (None, passed) => Some(found.assume("examples", "answers", as_f64(passed), Origin::Measured)),
     };
-    let share = found.assume_or("fixed-share", "of the fixed text", settings.fixed_share, (1.0, From::Default));
+    let share = found.assume_or("fixed-share", "of the fixed text", settings.fixed_share, (1.0, Origin::Default));
     let dropped =
-        bill.fixed.map(|fixed| found.assume("fixed text", "of a request", fixed.share(), From::Estimated) * share);
+        bill.fixed.map(|fixed| found.assume("fixed text", "of a request", fixed.share(), Origin::Estimated) * share);
     if dropped.is_none() {
         found.missing.push("a second case: one alone does not show what of a request is fixed".into());
     }
@@ -314,14 +322,14 @@ pub fn fine_tuned(
             .push("a pass rate of the tuned model: name it with `model`, once it is trained and recorded".into());
     }
     if let (Some(input), Some(output), Some(dropped)) = (input, output, dropped) {
-        let input = found.assume("input that is left", "tokens", input * (1.0 - dropped), From::Estimated);
-        found.assume("output", "tokens", output, From::Measured);
+        let input = found.assume("input that is left", "tokens", input * (1.0 - dropped), Origin::Estimated);
+        found.assume("output", "tokens", output, Origin::Measured);
         if let (Some(reads), Some(writes)) = (reads, writes) {
             found.then_usd = Some((input * reads + output * writes) / 1e6);
         }
         if let (Some(training), Some(examples)) = (training, examples) {
             let tokens =
-                found.assume("training tokens", "tokens", (input + output) * examples * epochs, From::Estimated);
+                found.assume("training tokens", "tokens", (input + output) * examples * epochs, Origin::Estimated);
             found.one_off_usd = tokens * training / 1e6;
         }
     }
@@ -344,7 +352,7 @@ pub fn retrieval(
 ) -> Alternative {
     let mut found = Alternative::new(Kind::Retrieval, bill, requests);
     let whole_context = match (context, &settings.context) {
-        (Some(tokens), _) => Some(found.assume("context", "tokens", tokens, From::Estimated)),
+        (Some(tokens), _) => Some(found.assume("context", "tokens", tokens, Origin::Estimated)),
         (None, Some(name)) => {
             found.missing.push(format!("the variable `{name}`, which no case of this prompt gives as text"));
             None
@@ -355,22 +363,30 @@ pub fn retrieval(
         }
     };
     let count = |value: Option<u64>| value.map(as_f64);
-    let chunks = found.assume_or("chunks", "pieces", count(settings.chunks), (as_f64(CHUNKS), From::Default));
-    let each =
-        found.assume_or("chunk-tokens", "tokens", count(settings.chunk_tokens), (as_f64(CHUNK_TOKENS), From::Default));
-    let query =
-        found.assume_or("query-tokens", "tokens", count(settings.query_tokens), (as_f64(QUERY_TOKENS), From::Default));
+    let chunks = found.assume_or("chunks", "pieces", count(settings.chunks), (as_f64(CHUNKS), Origin::Default));
+    let each = found.assume_or(
+        "chunk-tokens",
+        "tokens",
+        count(settings.chunk_tokens),
+        (as_f64(CHUNK_TOKENS), Origin::Default),
+    );
+    let query = found.assume_or(
+        "query-tokens",
+        "tokens",
+        count(settings.query_tokens),
+        (as_f64(QUERY_TOKENS), Origin::Default),
+    );
     let corpus = match (settings.corpus_tokens, whole_context) {
-        (Some(tokens), _) => Some(found.assume("corpus-tokens", "tokens", as_f64(tokens), From::File)),
-        (None, Some(tokens)) => Some(found.assume("corpus-tokens", "tokens", tokens, From::Estimated)),
+        (Some(tokens), _) => Some(found.assume("corpus-tokens", "tokens", as_f64(tokens), Origin::File)),
+        (None, Some(tokens)) => Some(found.assume("corpus-tokens", "tokens", tokens, Origin::Estimated)),
         (None, None) => None,
     };
     let why = "`embedding`: what a million embedded tokens cost";
     let price = found.need("embedding", "USD a million tokens", settings.embedding, embedding, why);
-    found.monthly_usd = found.assume_or("index", "USD a month", settings.index, (0.0, From::Default));
+    found.monthly_usd = found.assume_or("index", "USD a month", settings.index, (0.0, Origin::Default));
     match settings.latency_ms {
         Some(added) => {
-            let added = found.assume("latency", "ms", as_f64(added), From::File);
+            let added = found.assume("latency", "ms", as_f64(added), Origin::File);
             found.latency_ms.1 = found.latency_ms.0.map(|now| now + added);
         }
         None => found.missing.push("`latency`: what a search adds to a request".into()),
@@ -463,7 +479,7 @@ mod tests {
         let mut then = requests(&[("a", Some((1000, 200)), 1000), ("c", Some((1, 1)), 1)], Some((0.5, 1.0)));
         then.served.1 = "small".into();
         let bill = bill(&now, Some(1000), &CacheSettings::default());
-        let evidence = Evidence { cases: 1, now: (1, 1), then: (1, 2), verdict: Verdict::Undecided };
+        let evidence = Evidence { cases: 1, now: (1, 1), then: (1, 2), verdict: Verdict::Undecided, delta: 0.1 };
         let found = smaller_model(&bill, &now, &then, Some(evidence));
         assert!(near(found.now_usd, 0.0028) && near(found.then_usd, 0.0007), "{found:?}");
         assert!(near(found.saving_usd, 2.1), "{found:?}");

@@ -55,8 +55,16 @@ pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budg
         let standing = match (&found.reason, found.value) {
             _ if found.is_new => Standing::New,
             // A part that is too much already makes the whole too much.
-            (_, Some(value)) if found.decides_above && value > limit * (1.0 + 1e-9) => Standing::Exceeded,
-            (_, Some(value)) if found.decides_below && value <= limit * (1.0 + 1e-9) => Standing::Kept,
+            (_, Some(value))
+                if matches!(found.decides, Decides::Above | Decides::Both) && value > limit * (1.0 + 1e-9) =>
+            {
+                Standing::Exceeded
+            }
+            (_, Some(value))
+                if matches!(found.decides, Decides::Below | Decides::Both) && value <= limit * (1.0 + 1e-9) =>
+            {
+                Standing::Kept
+            }
             _ => Standing::Unjudged,
         };
         judged.push(Judged {
@@ -88,16 +96,27 @@ pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budg
     judged
 }
 
+/// What a value says, held against its limit.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Decides {
+    /// Nothing: there is none.
+    #[default]
+    Nothing,
+    /// That it is exceeded, where it is above.
+    Above,
+    /// That it is kept, where it is not.
+    Below,
+    /// Either.
+    Both,
+}
+
 /// What is known of a figure that has a limit.
 #[derive(Default)]
 struct Found {
     value: Option<f64>,
     estimated: bool,
     is_new: bool,
-    /// Whether a value above the limit says that the whole is.
-    decides_above: bool,
-    /// Whether a value below it does.
-    decides_below: bool,
+    decides: Decides,
     reason: Option<String>,
 }
 
@@ -114,15 +133,14 @@ fn increase(bill: &Bill, change: Option<&Change>) -> Found {
         return Found { reason: Some(why), ..Found::default() };
     };
     // From nothing to something is more than any share.
-    let value = cost.increase.unwrap_or(if cost.head > 0.0 { f64::MAX } else { 0.0 });
+    let value = cost.increase.unwrap_or(if cost.head > 0.0 { f64::INFINITY } else { 0.0 });
     let of_input = change.basis == Some(Basis::Input);
     Found {
         value: Some(value),
         estimated: change.basis != Some(Basis::Recorded),
         is_new: false,
         // What is read may grow by more than what is written does, and by more than both together.
-        decides_above: !of_input,
-        decides_below: true,
+        decides: if of_input { Decides::Below } else { Decides::Both },
         reason: of_input.then(|| UNRECORDED.to_owned()),
     }
 }
@@ -130,20 +148,14 @@ fn increase(bill: &Bill, change: Option<&Change>) -> Found {
 fn per_request(bill: &Bill, change: Option<&Change>) -> Found {
     let proportion = change.filter(|change| change.basis == Some(Basis::Proportion)).and_then(|change| change.cost_usd);
     match (bill.cost_usd, proportion, bill.estimated_input_usd) {
-        (Some(cost), ..) => {
-            Found { value: Some(cost.mean), decides_above: true, decides_below: true, ..Found::default() }
+        (Some(cost), ..) => Found { value: Some(cost.mean), decides: Decides::Both, ..Found::default() },
+        (None, Some(cost), _) => {
+            Found { value: Some(cost.head), estimated: true, decides: Decides::Both, ..Found::default() }
         }
-        (None, Some(cost), _) => Found {
-            value: Some(cost.head),
-            estimated: true,
-            decides_above: true,
-            decides_below: true,
-            ..Found::default()
-        },
         (None, None, Some(input)) => Found {
             value: Some(input),
             estimated: true,
-            decides_above: true,
+            decides: Decides::Above,
             reason: Some(UNRECORDED.into()),
             ..Found::default()
         },
@@ -155,11 +167,11 @@ fn per_request(bill: &Bill, change: Option<&Change>) -> Found {
 mod tests {
     use super::super::bill::bill;
     use super::super::change::change;
-    use super::super::change::tests::requests;
+    use super::super::change::tests::{Taken, requests};
     use super::*;
     use crate::project::CacheSettings;
 
-    type Rows<'a> = &'a [(&'a str, Option<(u64, u64)>, u64)];
+    type Rows<'a> = &'a [Taken<'a>];
 
     fn standings(base: Option<Rows<'_>>, head: Rows<'_>, price: Option<(f64, f64)>, budget: Budget) -> Vec<Standing> {
         let head = requests(head, price);
@@ -179,18 +191,18 @@ mod tests {
         assert_eq!(standings(Some(base), &[("a", None, 150)], None, tenth), [Standing::Unjudged]);
         assert_eq!(standings(None, base, price, tenth), [Standing::New]);
         // Of the input alone one can only say that it did not grow.
-        let bare: Rows<'_> = &[("a", None, 100)];
-        assert_eq!(standings(Some(bare), &[("a", None, 105)], price, tenth), [Standing::Kept]);
-        assert_eq!(standings(Some(bare), &[("a", None, 150)], price, tenth), [Standing::Unjudged]);
+        let nothing: Rows<'_> = &[("a", None, 100)];
+        assert_eq!(standings(Some(nothing), &[("a", None, 105)], price, tenth), [Standing::Kept]);
+        assert_eq!(standings(Some(nothing), &[("a", None, 150)], price, tenth), [Standing::Unjudged]);
     }
 
     #[test]
     fn a_part_that_is_too_much_makes_the_whole_too_much() {
         let price = Some((1.0, 1.0));
         let each = |limit| Budget { per_request: Some(limit), ..Budget::default() };
-        let bare: Rows<'_> = &[("a", None, 100)];
-        assert_eq!(standings(None, bare, price, each(0.000_05)), [Standing::Exceeded]);
-        assert_eq!(standings(None, bare, price, each(0.000_2)), [Standing::Unjudged]);
+        let nothing: Rows<'_> = &[("a", None, 100)];
+        assert_eq!(standings(None, nothing, price, each(0.000_05)), [Standing::Exceeded]);
+        assert_eq!(standings(None, nothing, price, each(0.000_2)), [Standing::Unjudged]);
         let month = Budget { per_month: Some(0.2), ..Budget::default() };
         assert_eq!(standings(None, &[("a", Some((100, 100)), 1)], price, month), [Standing::Kept]);
         assert_eq!(standings(None, &[("a", Some((100, 101)), 1)], price, month), [Standing::Exceeded]);

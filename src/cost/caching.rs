@@ -61,12 +61,15 @@ pub fn caching(requests: &Requests, bill: &Bill, settings: &CacheSettings) -> Ca
     };
     let (provider, model) = &requests.served;
     let least = settings.minimum.or_else(|| minimum(provider, model)).unwrap_or(0);
-    if fixed.beginning < least {
-        let why =
-            format!("all requests begin alike for about {} tokens, and from {least} on is cached", fixed.beginning);
+    // What a provider counts may be more or less than the estimate, of the beginning as of the whole.
+    let scale = bill.input.filter(|_| fixed.of_tokens > 0.0).map_or(1.0, |input| input.mean / fixed.of_tokens);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tokens, and not below 0")]
+    let beginning = (super::as_f64(fixed.beginning) * scale).round() as u64;
+    if beginning < least {
+        let why = format!("all requests begin alike for about {beginning} tokens, and from {least} on is cached");
         return nothing(why);
     }
-    let tokens = fixed.beginning - fixed.beginning % step(provider);
+    let tokens = beginning - beginning % step(provider);
     let Some(price) = requests.price else { return nothing("the model has no price".into()) };
     let Some(cached) = price.cached_input else { return nothing("the price names no `cached-input`".into()) };
     let hit_rate = settings.hit_rate.unwrap_or(1.0);

@@ -47,8 +47,10 @@ pub struct Difference {
 pub struct Change {
     /// The prompt.
     pub prompt: PromptName,
-    /// The model.
+    /// The model, as head calls it.
     pub model: ModelAlias,
+    /// The model, as base calls it.
+    pub base_model: ModelAlias,
     /// What the author calls the versions: base and head.
     pub versions: (Option<String>, Option<String>),
     /// Whether the prompt is the same on both sides.
@@ -161,6 +163,7 @@ pub fn change(base: &Requests, head: &Requests, volume: Option<u64>) -> Change {
     Change {
         prompt: head.prompt.clone(),
         model: head.model.clone(),
+        base_model: base.model.clone(),
         versions: (base.version.clone(), head.version.clone()),
         same_digest: base.digest == head.digest,
         same_model,
@@ -214,7 +217,8 @@ fn difference(pairs: &[Pair<'_>], of: impl Fn(&Side<'_>) -> Option<f64>) -> Opti
         head,
         mean: head - base,
         median: median(&plain)?,
-        interval: clustered_mean(&differences, 0.95).map(|estimate| estimate.interval),
+        // Where every case differs by the same, nothing says how far others might.
+        interval: clustered_mean(&differences, 0.95).map(|estimate| estimate.interval).filter(|(low, high)| high > low),
         increase: (base > 0.0).then(|| head / base - 1.0),
     })
 }
@@ -225,8 +229,11 @@ pub(super) mod tests {
     use crate::core::verdict::Judging;
     use crate::plan::Estimate;
 
-    pub(in crate::cost) fn requests(rows: &[(&str, Option<(u64, u64)>, u64)], price: Option<(f64, f64)>) -> Requests {
-        let row = |(case, usage, estimate): &(&str, Option<(u64, u64)>, u64)| Asked {
+    /// A case, what was counted of it, and its estimate.
+    pub(in crate::cost) type Taken<'a> = (&'a str, Option<(u64, u64)>, u64);
+
+    pub(in crate::cost) fn requests(rows: &[Taken<'_>], price: Option<(f64, f64)>) -> Requests {
+        let row = |(case, usage, estimate): &Taken<'_>| Asked {
             case: CaseName::new(case).expect("a name"),
             group: None,
             usage: usage.map(|(input, output)| Usage { input: Some(input), output: Some(output), ..Usage::default() }),

@@ -15,7 +15,7 @@ mod document;
 mod fixed;
 mod gather;
 
-pub use alternatives::{Alternative, Assumption, Evidence, From, Kind, fine_tuned, retrieval, smaller_model};
+pub use alternatives::{Alternative, Assumption, Evidence, Kind, Origin, fine_tuned, retrieval, smaller_model};
 pub use bill::{Bill, Spread, bill};
 pub use budget::{Judged, Standing, judge};
 pub use caching::{Caching, caching, minimum};

@@ -268,11 +268,17 @@ impl Entry {
         Told { about, name, version, digest, broken, changes, lines, cut, figures }
     }
 
+    /// The recordings of this version: those of its commit, and what was committed after it while it was still the version.
+    #[must_use]
+    pub fn store(&self) -> Option<Store> {
+        let recordings = self.recordings.as_ref()?;
+        Some(Store::open(Arc::clone(recordings)).or(Arc::clone(&self.state.tree)).glancing())
+    }
+
     /// What the recordings say of this version; `None` where it cannot be loaded. Answers that were committed after it,
     /// while it was still the version, count too.
     pub fn figures(&self) -> Result<Option<Figures>, Problems> {
-        let (Some(loaded), Some(recordings)) = (&self.state.loaded, &self.recordings) else { return Ok(None) };
-        let store = Store::open(Arc::clone(recordings)).or(Arc::clone(&self.state.tree)).glancing();
+        let (Some(loaded), Some(store)) = (&self.state.loaded, self.store()) else { return Ok(None) };
         let mut figures = Figures::default();
         let (mut input, mut output) = (Mean::default(), Mean::default());
         let answers = loaded.prepared.answers(&loaded.plan, &store)?;

@@ -8,6 +8,11 @@ use crate::core::decode::{Decoder, Fields};
 use crate::core::names::ModelAlias;
 use crate::core::yaml::{Data, Node};
 
+/// The most that anything may be: beyond it a figure is a slip of the finger.
+const MOST: f64 = 1e12;
+/// The same of what is counted.
+pub const MOST_COUNTED: u64 = 1_000_000_000_000;
+
 /// What a prompt on a model may cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {
@@ -70,7 +75,7 @@ pub struct TunedSettings {
 /// What is assumed of retrieval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RetrievalSettings {
-    /// The variable that holds the context, by prompt; one name alone holds for all of them.
+    /// The variable that holds the context.
     pub context: Option<String>,
     /// How many pieces are sent instead of the whole.
     pub chunks: Option<u64>,
@@ -103,6 +108,8 @@ pub struct CostSettings {
     pub cache: CacheSettings,
     /// The models that may be asked instead; left out: every other one of the project.
     pub smaller: Option<Vec<ModelAlias>>,
+    /// The least drop of the pass rate that matters.
+    pub delta: Option<f64>,
     /// A fine-tuned model.
     pub tuned: TunedSettings,
     /// Retrieval.
@@ -137,12 +144,12 @@ pub(super) fn decode_cost(decoder: &mut Decoder<'_>, node: &Node, models: &[Mode
     match fields.get("volume") {
         Some(node) if matches!(node.data, Data::Map(_)) => {
             for (key, node) in decoder.map(node, "volume").iter().flat_map(Fields::iter) {
-                if let Some(count) = decoder.count(node, "volume", 1) {
+                if let Some(count) = bounded(decoder, node, "volume", 1) {
                     settings.volumes.insert(key.text.clone(), count);
                 }
             }
         }
-        Some(node) => settings.volume = decoder.count(node, "volume", 1),
+        Some(node) => settings.volume = bounded(decoder, node, "volume", 1),
         None => {}
     }
     if let Some(fields) =
@@ -198,9 +205,17 @@ fn decode_alternatives(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEn
     let known = ["smaller-model", "fine-tuned", "retrieval"];
     let Some(fields) = decoder.fields(node, "alternatives", &known) else { return };
     if let Some(fields) =
-        fields.get("smaller-model").and_then(|node| decoder.fields(node, "smaller-model", &["models"]))
+        fields.get("smaller-model").and_then(|node| decoder.fields(node, "smaller-model", &["models", "delta"]))
     {
         settings.smaller = fields.get("models").map(|node| decode_aliases(decoder, node, models));
+        settings.delta = fields.get("delta").and_then(|node| {
+            let delta = decoder.number(node, "delta")?;
+            if delta > 0.0 && delta < 1.0 {
+                return Some(delta);
+            }
+            decoder.error(node.span.clone(), "delta must be above 0 and below 1");
+            None
+        });
     }
     let keys = ["model", "training", "input", "output", "hosting", "epochs", "examples", "fixed-share"];
     if let Some(fields) = fields.get("fine-tuned").and_then(|node| decoder.fields(node, "fine-tuned", &keys)) {
@@ -237,15 +252,24 @@ fn decode_alternatives(decoder: &mut Decoder<'_>, node: &Node, models: &[ModelEn
 fn amount(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str) -> Option<f64> {
     let node = fields.get(name)?;
     let value = decoder.number(node, name)?;
-    if value < 0.0 {
-        decoder.error(node.span.clone(), format!("{name} is below 0"));
-        return None;
+    if (0.0..=MOST).contains(&value) {
+        return Some(value);
     }
-    Some(value)
+    decoder.error(node.span.clone(), format!("{name} must be from 0 to a million million"));
+    None
 }
 
 fn count(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str, least: u64) -> Option<u64> {
-    decoder.count(fields.get(name)?, name, least)
+    bounded(decoder, fields.get(name)?, name, least)
+}
+
+fn bounded(decoder: &mut Decoder<'_>, node: &Node, name: &str, least: u64) -> Option<u64> {
+    let count = decoder.count(node, name, least)?;
+    if count <= MOST_COUNTED {
+        return Some(count);
+    }
+    decoder.error(node.span.clone(), format!("{name} must be at most a million million"));
+    None
 }
 
 fn share(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str) -> Option<f64> {

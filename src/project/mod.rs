@@ -10,7 +10,7 @@ mod settings;
 
 pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Spans, common_model_keys, decode_duration};
 pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
-pub use cost::{Budget, CacheSettings, CostSettings, RetrievalSettings, TunedSettings, parse_increase};
+pub use cost::{Budget, CacheSettings, CostSettings, MOST_COUNTED, RetrievalSettings, TunedSettings, parse_increase};
 pub use discovery::{DiscoveryError, Root, find_project, find_root};
 pub use judge::{Gate, JudgeSettings};
 pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};

@@ -224,14 +224,25 @@ fn titles<const N: usize>(titles: [&str; N]) -> Vec<String> {
 
 /// Columns as wide as their widest cell; the first row is the titles.
 fn write_table(out: &mut dyn Write, rows: &[Vec<String>], indent: &str, style: Style) -> io::Result<()> {
+    write_aligned(out, rows, usize::MAX, indent, style)
+}
+
+/// The same; the first columns stand left, the others right.
+pub(super) fn write_aligned(
+    out: &mut dyn Write,
+    rows: &[Vec<String>],
+    left: usize,
+    indent: &str,
+    style: Style,
+) -> io::Result<()> {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| console::measure_text_width(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for (number, row) in rows.iter().enumerate() {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| console::pad_str(cell, *width, console::Alignment::Left, None).into_owned());
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let side = if column < left { console::Alignment::Left } else { console::Alignment::Right };
+            console::pad_str(cell, *width, side, None).into_owned()
+        });
         let line = cells.collect::<Vec<_>>().join("  ");
         let line = line.trim_end();
         let line = if number == 0 { style.dim(line) } else { line.to_owned() };

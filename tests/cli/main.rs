@@ -11,6 +11,7 @@ mod commenting;
 mod common;
 mod comparing;
 mod conversing;
+mod costing;
 mod diffing;
 mod drifting;
 #[path = "../common/embed.rs"]

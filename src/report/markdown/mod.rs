@@ -2,6 +2,7 @@
 //! away, the riskiest first, cut to what a host accepts.
 
 mod comparison;
+mod cost;
 mod difference;
 mod escape;
 mod page;
@@ -9,6 +10,7 @@ mod run;
 
 pub use comparison::comparison_markdown;
 pub(super) use comparison::{cause, comparison_verdict};
+pub use cost::cost_markdown;
 pub use run::MarkdownReport;
 
 /// The bytes that fit into a comment on GitHub (65,536 characters), with room for a marker.

@@ -1,0 +1,188 @@
+//! `promptctl cost`: what prompts cost by what was recorded, and whether they may.
+
+mod instead;
+mod limits;
+mod reports;
+mod side;
+mod versions;
+
+use std::num::NonZeroUsize;
+
+use self::limits::{Limit, Volume};
+use self::side::Side;
+use super::context::Context;
+use super::failure::Failure;
+use super::reports::ReportArg;
+use crate::core::names::{ModelAlias, PromptName};
+use crate::core::time::{Clock as _, rfc3339};
+use crate::core::verdict::Exit;
+use crate::cost::{Change, Document, Requests, bill, change, judge};
+use crate::project::CostSettings;
+
+/// A shipped price that is older is worth a word.
+const OLD: i64 = 60;
+
+/// Show what prompts cost a request and a month, by the tokens that were recorded and the prices of the models: fixed and
+/// variable part, what a cache would save, version by version, against a base with a budget, and against alternatives.
+///
+/// Nothing is asked. Where no answer is recorded, tokens are estimated and called so; what has no price is never taken for free.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Prompts: a name, a glob or a path. Left out: all of them.
+    #[arg(value_name = "PROMPT")]
+    prompts: Vec<String>,
+    /// These models instead of those of the prompts. May be given several times.
+    #[arg(long = "model", value_name = "ALIAS")]
+    models: Vec<String>,
+    /// Requests a month: of every prompt, or of one. May be given several times.
+    #[arg(long = "volume", value_name = "N|PROMPT=N", value_parser = limits::volume)]
+    volumes: Vec<Volume>,
+    /// The prompts as they are at this commit, tag or branch.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+    /// Against the prompts as they were at this commit, tag or branch; `A...B` is where both were one.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Fail (exit code 1) where a request gets dearer than base by a share (`+10%`), or costs more than an amount
+    /// (`$0.004`), or a month does (`$500/month`). May be given several times; goes over `cost: { budget: … }`.
+    #[arg(long = "budget", value_name = "LIMIT", value_parser = limits::limit)]
+    budgets: Vec<Limit>,
+    /// A row for each version of the prompts, across the commits.
+    #[arg(long)]
+    versions: bool,
+    /// At most so many versions of each prompt, the newest.
+    #[arg(short = 'n', long = "max-count", value_name = "N", requires = "versions")]
+    most: Option<NonZeroUsize>,
+    /// Hold alternatives against it: another model, a fine-tuned one, retrieval. Everything that is assumed is shown, and
+    /// stands under `cost: { alternatives: … }`.
+    #[arg(long)]
+    alternatives: bool,
+    /// Report as human, json or markdown, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = reports::report)]
+    reports: Vec<ReportArg>,
+    /// Print JSON: the same as --report json.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    let reports = reports::Reports::open(context, &args.reports, args.json)?;
+    let head = Side::load(context, args.at.as_deref(), &args.prompts, &args.models)?;
+    let settings = settings(args, &head)?;
+    let is_relative = args.budgets.iter().any(|limit| matches!(limit, Limit::Increase(_)));
+    if is_relative && args.base.is_none() {
+        return Err(Failure::usage("a budget on the increase needs something to compare with")
+            .help("name it: `promptctl cost --base main --budget +10%`"));
+    }
+    let mut document = Document {
+        version: 1,
+        tree: head.project.tree.describe(),
+        base: None,
+        prompts: Vec::new(),
+        versions: Vec::new(),
+        changes: Vec::new(),
+        new: Vec::new(),
+        budgets: Vec::new(),
+        alternatives: Vec::new(),
+        notes: head.notes(&settings),
+        exit_code: 0,
+    };
+    let all = head.requests()?;
+    if let Some(revision) = &args.base {
+        let base = Side::load_base(context, revision, &head, &args.models)?;
+        document.base = Some(base.as_ref().map_or_else(|| revision.clone(), |base| base.project.tree.describe()));
+        let of_base = base.map(|base| base.requests()).transpose()?.unwrap_or_default();
+        (document.changes, document.new) = changes(&of_base, &all, &settings);
+    }
+    for requests in &all {
+        let bill = bill(requests, settings.volume_of(requests.prompt.as_str()), &settings.cache);
+        let is_own = |change: &&Change| change.prompt == bill.prompt && change.model == bill.model;
+        let own = document.changes.iter().find(is_own);
+        let budget = settings.budget_of(requests.prompt.as_str());
+        document.budgets.extend(judge(&bill, own, args.base.is_some(), &budget));
+        document.notes.extend(age(context, requests));
+        document.prompts.push(bill);
+    }
+    document.notes.dedup();
+    if args.versions {
+        document.versions = versions::rows(&head, args.at.as_deref(), &all, args.most)?;
+    }
+    if args.alternatives {
+        document.alternatives = instead::all(&head, &all, &document.prompts, &settings)?;
+    }
+    let exit = Document::exit(&document.budgets);
+    document.exit_code = exit.code();
+    reports.write(context, &document)?;
+    Ok(exit)
+}
+
+/// What the file says, with what the command line says over it.
+fn settings(args: &Args, head: &Side) -> Result<CostSettings, Failure> {
+    let mut settings = head.prepared.workspace.config.cost.clone();
+    let names: Vec<&str> = head.prepared.workspace.prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
+    for volume in &args.volumes {
+        if let Volume::All(count) = volume {
+            settings.volume = Some(*count);
+            // What is said now goes over what was written for one prompt then.
+            settings.volumes.clear();
+        }
+    }
+    for volume in &args.volumes {
+        let Volume::Of(prompt, count) = volume else { continue };
+        if !names.contains(&prompt.as_str()) {
+            let hint = crate::core::suggest::did_you_mean(prompt, names.iter().copied());
+            let message =
+                format!("--volume names the prompt `{prompt}`, which is not among those that are looked at{hint}");
+            return Err(Failure::usage(message));
+        }
+        settings.volumes.insert(prompt.clone(), *count);
+    }
+    for limit in &args.budgets {
+        let of = |budget: &mut crate::project::Budget| match limit {
+            Limit::Increase(share) => budget.increase = Some(*share),
+            Limit::PerRequest(usd) => budget.per_request = Some(*usd),
+            Limit::PerMonth(usd) => budget.per_month = Some(*usd),
+        };
+        of(&mut settings.budget);
+        settings.budgets.values_mut().for_each(of);
+    }
+    Ok(settings)
+}
+
+/// Head against base, and what only head has. A prompt that has one model left on each side changed its model.
+fn changes(
+    base: &[Requests],
+    head: &[Requests],
+    settings: &CostSettings,
+) -> (Vec<Change>, Vec<(PromptName, ModelAlias)>) {
+    let (mut changes, mut new) = (Vec::new(), Vec::new());
+    let same = |one: &Requests, other: &Requests| one.prompt == other.prompt && one.model == other.model;
+    for after in head {
+        let left = |side: &[Requests], others: &[Requests]| -> Vec<usize> {
+            let is_left = |one: &Requests| one.prompt == after.prompt && !others.iter().any(|other| same(one, other));
+            (0..side.len()).filter(|index| is_left(&side[*index])).collect()
+        };
+        let before = base.iter().find(|before| same(before, after)).or_else(|| {
+            match (&left(base, head)[..], &left(head, base)[..]) {
+                ([before], [_]) => Some(&base[*before]),
+                _ => None,
+            }
+        });
+        match before {
+            Some(before) => changes.push(change(before, after, settings.volume_of(after.prompt.as_str()))),
+            None => new.push((after.prompt.clone(), after.model.clone())),
+        }
+    }
+    (changes, new)
+}
+
+/// A word on a shipped price that may have changed since.
+fn age(context: &Context, requests: &Requests) -> Option<String> {
+    let day = requests.price_as_of.as_deref()?;
+    let oldest = context.take_clock().now().checked_sub(jiff::SignedDuration::from_hours(24 * OLD)).ok()?;
+    let is_old = rfc3339(oldest).get(..10).is_some_and(|oldest| day < oldest);
+    is_old.then(|| {
+        let model = &requests.model;
+        format!("the price of `{model}` is of {day}, more than {OLD} days ago; give the entry a `price` of its own if it changed")
+    })
+}

@@ -1,0 +1,71 @@
+//! `cost --report FORMAT[=PATH]`: where what was found is written.
+
+use std::io::{self, Write};
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::reports::{Format, ReportArg};
+use crate::cli::sink::{self, Piped, ReportFile};
+use crate::core::escape;
+use crate::core::suggest::did_you_mean;
+use crate::core::verdict::Exit;
+use crate::cost::Document;
+use crate::report::{COMMENT, Style, cost_markdown, write_cost};
+
+const FORMATS: [Format; 3] = [Format::Human, Format::Json, Format::Markdown];
+
+/// A report of a format that costs have.
+pub(super) fn report(text: &str) -> Result<ReportArg, String> {
+    let names = FORMATS.map(Format::name);
+    let name = text.split('=').next().unwrap_or_default();
+    if !names.contains(&name) {
+        let hint = did_you_mean(name, names);
+        return Err(format!("costs have no report format `{name}`; there are {}{hint}", names.join(", ")));
+    }
+    text.parse()
+}
+
+/// The reports, opened before anything is read.
+pub(super) struct Reports {
+    files: Vec<(Format, ReportFile)>,
+    on_stdout: Format,
+}
+
+impl Reports {
+    pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
+        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
+        if json && !on_stdout.contains(&Format::Json) {
+            on_stdout.push(Format::Json);
+        }
+        if on_stdout.len() > 1 {
+            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+        }
+        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
+        let files = opened.filter_map(|(format, file)| Some((format, file?))).collect();
+        Ok(Self { files, on_stdout: on_stdout.first().copied().unwrap_or(Format::Human) })
+    }
+
+    pub(super) fn write(mut self, context: &mut Context, document: &Document) -> Result<(), Failure> {
+        // One that cannot be written does not keep the others from it.
+        let mut failed = Ok(());
+        for (format, file) in &mut self.files {
+            failed = failed.and(one(file, *format, document, Style::plain()).and_then(|()| file.flush()));
+        }
+        let (style, is_good) = (context.style(), document.exit_code == Exit::Good.code());
+        if self.on_stdout != Format::Human || !(context.is_quiet() && is_good) {
+            failed = failed.and(one(&mut Piped::new(context.out()), self.on_stdout, document, style));
+        }
+        sink::unless_failed(failed)
+    }
+}
+
+fn one(out: &mut dyn Write, format: Format, document: &Document, style: Style) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
+            writeln!(out, "{}", escape::json(&text))
+        }
+        Format::Markdown => out.write_all(cost_markdown(document, COMMENT).as_bytes()),
+        _ => write_cost(out, document, style),
+    }
+}

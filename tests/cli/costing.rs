@@ -1,0 +1,301 @@
+//! `promptctl cost`: what prompts cost, what a change makes of it, and what else could be done.
+
+use serde_json::Value;
+
+use super::sandbox::{Sandbox, says};
+
+/// A project of one prompt on a scripted model with a price, and so many cases. The scripted model counts words.
+fn project(words: usize, cases: usize) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    sandbox.write(
+        "promptctl.yaml",
+        "models:\n  echo:\n    provider: mock\n    price: { input: 2, cached-input: 0.5, output: 8 }\n    replies: [{ say: \"{{ last_user_message }}\" }]\n",
+    );
+    prompt(&sandbox, words);
+    let case = |n: usize| {
+        let more = "so ".repeat(n % 7);
+        format!(
+            "  - {{ name: c{n}, vars: {{ q: \"{more}q{n:03}\" }}, expect: [{{ contains: q{n:03} }}], snapshot: none }}\n"
+        )
+    };
+    sandbox.write("fixtures/p/cases.yaml", format!("cases:\n{}", (0..cases).map(case).collect::<String>()));
+    sandbox
+}
+
+fn prompt(sandbox: &Sandbox, words: usize) {
+    let system = "abc ".repeat(words);
+    sandbox.write(
+        "prompts/p.j2",
+        format!(
+            "---\nversion: 1.0.0\n---\n{{{{ role(\"system\") }}}}\n{system}\n{{{{ role(\"user\") }}}}\n{{{{ q }}}}\n"
+        ),
+    );
+}
+
+fn record(sandbox: &Sandbox) {
+    says(&sandbox.run(&["test", "--quiet"]), 0, &[]);
+}
+
+fn commit(sandbox: &Sandbox) {
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "one"]);
+}
+
+/// The report as JSON, which fits its schema.
+#[track_caller]
+fn json(sandbox: &Sandbox, args: &[&str], code: i32) -> Value {
+    let args: Vec<&str> = ["cost", "--json"].iter().chain(args).copied().collect();
+    let ended = sandbox.run(&args);
+    assert_eq!(ended.code, code, "{}", ended.shown());
+    let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/cost.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    document
+}
+
+#[track_caller]
+fn near(value: &Value, wanted: f64) {
+    let value = value.as_f64().unwrap_or(f64::NAN);
+    assert!((value - wanted).abs() <= 1e-9 * wanted.abs().max(1e-9), "{value} is not {wanted}");
+}
+
+#[test]
+fn figures_are_those_of_the_recordings() {
+    let sandbox = project(40, 23);
+    record(&sandbox);
+    let lines = sandbox.read("fixtures/p/recorded/echo.jsonl");
+    let usage = |name: &str| -> Vec<f64> {
+        let of = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["response"]["usage"][name].as_f64();
+        lines.lines().map(|line| of(line).expect("counted")).collect()
+    };
+    let (input, output) = (usage("input"), usage("output"));
+    let cost: Vec<f64> = input.iter().zip(&output).map(|(i, o)| (i * 2.0 + o * 8.0) / 1e6).collect();
+    let document = json(&sandbox, &["--volume", "p=120000"], 0);
+    let bill = &document["prompts"][0];
+    assert_eq!((&bill["requests"], &bill["counted"]), (&23.into(), &23.into()));
+    for (found, mut values) in [(&bill["input"], input), (&bill["output"], output), (&bill["cost_usd"], cost.clone())] {
+        values.sort_by(f64::total_cmp);
+        near(&found["median"], values[11]);
+        // The 22nd of 23 is the first that 95 % do not exceed.
+        near(&found["p95"], values[21]);
+        near(&found["mean"], values.iter().sum::<f64>() / 23.0);
+    }
+    near(&bill["month_usd"], cost.iter().sum::<f64>() / 23.0 * 120_000.0);
+    let parts = &bill["parts_usd"];
+    near(
+        &(parts["input"].as_f64().unwrap_or(0.0) + parts["output"].as_f64().unwrap_or(0.0)).into(),
+        cost.iter().sum::<f64>() / 23.0,
+    );
+    // 40 words of four bytes, the last blank trimmed, are 40 tokens; 4 and 4 for two messages, 3 for the request.
+    assert_eq!(bill["fixed"]["beginning"], 51);
+    // What the scripted model counts is somewhat less than the estimate, of the beginning as of the whole.
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let tokens = (51.0 * number(&bill["input"]["mean"]) / number(&bill["fixed"]["of_tokens"])).round();
+    near(&bill["caching"]["tokens"], tokens);
+    near(&bill["caching"]["per_request_usd"], tokens * 1.5 / 1e6);
+    insta::assert_snapshot!(sandbox.run(&["cost", "--volume", "120000"]).shown());
+}
+
+#[test]
+fn what_is_not_recorded_is_estimated_and_called_so() {
+    let sandbox = project(40, 3);
+    let document = json(&sandbox, &["--volume", "1000"], 0);
+    let bill = &document["prompts"][0];
+    assert!(bill["input"].is_null() && bill["output"].is_null() && bill["cost_usd"].is_null(), "{bill}");
+    near(&bill["month_usd"], bill["estimated_input"]["mean"].as_f64().expect("estimated") * 2.0 / 1e3);
+    insta::assert_snapshot!(sandbox.run(&["cost", "--volume", "1000"]).shown());
+    sandbox.edit("promptctl.yaml", "    price: { input: 2, cached-input: 0.5, output: 8 }\n", "");
+    record(&sandbox);
+    says(&sandbox.run(&["cost", "--volume", "1000"]), 0, &["unpriced", "give its entry a `price`"]);
+    let bill = &json(&sandbox, &[], 0)["prompts"][0];
+    assert!(bill["cost_usd"].is_null() && !bill["input"].is_null(), "{bill}");
+    // A budget of which nobody can say whether it is kept is not kept.
+    says(&sandbox.run(&["cost", "--budget", "$1"]), 3, &["nobody can say: the model has no price"]);
+}
+
+#[test]
+fn a_prompt_that_grows_by_18_percent_says_so() {
+    let sandbox = Sandbox::empty();
+    sandbox.write(
+        "promptctl.yaml",
+        "models:\n  echo:\n    provider: mock\n    price: { input: 2, output: 0 }\n    replies: [{ say: \"{{ last_user_message }}\" }]\n",
+    );
+    // 372 bytes and 444: 100 tokens and 118, with the 7 that a request of one message has beside.
+    let text = |words: usize| format!("{}{{{{ q }}}}\n", "abc ".repeat(words));
+    sandbox.write("prompts/p.j2", text(92));
+    let case =
+        |n: usize| format!("  - {{ name: c{n}, vars: {{ q: abc{n} }}, expect: [contains: abc{n}], snapshot: none }}\n");
+    sandbox.write("fixtures/p/cases.yaml", format!("cases:\n{}", (0..8).map(case).collect::<String>()));
+    record(&sandbox);
+    commit(&sandbox);
+    sandbox.write("prompts/p.j2", text(110));
+    let args = ["cost", "--base", "HEAD", "--volume", "100000", "--budget", "+10%"];
+    let ended = sandbox.run(&args);
+    says(&ended, 1, &["+18.0 %", "a month: $18.60 → $21.95 (+$3.35) at 100,000 requests", "exceeded"]);
+    insta::assert_snapshot!("grown", ended.shown().replace(&head(&sandbox), "[commit]"));
+    let page = sandbox.run(&[&args[..], &["--report", "markdown"]].concat());
+    insta::assert_snapshot!("grown_markdown", page.shown().replace(&head(&sandbox), "[commit]"));
+    says(&sandbox.run(&["cost", "--base", "HEAD", "--budget", "+18%"]), 0, &[]);
+    let change = &json(&sandbox, &["--base", "HEAD"], 0)["changes"][0];
+    assert_eq!((&change["basis"], &change["pairs"]), (&"proportion".into(), &8.into()));
+    near(&change["cost_usd"]["increase"], 0.18);
+    // Once it is recorded, by what was counted: 93 words and 111.
+    record(&sandbox);
+    let change = &json(&sandbox, &["--base", "HEAD", "--budget", "+19%"], 1)["changes"][0];
+    assert_eq!(change["basis"], "recorded");
+    near(&change["cost_usd"]["increase"], 18.0 / 93.0);
+    near(&change["cost_usd"]["median"], 18.0 * 2.0 / 1e6);
+}
+
+fn head(sandbox: &Sandbox) -> String {
+    sandbox.read(".git/refs/heads/main").chars().take(12).collect()
+}
+
+#[test]
+fn budgets_stand_in_the_project() {
+    let sandbox = project(40, 4);
+    record(&sandbox);
+    let config = sandbox.read("promptctl.yaml");
+    let with = |cost: &str| sandbox.write("promptctl.yaml", format!("{config}cost: {cost}\n"));
+    with("{ volume: { p: 1000000 }, budget: { per-month: 500, per-request: 0.01 } }");
+    says(&sandbox.run(&["cost"]), 0, &["1,000,000 requests a month", "a month: at most $500.00, and it is $1"]);
+    with("{ volume: 1000000, budget: { per-month: 500, prompts: { p: { per-month: 1 } } } }");
+    says(&sandbox.run(&["cost"]), 1, &["a month: at most $1.00", "exceeded"]);
+    assert_eq!(sandbox.run(&["cost", "--budget", "$600/month"]).code, 0);
+    with("{ budget: { per-month: 500 } }");
+    says(&sandbox.run(&["cost"]), 3, &["nobody says how many requests a month it gets"]);
+    with("{ volume: { support: 5 }, budget: { increase: 10% } }");
+    says(
+        &sandbox.run(&["cost"]),
+        0,
+        &["note: promptctl.yaml names the prompt `support` under `cost`, and there is none"],
+    );
+    with("{ budget: { increase: 10 }, volume: 0, cache: { hit-rate: 2 }, alternatives: { retrieval: { chunk: 1 } } }");
+    insta::assert_snapshot!(sandbox.run(&["cost"]).shown());
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused() {
+    let sandbox = project(4, 2);
+    for (args, why) in [
+        (&["cost", "--budget", "+10%"][..], "needs something to compare with"),
+        (&["cost", "--budget", "cheap"], "write a share over base"),
+        (&["cost", "--volume", "0"], "a whole number from 1"),
+        (&["cost", "--volume", "q=5"], "--volume names the prompt `q`"),
+        (&["cost", "--report", "junit"], "costs have no report format `junit`"),
+        (&["cost", "--json", "--report", "markdown"], "two reports cannot share standard output"),
+    ] {
+        says(&sandbox.run(args), 2, &[why]);
+    }
+    says(&sandbox.run(&["cost", "nothing"]), 4, &["nothing"]);
+}
+
+#[test]
+fn a_prompt_that_base_does_not_have_is_new() {
+    let sandbox = project(40, 3);
+    record(&sandbox);
+    commit(&sandbox);
+    sandbox.write("prompts/fresh.j2", "{{ q }}\n");
+    sandbox.write("fixtures/fresh/cases.yaml", "cases: [{ name: a, vars: { q: hi }, expect: [contains: hi] }]\n");
+    let document = json(&sandbox, &["--base", "HEAD", "--budget", "+0%"], 0);
+    assert_eq!(document["new"], serde_json::json!([["fresh", "echo"]]));
+    assert_eq!(
+        (&document["changes"][0]["prompt"], &document["changes"][0]["same_digest"]),
+        (&"p".into(), &true.into())
+    );
+    // A prompt that goes over to a dearer model does not get out of its budget by it.
+    let dear = "models:\n  dear: { provider: mock, price: { input: 20, output: 80 }, replies: [{ say: \"{{ last_user_message }}\" }] }\n";
+    let config = sandbox.read("promptctl.yaml").replace("models:\n", dear);
+    sandbox.write("promptctl.yaml", format!("{config}defaults: {{ models: [dear] }}\n"));
+    let document = json(&sandbox, &["p", "--base", "HEAD", "--budget", "+10%"], 1);
+    assert_eq!(
+        (&document["changes"][0]["model"], &document["changes"][0]["base_model"]),
+        (&"dear".into(), &"echo".into())
+    );
+    near(&document["changes"][0]["cost_usd"]["increase"], 9.0);
+}
+
+#[test]
+fn versions_have_a_row_each() {
+    let sandbox = project(40, 3);
+    record(&sandbox);
+    commit(&sandbox);
+    prompt(&sandbox, 50);
+    sandbox.git(&["commit", "-qam", "longer"]);
+    prompt(&sandbox, 60);
+    let document = json(&sandbox, &["--versions"], 0);
+    let rows = document["versions"].as_array().expect("rows");
+    let told: Vec<(bool, bool, f64)> = rows
+        .iter()
+        .map(|row| (row["commit"].is_null(), row["estimated"] == true, row["input"]["median"].as_f64().expect("known")))
+        .collect();
+    // Only the first was recorded: 40 words of the system, and the question's.
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!((told[0].0, told[1].0, told[2].0), (true, false, false));
+    assert_eq!((told[0].1, told[1].1, told[2].1), (true, true, false));
+    assert!((told[2].2 - 42.0).abs() < 1e-9, "{told:?}");
+    says(&sandbox.run(&["cost", "--versions", "-n", "1"]), 0, &["(edited)", "~ is estimated"]);
+}
+
+#[test]
+fn alternatives_show_what_they_assume() {
+    let sandbox = project(40, 12);
+    let config = "models:
+  big: { provider: mock, price: { input: 2, output: 8 }, replies: [{ say: \"{{ last_user_message }}\" }] }
+  small: { provider: mock, price: { input: 0.5, output: 2 }, replies: [{ when: q000, say: dunno }, { say: \"{{ last_user_message }}\" }] }
+defaults: { models: [big] }
+";
+    sandbox.write("promptctl.yaml", config);
+    record(&sandbox);
+    // What is missing is said, and nothing is advised.
+    let bare = sandbox.run(&["cost", "--alternatives"]);
+    says(&bare, 0, &["missing: `training`", "missing: `context`", "cannot be reckoned"]);
+    assert_eq!(sandbox.run(&["test", "--quiet", "--model", "small"]).code, 1);
+    sandbox.write(
+        "promptctl.yaml",
+        format!("{config}cost:\n  volume: 2000000\n  alternatives:\n    fine-tuned: {{ training: 25, input: 0.6, output: 2.4, hosting: 20 }}\n    retrieval: {{ context: q, chunks: 1, chunk-tokens: 1, embedding: 0.02, index: 1, latency: 40ms }}\n"),
+    );
+    insta::assert_snapshot!(sandbox.run(&["cost", "--alternatives"]).shown());
+    let document = json(&sandbox, &["--alternatives"], 0);
+    let small = &document["alternatives"][0];
+    assert_eq!((&small["kind"], &small["instead"]), (&"smaller_model".into(), &"small".into()));
+    assert_eq!(
+        (&small["evidence"]["now"], &small["evidence"]["then"]),
+        (&serde_json::json!([12, 12]), &serde_json::json!([11, 12]))
+    );
+    assert_eq!(small["evidence"]["verdict"], "undecided");
+    let (now, then) = (small["now_usd"].as_f64().expect("priced"), small["then_usd"].as_f64().expect("priced"));
+    near(&small["saving_usd"], (now - then) * 2e6);
+    near(&small["passed_usd"][1], then * 12.0 / 11.0);
+}
+
+#[test]
+fn names_move_no_cursor_and_make_no_markup() {
+    let sandbox = project(4, 2);
+    let config = sandbox.read("promptctl.yaml");
+    sandbox
+        .write("promptctl.yaml", format!("{config}cost: {{ volume: {{ \"\\e[31m<b>|@x `y`\\n::error::z\": 5 }} }}\n"));
+    let shown = sandbox.run(&["cost"]);
+    assert!(!shown.stdout.contains('\u{1b}') && !shown.stdout.contains("\n::error"), "{}", shown.stdout);
+    says(&shown, 0, &["note: promptctl.yaml names the prompt"]);
+    let page = sandbox.run(&["cost", "--report", "markdown"]).stdout;
+    assert!(
+        page.contains("note: ") && !page.contains("<b>") && !page.contains("@x") && !page.contains("\n::error"),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_old_price_is_worth_a_word() {
+    let sandbox = project(4, 2);
+    sandbox.write("promptctl.yaml", "models: { m: { provider: openai, model: gpt-4.1-mini } }\n");
+    says(
+        &sandbox.run_with(&["cost"], &[("SOURCE_DATE_EPOCH", "1830000000")]),
+        0,
+        &["note: the price of `m` is of 2026-", "more than 60 days ago"],
+    );
+    assert!(!sandbox.run(&["cost"]).stdout.contains("days ago"));
+}
