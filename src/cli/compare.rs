@@ -122,6 +122,10 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     };
     let base = Loaded::new(context, &wanted(base_revision, args.base_model.as_ref()))?;
     let head = Loaded::new(context, &wanted(head_revision, args.head_model.as_ref()))?;
+    let damaged = head.prepared.check_calibrations();
+    if damaged.has_errors() {
+        return Err(damaged.into());
+    }
     let models = base.model(args.base_model.as_ref()).zip(head.model(args.head_model.as_ref()));
     let (mode, words) = args.ask.mode(context);
     let asker = Asker::new(&head.project, &args.ask)?;

@@ -275,7 +275,15 @@ impl<'a> Desk<'a> {
                 }
                 return Told::Said(*response);
             }
-            Some(Came::Lacking(lack, why)) => return Told::Lacking(lack, why),
+            Some(Came::Lacking(lack, why)) => {
+                // A call that brought nothing was made all the same.
+                if lack == Lack::Errored && first && self.room.unknown != Unknown::Asked {
+                    let asker = (self.index, self.entry.alias.clone(), self.sample);
+                    let counts = self.consulted().counts_for(&errand.key(), &asker);
+                    self.judging.borrow_mut().calls += u64::from(counts);
+                }
+                return Told::Lacking(lack, why);
+            }
             Some(Came::Printed(_)) => return Told::Lacking(Lack::Errored, "a program answered".to_owned()),
             None => {}
         }

@@ -136,6 +136,19 @@ fn figures_of_a_comparison_are_those_of_all_turns() {
 }
 
 #[test]
+fn calls_of_judges_that_fail_are_counted() {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: c, vars: { q: one }, snapshot: none, expect: [{ llm-rubric: polite }, { contains: first }] }\n",
+    );
+    sandbox.write(
+        "promptctl.yaml",
+        "models:\n  bot: { provider: mock, replies: [{ say: first }] }\n  strict: { provider: mock, replies: [{ error: { status: 400, message: no } }] }\ndefaults: { models: [bot] }\njudge: { model: strict }\n",
+    );
+    sandbox.write("prompts/p.j2", "{{ q }}\n");
+    says(&sandbox.run(&["test"]), 3, &["1 errored", "judges: 1 call"]);
+}
+
+#[test]
 fn base_is_judged_where_a_variable_changed() {
     let sandbox = Sandbox::with_cases(
         "cases:\n  - { name: c, vars: { q: \"one?\" }, snapshot: none, expect: [{ llm-rubric: polite }, { contains: first }] }\n",
