@@ -93,6 +93,10 @@ pub(super) fn run(context: &mut Context, format: &Format) -> Result<Exit, Failur
     let imported = import::read(&format, &tree, &paths, &Target { tree: Arc::clone(&target), replace: common.force })
         .map_err(unreadable)?;
     let changed = changed_files(&target, &imported, common.force)?;
+    // All of them are looked at before the first one is written.
+    for path in &changed {
+        write::fits(&root, path).map_err(|error| cannot_write(&error))?;
+    }
     tell(context, &imported)?;
     let warnings = check(&target, &imported)?;
     write_all_problems(context, &warnings)?;
@@ -280,8 +284,12 @@ fn check(target: &Arc<dyn Tree>, imported: &Imported) -> Result<Vec<Problem>, Fa
     if errors.is_empty() { Ok(warnings) } else { Err(Failure::Problems(errors)) }
 }
 
+fn cannot_write(error: &std::io::Error) -> Failure {
+    Failure::usage(format!("the project cannot be written: {error}"))
+}
+
 fn write_files(root: &Path, files: &BTreeMap<TreePath, Vec<u8>>, changed: &[TreePath]) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure::usage(format!("the project cannot be written: {error}"));
+    let cannot = |error: std::io::Error| cannot_write(&error);
     std::fs::create_dir_all(root).map_err(cannot)?;
     for path in changed {
         write::replace(root, path, &files[path]).map_err(cannot)?;

@@ -17,7 +17,7 @@ use crate::core::yaml;
 use crate::expect::compile;
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::Inline;
-use crate::tree::Tree;
+use crate::tree::{Tree, TreeError};
 
 /// What an import makes.
 pub struct Imported {
@@ -111,12 +111,13 @@ fn insert(files: &mut BTreeMap<TreePath, Vec<u8>>, path: &str, bytes: Vec<u8>) {
     }
 }
 
-/// Whether a file can be written without a loss.
+/// Whether no other file has the name. What no name helps against (a folder that leaves the project) is told where the
+/// files are compared with those that are there.
 fn is_free(target: &Arc<dyn Tree>, path: &TreePath, bytes: &[u8]) -> bool {
     match target.read(path, u64::MAX) {
         Ok(known) => known == bytes,
-        Err(crate::tree::TreeError::Missing(_)) => true,
-        Err(_) => false,
+        Err(TreeError::NotAFile(_)) => false,
+        Err(_) => true,
     }
 }
 

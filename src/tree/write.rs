@@ -51,17 +51,35 @@ fn named(path: &TreePath, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {error}"))
 }
 
+/// Whether a file could be written as far as links and folders go; makes nothing. A root that is not there is made later.
+pub fn fits(root: &Path, path: &TreePath) -> io::Result<()> {
+    if !root.exists() {
+        return Ok(());
+    }
+    let full = root.join(path.as_str());
+    nearest(root, full.parent().unwrap_or(root)).map_err(|error| named(path, &error))
+}
+
 fn prepare_folder(root: &Path, path: &TreePath) -> io::Result<PathBuf> {
     let full = root.join(path.as_str());
     let folder = full.parent().unwrap_or(root);
+    nearest(root, folder)?;
+    fs::create_dir_all(folder)?;
+    Ok(full)
+}
+
+/// Finds the nearest folder that exists to lie inside the root.
+fn nearest(root: &Path, folder: &Path) -> io::Result<()> {
     // The nearest folder that exists decides: a link on the way may lead anywhere.
     let existing = folder.ancestors().find(|f| f.symlink_metadata().is_ok()).unwrap_or(root);
     if !existing.canonicalize()?.starts_with(root.canonicalize()?) {
         let message = "it lies behind a symbolic link that leaves the project";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    fs::create_dir_all(folder)?;
-    Ok(full)
+    if existing.is_dir() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::NotADirectory, "a file stands where a folder is needed"))
 }
 
 #[cfg(unix)]

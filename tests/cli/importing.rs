@@ -258,3 +258,27 @@ fn a_table_is_added_to_a_prompt_that_is_there() {
     says(&sandbox.run(&["import", "csv", "tests.csv", "--prompt", "p"]), 2, &["fixtures/p/cases.yaml", "--force"]);
     says(&sandbox.run(&["import", "csv", "tests.csv", "--prompt", "../p"]), 2, &["has the part `..`"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_of_the_target_that_leads_outside_is_refused_before_anything_is_written() {
+    for (folder, to) in
+        [("prompts", "../outside"), ("fixtures", "../outside"), ("prompts", "nowhere"), ("fixtures", "nowhere")]
+    {
+        let sandbox = Sandbox::empty();
+        sandbox.write(
+            "source/promptfooconfig.yaml",
+            "prompts: ['Hi {{ q }}']\nproviders: [echo]\ntests: [{ vars: { q: a } }]\n",
+        );
+        fs::create_dir_all(sandbox.path("outside")).expect("made");
+        fs::create_dir_all(sandbox.path("project")).expect("made");
+        std::os::unix::fs::symlink(to, sandbox.path(&format!("project/{folder}"))).expect("linked");
+        for more in [&["--dry-run"][..], &[]] {
+            let args: Vec<&str> =
+                ["import", "promptfoo", "source", "--into", "project"].iter().chain(more).copied().collect();
+            says(&sandbox.run(&args), 2, &[folder]);
+        }
+        assert!(!sandbox.exists("project/promptctl.yaml"), "{folder} -> {to}");
+        assert_eq!(fs::read_dir(sandbox.path("outside")).expect("readable").count(), 0);
+    }
+}
