@@ -19,6 +19,7 @@ pub mod record;
 pub mod redact;
 pub mod redacted;
 pub mod suggest;
+pub mod surrogates;
 pub mod time;
 pub mod verdict;
 pub mod words;

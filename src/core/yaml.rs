@@ -12,6 +12,7 @@ use granit_parser::{Event, Parser};
 use serde_json::{Map, Number, Value};
 
 use super::problem::{Place, Problem, Problems, Source};
+use super::surrogates::{self, StandIns};
 
 /// The largest YAML file that is read, in bytes.
 pub const MAX_BYTES: usize = 32 << 20;
@@ -93,6 +94,20 @@ impl Node {
         }
     }
 
+    /// Puts the characters in that pairs of escapes mean.
+    fn restore(&mut self, stand_ins: StandIns) {
+        let settle = |text: &mut String| *text = stand_ins.restored(text).into_owned();
+        match &mut self.data {
+            Data::Text(text) => settle(text),
+            Data::List(items) => items.iter_mut().for_each(|item| item.restore(stand_ins)),
+            Data::Map(entries) => entries.iter_mut().for_each(|(key, node)| {
+                settle(&mut key.text);
+                node.restore(stand_ins);
+            }),
+            _ => {}
+        }
+    }
+
     fn count(&self) -> usize {
         1 + match &self.data {
             Data::List(items) => items.iter().map(Self::count).sum(),
@@ -123,6 +138,8 @@ pub fn parse_range(source: &Arc<Source>, range: Range<usize>) -> Result<Node, Pr
         let message = "a conflict marker of a merge; choose one side and remove the marker lines";
         return Err(Problem::error(at(marker, 7), message).into());
     }
+    let stood = surrogates::replaced(text);
+    let (text, stand_ins) = stood.as_ref().map_or((text, None), |(text, stand_ins)| (text.as_str(), Some(*stand_ins)));
     let (value, refused) = match serde_yaml::from_str::<serde_yaml::Value>(text) {
         Ok(value) => (value, None),
         // serde_yaml does not say where a doubled key stands: the walk below does.
@@ -133,7 +150,11 @@ pub fn parse_range(source: &Arc<Source>, range: Range<usize>) -> Result<Node, Pr
     };
     let mut builder =
         Builder { text, base: range.start, anchors: HashMap::new(), nodes: 0, problems: Problems::default(), source };
-    match builder.document(&value) {
+    let mut document = builder.document(&value);
+    if let (Ok(node), Some(stand_ins)) = (&mut document, stand_ins) {
+        node.restore(stand_ins);
+    }
+    match document {
         Ok(node) if builder.problems.is_empty() => refused.map_or(Ok(node), |problem| Err(problem.into())),
         Ok(_) => Err(builder.problems),
         Err(stop) => {

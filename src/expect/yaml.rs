@@ -53,7 +53,9 @@ impl Check for Yaml {
                 "the answer has more than {DEEPEST} brackets open at once, and is not read as YAML"
             ));
         }
-        let value = match serde_yaml::from_str::<serde_yaml::Value>(text) {
+        // A pair of escapes for one character is JSON's, and every JSON is YAML.
+        let read = crate::core::surrogates::joined(text);
+        let value = match serde_yaml::from_str::<serde_yaml::Value>(&read) {
             Ok(value @ (serde_yaml::Value::Mapping(_) | serde_yaml::Value::Sequence(_))) => value,
             Ok(_) => {
                 let why = "it is one value; every word is that in YAML, so only a mapping or a list counts";
