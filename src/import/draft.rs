@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::elsewhere::Dialect;
 use super::finding::Findings;
 use super::template::has_tags;
 use crate::core::names::{CaseName, MAX_CASE_NAME, ModelAlias, PromptName};
@@ -80,6 +81,8 @@ pub(super) struct PromptDraft {
     pub(super) datasets: Vec<DatasetDraft>,
     /// Whether its template is in the project already, and stays as it is.
     pub(super) is_there: bool,
+    /// By whose rules the source renders its template, where those are not Jinja's.
+    pub(super) dialect: Option<Dialect>,
     pub(super) place: Place,
 }
 
@@ -98,6 +101,7 @@ impl PromptDraft {
             cases: Vec::new(),
             datasets: Vec::new(),
             is_there: false,
+            dialect: None,
             place,
         }
     }
@@ -138,6 +142,19 @@ impl Draft {
         let free = |name: &str| !self.models.iter().any(|known| known.alias.eq_ignore_ascii_case(name));
         let alias = first_free(&model_alias(name), "-", free);
         self.models.push(ModelDraft { alias: alias.clone(), entry, answers, place });
+        alias
+    }
+
+    /// The alias of a model that answers, has this entry and is called so; it is added where there is none.
+    pub(super) fn add_labelled_model(&mut self, label: &str, entry: Map<String, Value>, place: Place) -> String {
+        let alias = model_alias(label);
+        let is_it = |known: &ModelDraft| known.entry == entry && (known.alias == alias || !known.answers);
+        if self.models.iter().any(is_it) || !self.models.iter().any(|known| known.entry == entry) {
+            return self.add_model(label, entry, true, place);
+        }
+        let free = |name: &str| !self.models.iter().any(|known| known.alias.eq_ignore_ascii_case(name));
+        let alias = first_free(&alias, "-", free);
+        self.models.push(ModelDraft { alias: alias.clone(), entry, answers: true, place });
         alias
     }
 

@@ -289,7 +289,7 @@ impl<'s> Translator<'_, 's, '_> {
     fn member(&mut self, at: usize, word: &str, out: &mut String, start: usize, levels: &mut Vec<Level>) -> usize {
         let call = self.next(at).filter(|(_, token)| token.text == "(").map(|(at, _)| at);
         let Some(open) = call else {
-            if word == "length" {
+            if word == "length" && &out[start..] != "loop." {
                 out.pop();
                 out.insert(start, '(');
                 out.push_str("|length)");
@@ -313,7 +313,15 @@ impl<'s> Translator<'_, 's, '_> {
             "slice" => {
                 out.pop();
                 out.push('[');
-                levels.push(Level { start, close: Some("]".to_owned()), colon: true });
+                let ends = if self.arguments_at(open) == 1 { ":]" } else { "]" };
+                levels.push(Level { start, close: Some(ends.to_owned()), colon: true });
+                return open;
+            }
+            // Only the first one is replaced there.
+            "replace" => {
+                out.push_str(word);
+                out.push('(');
+                levels.push(Level { start, close: Some(", 1)".to_owned()), colon: false });
                 return open;
             }
             "startsWith" | "endsWith" => {
@@ -321,8 +329,8 @@ impl<'s> Translator<'_, 's, '_> {
                 return at;
             }
             // These are the same in both, or Python's own.
-            "split" | "replace" | "keys" | "values" | "items" | "startswith" | "endswith" | "upper" | "lower"
-            | "strip" | "get" | "title" | "capitalize" => {
+            "split" | "keys" | "values" | "items" | "startswith" | "endswith" | "upper" | "lower" | "strip" | "get"
+            | "title" | "capitalize" => {
                 out.push_str(word);
                 return at;
             }
@@ -393,6 +401,11 @@ impl<'s> Translator<'_, 's, '_> {
         };
         out.push_str(&text);
         end
+    }
+
+    /// How many arguments stand in the brackets that open at `open`.
+    fn arguments_at(&self, open: usize) -> usize {
+        Translator { tokens: self.tokens, complaints: &mut Vec::new() }.arguments(open).0.len()
     }
 
     /// The arguments in brackets that open at `open`, each translated, and where the brackets close.

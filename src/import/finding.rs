@@ -1,6 +1,7 @@
 //! What an import tells: what could not be carried over, and what means something else now. Nothing is dropped without
 //! a word: a mapping is read through [`Keys`], which knows what nobody asked for.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +22,11 @@ pub struct Finding {
 
 /// All findings of an import.
 #[derive(Clone, Debug, Default)]
-pub struct Findings(Vec<Finding>);
+pub struct Findings {
+    all: Vec<Finding>,
+    /// Where the tags of translated templates stand in the source.
+    spots: BTreeMap<String, Place>,
+}
 
 impl Findings {
     /// Something that is not carried over.
@@ -37,18 +42,28 @@ impl Findings {
     fn add(&mut self, lost: bool, place: Place, message: String, help: String) {
         let problem = Problem::warning(without_secret(place), message);
         let problem = if help.is_empty() { problem } else { problem.help(help) };
-        self.0.push(Finding { lost, problem });
+        self.all.push(Finding { lost, problem });
+    }
+
+    /// Keeps in mind where a translated tag stands in the source; the first of several alike counts.
+    pub(super) fn keep_spot(&mut self, tag: &str, place: Place) {
+        self.spots.entry(tag.to_owned()).or_insert(place);
+    }
+
+    /// Where a translated tag stands in the source.
+    pub(super) fn spot(&self, tag: &str) -> Option<Place> {
+        self.spots.get(tag).cloned()
     }
 
     /// Mistakes of a file of the source that could not be read.
     pub(super) fn unreadable(&mut self, problems: Problems) {
-        self.0.extend(problems.sorted().into_iter().map(|problem| Finding { lost: true, problem }));
+        self.all.extend(problems.sorted().into_iter().map(|problem| Finding { lost: true, problem }));
     }
 
     /// All of them by their places, each once.
     #[must_use]
     pub fn sorted(&self) -> Vec<Finding> {
-        let mut all = self.0.clone();
+        let mut all = self.all.clone();
         all.sort_by_cached_key(|finding| {
             let (path, line, column) = finding.problem.place.locate();
             (path.map(str::to_owned), line, column, !finding.lost, finding.problem.message.clone())

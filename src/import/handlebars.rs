@@ -215,6 +215,8 @@ impl Translator<'_, '_, '_> {
             ("section", _) => self.lost("`section` is not carried over".to_owned(), "write what it stands for"),
             (_, 0) if helper.hash.is_empty() => {
                 let value = self.parameter(Some(&helper.name));
+                // Nothing prints as an empty text there.
+                let value = if value == "none" { "\"\"".to_owned() } else { value };
                 self.tag(format!("{{{{ {value} }}}}"));
             }
             (other, _) => {

@@ -5,10 +5,13 @@
 
 mod chat;
 mod csv;
+mod declare;
 mod dotprompt;
 mod draft;
+mod elsewhere;
 mod expectations;
 mod expression;
+mod faithful;
 mod files;
 mod finding;
 mod github_models;

@@ -77,6 +77,16 @@ pub(super) struct Provider {
     pub(super) shaping: Shaping,
 }
 
+impl Provider {
+    /// Whether a test means it by a name: its id, its label, the beginning of one before a colon, or a pattern with `*`.
+    pub(super) fn is_called(&self, wanted: &str) -> bool {
+        self.names.iter().any(|name| match wanted.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(':')),
+        })
+    }
+}
+
 /// The models of a provider as it is written: a text, a mapping, or a file with one or more of them.
 pub(super) fn providers(
     intake: &mut Intake<'_>,
@@ -96,11 +106,17 @@ pub(super) fn providers(
                 _ => vec![node],
             };
             let folder = path.parent();
-            inner
-                .iter()
-                .filter(|node| !matches!(&node.data, Data::Text(text) if text.starts_with("file://")))
-                .flat_map(|node| providers(intake, &folder, &source, node, answers))
-                .collect()
+            let mut all = Vec::new();
+            for node in &inner {
+                match &node.data {
+                    Data::Text(text) if text.starts_with("file://") && is_yaml(text) => {
+                        let message = format!("`{}` is not read: a file of providers names no other one", shown(text));
+                        intake.findings.lost(Place::span(&source, node.span.clone()), message, "");
+                    }
+                    _ => all.extend(providers(intake, &folder, &source, node, answers)),
+                }
+            }
+            all
         }
         Data::Text(id) => from_id(intake, id, &place, answers).into_iter().collect(),
         Data::Map(entries) => match (entries.as_slice(), node.get("id")) {
@@ -185,7 +201,12 @@ fn from_options(
         return None;
     }
     let name = label.clone().unwrap_or_else(|| name_of(&id, &entry).to_owned());
-    let alias = intake.draft.add_model(&name, entry, answers && !embeds(&id), place);
+    let answers = answers && !embeds(&id);
+    let alias = match &label {
+        // Two labels are two models, also where everything else is the same.
+        Some(label) if answers => intake.draft.add_labelled_model(label, entry, place),
+        _ => intake.draft.add_model(&name, entry, answers, place),
+    };
     let names = [Some(id), own_id, label].into_iter().flatten().collect();
     Some(Provider { alias, names, prompts, shaping })
 }

@@ -85,7 +85,9 @@ impl Reader<'_, '_> {
         }
         if tag.starts_with("{{") {
             let (out, complaints) = expression::translate(&self.text[inner.clone()]);
-            self.settle(&range, inner.start, complaints, || format!("{{{{{open} {} {close}}}}}", out.trim()));
+            // Nothing prints as an empty text there.
+            let out = if out.trim() == "none" { "\"\"" } else { out.trim() };
+            self.settle(&range, inner.start, complaints, || format!("{{{{{open} {out} {close}}}}}"));
             return range.end;
         }
         let body = &self.text[inner.clone()];
@@ -198,7 +200,9 @@ impl Reader<'_, '_> {
         if fatal {
             self.literal(range.clone());
         } else {
-            self.pieces.push(Piece::Tag(tag()));
+            let tag = tag();
+            self.findings.keep_spot(&tag, (self.at)(range.clone()));
+            self.pieces.push(Piece::Tag(tag));
         }
     }
 }
@@ -221,7 +225,7 @@ fn trim_marks(tag: &str) -> (&str, &str) {
 }
 
 /// Where a tag ends: behind its closing braces that stand in no text.
-fn tag_end(text: &str, from: usize, closing: &str) -> Option<usize> {
+pub(super) fn tag_end(text: &str, from: usize, closing: &str) -> Option<usize> {
     if closing == "#}" {
         return text[from..].find(closing).map(|at| from + at + 2);
     }
@@ -279,6 +283,10 @@ mod tests {
             ("{{ a.b.join(', ').trim() }}", "{{ ((a.b|join(', '))|trim()) }}"),
             ("{{ xs.includes(x) }}", "{{ (x in xs) }}"),
             ("{{ s.slice(0, 3) }}", "{{ s[0: 3] }}"),
+            ("{{ s.slice(-3) }}", "{{ s[-3:] }}"),
+            ("{{ s.replace('a', 'b') }}", "{{ s.replace('a', 'b', 1) }}"),
+            ("{{ loop.length }}", "{{ loop.length }}"),
+            ("{{ null }}", "{{ \"\" }}"),
             (
                 "{% for k, v in o %}{{ k }}{% endfor %}",
                 "{% for k, v in (o|items if o is mapping else o) %}{{ k }}{% endfor %}",

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::core::problem::Place;
 use crate::prompt::Inline;
@@ -62,9 +65,20 @@ pub(super) fn own_name(name: &str) -> String {
     if OWN_NAMES.contains(&name) { format!("{name}_") } else { name.to_owned() }
 }
 
+static SLICE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\[([^\[\]{}:]*):([^\[\]{}:]*)\]").ok());
+
 /// The variables that a template mentions, its own functions left out; `None` where it is not well-formed.
 pub(super) fn variables(text: &str) -> Option<BTreeSet<String>> {
-    let inline = Inline::new(text).ok()?;
+    let whole = Inline::new(text).ok()?;
+    // The engine does not look into slices: for this they are filters.
+    let as_filter = |found: &regex::Captures<'_>| {
+        let bounds: Vec<&str> = [&found[1], &found[2]].into_iter().filter(|bound| !bound.trim().is_empty()).collect();
+        format!("|default({})", bounds.join(", "))
+    };
+    let inline = match SLICE.as_ref() {
+        Some(slice) if text.contains('[') => Inline::new(&slice.replace_all(text, as_filter)).unwrap_or(whole),
+        _ => whole,
+    };
     Some(inline.variables().iter().filter(|name| !OWN_NAMES.contains(&name.as_str())).cloned().collect())
 }
 
@@ -139,6 +153,7 @@ mod tests {
     fn names_of_our_own_are_left_alone() {
         assert_eq!(own_name("role"), "role_");
         assert_eq!(own_name("question"), "question");
+        assert_eq!(variables("{{ a[b:] }}{{ (c|trim)[:2] }}").map(|all| all.len()), Some(3));
         assert_eq!(variables("{{ role(\"user\") }}{{ a }}"), Some(BTreeSet::from(["a".to_owned()])));
     }
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::draft::{CaseDraft, Draft, PromptDraft, SHARED, case_name, first_free, mentioned, type_of};
+use super::declare::faithful;
+use super::draft::{CaseDraft, Draft, PromptDraft, SHARED, case_name, first_free, mentioned};
 use super::finding::Findings;
 use super::merge::Names;
 use super::template::variables;
@@ -176,7 +177,7 @@ fn prompt_files(
             findings.note(prompt.place.clone(), message, format!("write fixtures/{}/cases.yaml", prompt.name));
         }
     }
-    let declared = declare(&prompt, &used, findings);
+    let declared = faithful(&mut prompt, &used, files, findings);
     keep_what_fits(&mut prompt, declared.as_ref(), files, findings);
     keep_what_renders(&mut prompt, declared.as_ref(), files, findings);
     drop_unused(&mut prompt, &used, declared.as_ref(), unused);
@@ -189,7 +190,7 @@ fn prompt_files(
 }
 
 /// The functions of a template that make messages: nothing of them is needed to see whether it renders.
-static FUNCTIONS: LazyLock<Option<Regex>> =
+pub(super) static FUNCTIONS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\{\{-? *(?:role|tool_call|image)\([^\n]*?\) *-?\}\}").ok());
 
 /// Drops each case with which the template cannot be rendered.
@@ -215,7 +216,7 @@ fn keep_what_renders(
 }
 
 /// The values of variables that no case has to give.
-fn default_values(
+pub(super) fn default_values(
     prompt: &PromptDraft,
     declared: Option<&Map<String, Value>>,
     files: &BTreeMap<String, Vec<u8>>,
@@ -228,83 +229,8 @@ fn default_values(
     declared_defaults.chain(shared).collect()
 }
 
-/// The names that every case gives, and of which type; those that some give; the rest.
-struct Given<'p> {
-    prompt: &'p PromptDraft,
-}
-
-impl Given<'_> {
-    fn types(&self, name: &str) -> (BTreeSet<Option<&'static str>>, bool) {
-        let mut types = BTreeSet::new();
-        let default = self.prompt.default_variables.get(name);
-        let mut everywhere = true;
-        for case in &self.prompt.cases {
-            match case.variables.get(name).or(default) {
-                Some(value) => {
-                    types.insert(type_of(value));
-                }
-                None => everywhere = false,
-            }
-        }
-        for dataset in &self.prompt.datasets {
-            match (dataset.columns.get(name), default) {
-                (Some(kind), _) => {
-                    types.insert(*kind);
-                }
-                (None, Some(value)) => {
-                    types.insert(type_of(value));
-                }
-                (None, None) => everywhere = false,
-            }
-        }
-        (types, everywhere)
-    }
-}
-
-/// `vars:` of the front matter; `None` where the template asks whether a variable is defined at all.
-fn declare(prompt: &PromptDraft, used: &BTreeSet<String>, findings: &mut Findings) -> Option<Map<String, Value>> {
-    if asks_for_defined(&prompt.body) && prompt.declared.is_empty() {
-        return None;
-    }
-    let given = Given { prompt };
-    let mut declared = Map::new();
-    let in_order = prompt.declared.keys().chain(used.iter().filter(|name| !prompt.declared.contains_key(*name)));
-    for name in in_order {
-        let (types, everywhere) = given.types(name);
-        let mut schema = match prompt.declared.get(name) {
-            Some(Value::Object(schema)) => schema.clone(),
-            _ => match types.iter().collect::<Vec<_>>().as_slice() {
-                [Some(only)] => Map::from_iter([("type".to_owned(), json!(only))]),
-                _ => Map::from_iter([("type".to_owned(), json!("any"))]),
-            },
-        };
-        if !everywhere && !schema.contains_key("default") {
-            if types.is_empty() && used.contains(name) {
-                let message =
-                    format!("no case gives the variable `{name}` of the prompt `{}`; it is empty", prompt.name);
-                findings.note(prompt.place.clone(), message, "");
-            }
-            if schema.get("type") != Some(&json!("string")) || types.is_empty() {
-                schema.remove("type");
-            }
-            schema.insert("default".to_owned(), json!(""));
-        }
-        let short = match schema.get("type") {
-            Some(kind @ Value::String(_)) if schema.len() == 1 => kind.clone(),
-            _ => Value::Object(schema),
-        };
-        declared.insert(name.clone(), short);
-    }
-    Some(declared)
-}
-
-fn asks_for_defined(body: &str) -> bool {
-    let squeezed = body.split_whitespace().collect::<Vec<_>>().join(" ");
-    ["is defined", "is not defined", "is undefined", "is not undefined"].iter().any(|test| squeezed.contains(test))
-}
-
 /// The value of a variable as an expectation sees it.
-fn seen(value: &Value, files: &BTreeMap<String, Vec<u8>>) -> Value {
+pub(super) fn seen(value: &Value, files: &BTreeMap<String, Vec<u8>>) -> Value {
     match value.get("file").and_then(Value::as_str).filter(|_| value.as_object().is_some_and(|map| map.len() == 1)) {
         Some(file) => {
             let name = file.rsplit('/').next().unwrap_or(file);

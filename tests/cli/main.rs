@@ -24,6 +24,7 @@ mod git;
 mod hostile;
 mod html;
 mod importing;
+mod importing_exactly;
 mod judging;
 mod killed;
 mod limits;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::draft::{CaseDraft, MOST_CASES};
 use super::super::expectations::number;
+use super::super::finding::shown;
 use super::super::intake::Intake;
 use super::super::template::{has_tags, variables};
 use super::super::{nunjucks, table};
@@ -19,19 +20,22 @@ const DEEPEST: usize = 8;
 
 /// Gives every prompt its cases.
 pub(super) fn add(intake: &mut Intake<'_>, defaults: Defaults, tests: Vec<Test>) {
-    let mut common = defaults.test;
-    if let Some(test) = &mut common {
-        apply_transform(test);
-    }
+    let plain = defaults.test;
+    let usual = plain.as_ref().and_then(|test| test.transform.clone());
+    let common = plain.clone().map(|test| transformed(test, usual.as_ref()));
+    let own_steps = tests.iter().any(|test| test.transform.is_some());
     let tests: Vec<Test> = tests
         .into_iter()
         .map(|mut test| {
-            apply_transform(&mut test);
-            with_defaults(test, common.as_ref())
+            // That of a test stands in for the usual one, for every assertion.
+            test.transform = test.transform.or_else(|| usual.clone());
+            let steps = test.transform.clone();
+            with_defaults(transformed(test, steps.as_ref()), common.as_ref())
         })
         .collect();
     // Where every test has them, they stand once at the top.
-    let shares_expectations = tests.iter().all(|test| !test.without_defaults);
+    let shares_expectations = !own_steps && tests.iter().all(|test| !test.without_defaults);
+    tell_of_unknown_prompts(intake, &tests);
     let constants = constants(common.as_ref());
     for index in 0..intake.draft.prompts.len() {
         if let Some(common) = &common {
@@ -47,19 +51,39 @@ pub(super) fn add(intake: &mut Intake<'_>, defaults: Defaults, tests: Vec<Test>)
         let prompt = &intake.draft.prompts[index];
         let meant =
             |test: &&Test| test.prompts.as_ref().is_none_or(|all| all.iter().any(|name| is_called(prompt, name)));
-        let own: Vec<Test> = tests.iter().filter(meant).cloned().collect();
+        let own: Vec<Test> = tests.iter().filter(|test| !test.is_for_nobody).filter(meant).cloned().collect();
         let (rows, mut others): (Vec<Test>, Vec<Test>) = own.into_iter().partition(|test| test.is_row);
         others.extend(if shares_expectations { table::into_dataset(intake, index, rows) } else { rows });
         for test in &others {
-            let own = common.as_ref().filter(|_| !shares_expectations && !test.without_defaults);
-            cases_of(intake, index, test, own, &constants);
+            let own = plain.clone().filter(|_| !shares_expectations && !test.without_defaults);
+            let own = own.map(|own| transformed(own, test.transform.as_ref()));
+            cases_of(intake, index, test, own.as_ref(), &constants);
         }
     }
 }
 
-/// The steps of a test's own transform stand beside each of its expectations.
-fn apply_transform(test: &mut Test) {
-    let Some(steps) = test.transform.take() else { return };
+/// Names of prompts that there are not: their tests would be gone without a word.
+fn tell_of_unknown_prompts(intake: &mut Intake<'_>, tests: &[Test]) {
+    for test in tests {
+        for name in test.prompts.iter().flatten() {
+            if !intake.draft.prompts.iter().any(|prompt| is_called(prompt, name)) {
+                let message = format!("a test is meant for the prompt `{}`, which there is not", shown(name));
+                intake.findings.lost(test.place.clone(), message, "name a prompt by its label or its file");
+            }
+        }
+    }
+}
+
+/// The steps of a transform stand beside each expectation of a test, before its own.
+fn transformed(mut test: Test, steps: Option<&Value>) -> Test {
+    let steps = match steps {
+        Some(Value::Array(steps)) => steps.clone(),
+        Some(step) => vec![step.clone()],
+        None => Vec::new(),
+    };
+    if steps.is_empty() {
+        return test;
+    }
     for expect in &mut test.expect {
         let long = match std::mem::take(expect) {
             Value::String(name) => Map::from_iter([("type".to_owned(), json!(name))]),
@@ -71,9 +95,17 @@ fn apply_transform(test: &mut Test) {
             _ => Map::new(),
         };
         let mut long = long;
-        long.entry("transform").or_insert_with(|| steps.clone());
+        let own = match long.remove("transform") {
+            Some(Value::Array(own)) => own,
+            Some(own) => vec![own],
+            None => Vec::new(),
+        };
+        let mut all: Vec<Value> = steps.iter().cloned().chain(own).collect();
+        let whole = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
+        long.insert("transform".to_owned(), whole);
         *expect = Value::Object(long);
     }
+    test
 }
 
 /// A test with those defaults that cannot stand once at the top.

@@ -105,7 +105,18 @@ fn each_provider(intake: &mut Intake<'_>, folder: &TreePath, source: &Arc<Source
         Data::List(items) => items.as_slice(),
         _ => std::slice::from_ref(node),
     };
-    nodes.iter().flat_map(|node| providers(intake, folder, source, node, true)).collect()
+    let mut all: Vec<Provider> = Vec::new();
+    for node in nodes {
+        for provider in providers(intake, folder, source, node, true) {
+            if all.iter().any(|known| known.alias == provider.alias) {
+                let message = format!("a provider stands here twice; `{}` is one model", provider.alias);
+                let help = "give each of them a `label`, or ask several times with `repeat:`";
+                intake.findings.lost(Place::span(source, node.span.clone()), message, help);
+            }
+            all.push(provider);
+        }
+    }
+    all
 }
 
 /// Gives the prompts what the source says at its providers: tools, the form of the answer, and which of them they go to.

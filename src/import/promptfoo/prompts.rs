@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::chat;
 use super::super::draft::{PromptDraft, prompt_name};
+use super::super::elsewhere::Dialect;
 use super::super::finding::{Keys, scalar, shown};
 use super::super::intake::{Intake, ending};
 use super::super::models::texts;
@@ -207,7 +208,8 @@ fn add(
             nunjucks::translate(text, at, &mut intake.findings)
         }
     };
-    let index = intake.draft.add_prompt(PromptDraft::new(name, body, place.clone()));
+    let dialect = Some(Dialect::Nunjucks);
+    let index = intake.draft.add_prompt(PromptDraft { dialect, ..PromptDraft::new(name, body, place.clone()) });
     if let Some((config, place)) = &entry.config {
         prompt_config(intake, index, config, place);
     }

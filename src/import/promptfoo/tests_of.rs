@@ -40,6 +40,8 @@ pub(in super::super) struct Test {
     /// The prompts that it is meant for; left out: all.
     pub(in super::super) prompts: Option<Vec<String>>,
     pub(in super::super) without_defaults: bool,
+    /// Whether it names only providers that there are not, and is never run.
+    pub(in super::super) is_for_nobody: bool,
     /// What is done to the answer before each of its expectations sees it.
     pub(in super::super) transform: Option<Value>,
     /// Variables whose values could not be read.
@@ -63,6 +65,7 @@ impl Test {
             models: None,
             prompts: None,
             without_defaults: false,
+            is_for_nobody: false,
             transform: None,
             missing: Vec::new(),
             is_row: false,
@@ -114,7 +117,15 @@ fn yaml_file(
 fn judge_of(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node) -> Option<String> {
     let node = node.get("text").unwrap_or(node);
     let source = config.source;
-    providers(intake, config.folder, source, node, false).first().map(|provider| provider.alias.clone())
+    named(config, node)
+        .or_else(|| providers(intake, config.folder, source, node, false).first().map(|known| known.alias.clone()))
+}
+
+/// The model that the source names by a label.
+fn named(config: &Config<'_>, node: &Node) -> Option<String> {
+    let Data::Text(name) = &node.data else { return None };
+    let known = config.providers.iter().find(|provider| provider.names.contains(name))?;
+    Some(known.alias.clone())
 }
 
 pub(super) fn tests(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node) -> Vec<Test> {
@@ -277,7 +288,8 @@ fn test(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node, found: &mut V
     }
     let provider = |intake: &mut Intake<'_>, source: &Arc<Source>, node: &Node| {
         let node = node.get("text").unwrap_or(node);
-        providers(intake, config.folder, source, node, false).first().map(|provider| provider.alias.clone())
+        named(config, node)
+            .or_else(|| providers(intake, config.folder, source, node, false).first().map(|known| known.alias.clone()))
     };
     let around =
         Around { folder: config.folder, judge: judge.as_deref(), templates: config.templates, provider: &provider };
@@ -292,14 +304,22 @@ fn test(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node, found: &mut V
         test.tags = tags(intake, config.source, node);
     }
     if let Some(node) = keys.take("provider") {
-        let aliases: Vec<String> =
-            providers(intake, config.folder, config.source, node, false).into_iter().map(|p| p.alias).collect();
+        let aliases: Vec<String> = match named(config, node) {
+            Some(alias) => vec![alias],
+            None => providers(intake, config.folder, config.source, node, false).into_iter().map(|p| p.alias).collect(),
+        };
         test.models = Some(aliases).filter(|aliases| !aliases.is_empty());
     }
     if let Some(node) = keys.take("providers") {
         let wanted = labels(node);
-        let known = config.providers.iter().filter(|provider| provider.names.iter().any(|name| wanted.contains(name)));
-        test.models = Some(known.map(|provider| provider.alias.clone()).collect());
+        for name in wanted.iter().filter(|name| !config.providers.iter().any(|provider| provider.is_called(name))) {
+            let message = format!("a test is meant for the provider `{}`, which there is not", shown(name));
+            intake.findings.lost(keys.place(node), message, "name a provider by its label or its id");
+        }
+        let known = config.providers.iter().filter(|provider| wanted.iter().any(|name| provider.is_called(name)));
+        let known: Vec<String> = known.map(|provider| provider.alias.clone()).collect();
+        test.is_for_nobody = known.is_empty();
+        test.models = Some(known);
     }
     test.prompts = keys.take("prompts").map(labels);
     keys.finish(
@@ -342,6 +362,8 @@ fn options(
                     format!("the transform `{}` is not carried over; the whole answer is checked", shown(&script));
                 let help = "say it with `transform:` beside the expectations";
                 intake.findings.lost(place.clone(), message, help);
+                // It would have stood in for the usual one, too.
+                test.transform = Some(json!([]));
             }
         }
     }
@@ -439,8 +461,8 @@ fn values_of_item(intake: &mut Intake<'_>, config: &Config<'_>, node: &Node, pla
             intake.findings.lost(place.clone(), message, "write the value out");
             Vec::new()
         }
-        // Nothing is an empty text to Nunjucks.
-        Data::Null => vec![json!("")],
+        // What is printed of it is settled with the template.
+        Data::Null => vec![Value::Null],
         Data::Number(value, _) => {
             vec![value.as_f64().filter(|v| v.fract() == 0.0).map_or_else(|| node.to_json(), number)]
         }
