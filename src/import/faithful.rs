@@ -1,7 +1,7 @@
 //! Holds what an imported prompt renders to against what the other tool makes of it, case by case. Values that are only
 //! printed become the texts that are printed there; whatever still differs is told, tag by tag.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -79,7 +79,7 @@ pub(super) fn hold(prompt: &mut PromptDraft, values: &Values, contexts: &Context
     let Some(now) = plain(prompt) else { return };
     let contexts = contexts(prompt);
     let still = differing(&now, &there, &contexts);
-    let mut told: BTreeMap<String, ()> = BTreeMap::new();
+    let mut told: BTreeSet<String> = BTreeSet::new();
     for (at, _) in still.into_iter().enumerate().filter(|(_, differs)| *differs) {
         if told.len() >= MOST_TOLD {
             return;
@@ -97,7 +97,7 @@ pub(super) fn hold(prompt: &mut PromptDraft, values: &Values, contexts: &Context
         };
         for at in places {
             let Some(tag) = tag_around(&body, at) else { continue };
-            if told.insert(tag.to_owned(), ()).is_none() {
+            if told.insert(tag.to_owned()) {
                 let message = format!("`{}` may render differently here", shown(tag));
                 let place = findings.spot(tag).unwrap_or_else(|| prompt.place.clone());
                 findings.note(place, message, "compare `promptctl render` with what was sent there");
@@ -199,7 +199,7 @@ fn names(prompt: &PromptDraft, wanted: impl Fn(&Value) -> bool) -> Vec<String> {
 
 /// Values that are only printed become what is printed there.
 fn print_as_there(prompt: &mut PromptDraft, body: &str, findings: &mut Findings) {
-    let mut checked = std::collections::BTreeSet::new();
+    let mut checked = BTreeSet::new();
     prompt.default_expect.iter().for_each(|expect| mentioned(expect, &mut checked));
     prompt.cases.iter().flat_map(|case| &case.expect).for_each(|expect| mentioned(expect, &mut checked));
     for name in names(prompt, |value| !prints_alike(value)) {
@@ -253,14 +253,14 @@ fn tell(
     body: &str,
     (there, here): (&Map<String, Value>, &Map<String, Value>),
     dialect: Dialect,
-    told: &mut BTreeMap<String, ()>,
+    told: &mut BTreeSet<String>,
     findings: &mut Findings,
 ) {
     let spots: Vec<Spot> = render(body, there, dialect).map(|told| told.spots).unwrap_or_default();
     let known = told.len();
     for spot in spots {
         let Some(tag) = tag_around(body, spot.at) else { continue };
-        if told.contains_key(tag) {
+        if told.contains(tag) {
             continue;
         }
         // A tag that cannot be looked at alone is told with the whole.
@@ -271,13 +271,13 @@ fn tell(
         if here == spot.gives {
             continue;
         }
-        told.insert(tag.to_owned(), ());
+        told.insert(tag.to_owned());
         let message = format!("`{}` gives `{}` here and `{}` there", shown(tag), shown(&here), shown(&spot.gives));
         let place = findings.spot(tag).unwrap_or_else(|| prompt.place.clone());
         findings.lost(place, message, "write it so that Jinja gives the same, or give the value as text");
     }
     if told.len() == known && known == 0 {
-        told.insert(String::new(), ());
+        told.insert(String::new());
         let message = format!("the prompt `{}` renders differently here", prompt.name);
         findings.lost(prompt.place.clone(), message, "compare `promptctl render` with what was sent there");
     }

@@ -145,7 +145,7 @@ fn check_header(intake: &mut Intake<'_>, source: &Arc<Source>, header: &[String]
                 "",
             );
         }
-        if name.starts_with("__config:") || name == "__metadata" || name == "__providerOutput" {
+        if name.starts_with("__config:") || name == "__provider" || name == "__metadata" || name == "__providerOutput" {
             intake.findings.lost(place.clone(), format!("the column `{}` is not carried over", shown(name)), "");
         }
     }
@@ -170,13 +170,16 @@ fn row(
             "__metric" => metric = filled.map(str::to_owned),
             "__threshold" => {
                 test.threshold = filled.and_then(|text| text.trim().parse().ok()).filter(|t: &f64| t.is_finite());
+                if let (Some(text), None) = (filled, test.threshold) {
+                    intake.findings.lost(place.clone(), format!("the threshold `{}` is no number", shown(text)), "");
+                }
             }
             name if name.starts_with("__expected") => {
                 if let Some(cell) = filled {
                     test.expect.extend(expected(intake, cell, around, place));
                 }
             }
-            name if name.starts_with("__config:") => {}
+            name if name.starts_with("__config:") || name == "__provider" => {}
             name => match name.strip_prefix("__metadata:") {
                 Some(key) => {
                     let values: Vec<&str> = match key.strip_suffix("[]") {

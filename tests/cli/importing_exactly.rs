@@ -129,3 +129,15 @@ fn a_pair_of_escapes_is_one_character() {
     assert_eq!(ended.code, 0, "{}", ended.shown());
     assert_eq!(asked(&sandbox), ["😀 👍"]);
 }
+
+#[test]
+fn a_threshold_that_is_no_number_and_a_provider_of_a_row_are_told() {
+    let (_, ended) = imported(
+        "prompts: ['Hi {{ q }}']\nproviders: [echo]\ntests: file://t.csv\n",
+        &[("t.csv", "q,__threshold,__provider\na,abc,echo\n")],
+    );
+    let shown = ended.shown();
+    for part in ["t.csv:2", "the threshold `abc` is no number", "the column `__provider` is not carried over"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
