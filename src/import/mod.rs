@@ -24,6 +24,7 @@ mod merge;
 mod models;
 mod nunjucks;
 mod openai_evals;
+mod operations;
 mod picoschema;
 mod promptfoo;
 mod prompty;
