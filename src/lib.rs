@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod run;
 pub mod compare;
 pub mod history;
+pub mod lint;
 pub mod cost;
 pub mod export;
 pub mod import;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use common::MemoryTree;
 use promptctl::core::problem::Problems;
+use promptctl::lint::{RULES, Settings};
 use promptctl::plan::Workspace;
 use promptctl::run::Prepared;
 use serde_json::Value;
@@ -36,16 +37,18 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
     tree.0.insert("prompts/p.j2".into(), front.into_bytes());
     let mut problems = Problems::default();
     if let Some(workspace) = Workspace::load(Arc::new(tree), &mut problems) {
-        Prepared::new(workspace, &mut problems);
+        Settings::new(&Prepared::new(workspace, &mut problems).workspace.config, &mut problems);
     }
     problems.sorted().into_iter().map(|problem| problem.message).collect()
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 17] = [
+const PROJECT: [&str; 19] = [
     "models: { m: { provider: mock, price: { input: 1, output: 2, reasoning: 3 } } }\ncost: { volume: 5, budget: { increase: 10%, per-request: 0.004, per-month: 500 }, cache: { minimum: 1024, hit-rate: 0.9 }, alternatives: { smaller-model: { models: [m], delta: 0.05 }, fine-tuned: { model: m, training: 25, input: 1, output: 2, hosting: 3, epochs: 3, examples: 9, fixed-share: 0.5 }, retrieval: { context: c, chunks: 1, chunk-tokens: 2, embedding: 0.1, corpus-tokens: 3, query-tokens: 4, index: 5, latency: 9ms } } }\n",
     "models: { m: { provider: mock } }\ncost: { volume: { p: 5 }, budget: { prompts: { p: { increase: +10% } } } }\n",
     "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5, errored: 0.2 } }\n",
+    "models: { m: { provider: mock } }\nlint: { rules: { W05: off, I07: error, size-instructions: { severity: error, tokens: 2000 } }, fail-on: warning }\n",
+    "models: { m: { provider: openai, model: x, context-window: 8000, retires-on: 2026-12-31 } }\n",
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
     "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
     "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",
@@ -85,6 +88,7 @@ fn kinds() -> [(&'static str, jsonschema::Validator, &'static [&'static str]); 3
 fn what_is_right_is_right_for_both() {
     validator(include_str!("../docs/schema/report.schema.json"));
     validator(include_str!("../docs/schema/events.schema.json"));
+    validator(include_str!("../docs/schema/lint.schema.json"));
     for (path, validator, documents) in kinds() {
         for yaml in documents {
             assert!(schema_accepts(&validator, yaml), "the schema refuses {yaml}");
@@ -171,5 +175,20 @@ fn every_expectation_is_known_to_editors() {
     let keyed = forms[2]["properties"].as_object().expect("names");
     for name in promptctl::expect::names().flat_map(|name| [name.to_owned(), format!("not-{name}")]) {
         assert!(typed.contains(&name.as_str().into()) && keyed.contains_key(&name), "{name}");
+    }
+}
+
+#[test]
+fn every_rule_is_known_to_editors() {
+    let schema: Value = serde_json::from_str(include_str!("../docs/schema/project.schema.json")).expect("JSON");
+    let known = schema["properties"]["lint"]["properties"]["rules"]["properties"].as_object().expect("rules");
+    assert_eq!(known.len(), RULES.len() * 2);
+    for rule in RULES {
+        for name in [rule.code, rule.name] {
+            let settings = known[name]["oneOf"][1]["properties"].as_object().expect(name);
+            let names: Vec<&str> = settings.keys().map(String::as_str).collect();
+            let limits = rule.limits.iter().map(|limit| limit.name);
+            assert_eq!(names, ["severity"].into_iter().chain(limits).collect::<Vec<_>>(), "{name}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::core::names::PromptName;
 use crate::core::problem::{Problem, Problems};
 use crate::core::redact::Secrets;
 use crate::core::verdict::Exit;
+use crate::lint;
 use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, Root, find_project};
@@ -115,6 +116,10 @@ impl Project {
         let mut problems = Problems::default();
         let workspace = Workspace::load(Arc::clone(&self.tree), &mut problems);
         let prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));
+        if let Some(prepared) = &prepared {
+            // A misspelt rule would not be missed before it is needed.
+            lint::Settings::new(&prepared.workspace.config, &mut problems);
+        }
         match prepared {
             Some(prepared) if !problems.has_errors() => Ok((prepared, problems.sorted())),
             _ => Err(problems.into()),

@@ -47,6 +47,8 @@ enum SchemaOf {
     Calibration,
     /// The report of `cost --report json`
     Cost,
+    /// The report of `lint --report json`
+    Lint,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -84,6 +86,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Report => include_str!("../../docs/schema/report.schema.json"),
         SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
         SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
+        SchemaOf::Lint => include_str!("../../docs/schema/lint.schema.json"),
         SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
         SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
     };

@@ -26,6 +26,7 @@ mod import_project;
 mod init;
 mod interrupt;
 mod judge;
+mod lint;
 mod list;
 mod load;
 mod log;
@@ -101,6 +102,7 @@ enum Command {
     Trend(trend::Args),
     Bump(bump::Args),
     List(list::Args),
+    Lint(lint::Args),
     Render(render::Args),
     Review(review::Args),
     Pending(waiting::PendingArgs),
@@ -158,6 +160,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Trend(args) => trend::run(context, &args),
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
+        Command::Lint(args) => lint::run(context, &args),
         Command::Review(args) => review::run(context, &args),
         Command::Pending(args) => waiting::list(context, &args),
         Command::Accept(args) => waiting::accept_some(context, &args),

@@ -83,14 +83,20 @@ pub(super) fn unless_failed(failed: io::Result<()>) -> Result<(), Failure> {
 /// Opens the file of each report, before anything else is done: what cannot be written shows at once, and nobody finds an
 /// older report, whatever comes. `None` for those that go to standard output.
 pub(super) fn open(context: &Context, reports: &[ReportArg]) -> Result<Vec<Option<ReportFile>>, Failure> {
+    let paths: Vec<Option<&PathBuf>> = reports.iter().map(|report| report.path.as_ref()).collect();
+    open_paths(context, &paths)
+}
+
+/// The same of paths.
+pub(super) fn open_paths(context: &Context, paths: &[Option<&PathBuf>]) -> Result<Vec<Option<ReportFile>>, Failure> {
     let root = match find_project(context.folder()) {
         Ok(Root::Folder(root)) => root.canonicalize().ok(),
         _ => None,
     };
-    let mut opened: Vec<Option<ReportFile>> = Vec::with_capacity(reports.len());
+    let mut opened: Vec<Option<ReportFile>> = Vec::with_capacity(paths.len());
     let mut known: Vec<PathBuf> = Vec::new();
-    for report in reports {
-        let Some(path) = &report.path else {
+    for path in paths {
+        let Some(path) = *path else {
             opened.push(None);
             continue;
         };

@@ -55,6 +55,7 @@ pub use compile::{Bound, Expectation, compile};
 pub use form::form_changes;
 pub use judge::ASKS_AGAIN;
 pub use oracle::{JudgeNeed, JudgeQuestion, Judgement, Need, Nobody, Oracle, Told};
+pub use pii::personal_data;
 pub use preference::{PREFERS, compares_answers};
 pub use refusal::is_refusal;
 pub use registry::names;

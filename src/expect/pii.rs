@@ -219,6 +219,29 @@ impl BoundNoPii {
     }
 }
 
+/// Everything in a text that looks like data of persons, keys and addresses of machines left out: what it is, and where,
+/// in bytes.
+#[must_use]
+pub fn personal_data(text: &str) -> Vec<(&'static str, std::ops::Range<usize>)> {
+    let mut all: Vec<(&'static str, std::ops::Range<usize>)> = Vec::new();
+    for (kind, shape) in SHAPES.iter().filter(|(kind, _)| !matches!(kind, Kind::Key | Kind::Ip)) {
+        for found in shape.find_iter(text) {
+            let counted = matches!(kind, Kind::Card | Kind::Phone | Kind::Ssn);
+            if counted && !stands_alone(&text[..found.start()]) {
+                continue;
+            }
+            let Some(confirmed) = confirmed(*kind, found.as_str()) else { continue };
+            let range = found.start()..found.start() + confirmed.len();
+            // A number may look like two things; the first is said.
+            if !all.iter().any(|(_, known)| known.start < range.end && range.start < known.end) {
+                all.push((kind.what(), range));
+            }
+        }
+    }
+    all.sort_by_key(|(_, range)| range.start);
+    all
+}
+
 /// The first characters of what was found, and how long it is.
 fn masked(text: &str) -> String {
     let count = text.chars().count();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cost::{CostSettings, decode_cost};
 use super::judge::{JudgeSettings, decode_judge};
+use super::lint::{LintSettings, decode_lint};
 use super::prices::{KnownPrice, known_price};
 use super::recordings::{Recordings, decode_recordings};
 use super::settings::{SnapshotSettings, decode_review, decode_snapshot};
@@ -18,7 +19,7 @@ use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
 use crate::core::record::Price;
 use crate::core::redact::key_shape;
-use crate::core::time::parse_duration_ms;
+use crate::core::time::{parse_day, parse_duration_ms};
 use crate::core::yaml::{self, Data, Key, Node};
 use crate::tree::Tree;
 
@@ -99,6 +100,10 @@ pub struct ModelEntry {
     pub price: Option<Price>,
     /// The day of the shipped price, where the entry has none of its own.
     pub price_as_of: Option<&'static str>,
+    /// The most tokens of a request and its answer: the entry's own, or else the shipped figure.
+    pub context_window: Option<u64>,
+    /// The day on which the model is no longer served, `2026-12-31`: the entry's own, or else the shipped one.
+    pub retires_on: Option<String>,
     /// Keys that only this entry's provider knows; the provider reads and checks them.
     pub options: Vec<(Key, Node)>,
     /// SHA-256 of those options that change what the model is shown or told; `None` where there are none.
@@ -143,6 +148,8 @@ pub struct Config {
     pub judge: JudgeSettings,
     /// Volumes, budgets and assumptions of `promptctl cost`.
     pub cost: CostSettings,
+    /// What is looked for in the prompts.
+    pub lint: LintSettings,
 }
 
 impl Config {
@@ -188,7 +195,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let fields = decoder.fields(
         node,
         "promptctl.yaml",
-        &["models", "defaults", "judge", "recordings", "review", "unasserted", "version-policy", "cost"],
+        &["models", "defaults", "judge", "lint", "recordings", "review", "unasserted", "version-policy", "cost"],
     )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
@@ -208,7 +215,8 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let strict_versions = policy.unwrap_or(false);
     let judge = fields.get("judge").map(|node| decode_judge(&mut decoder, node, &models)).unwrap_or_default();
     let cost = fields.get("cost").map(|node| decode_cost(&mut decoder, node, &models)).unwrap_or_default();
-    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, cost })
+    let lint = fields.get("lint").map(|node| decode_lint(&mut decoder, node)).unwrap_or_default();
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, cost, lint })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.
@@ -284,7 +292,18 @@ pub(crate) fn decode_rate(decoder: &mut Decoder<'_>, node: &Node) -> Option<f64>
     None
 }
 
-const MODEL_KEYS: [&str; 8] = ["provider", "model", "base-url", "api-key-env", "params", "ignore", "limits", "price"];
+const MODEL_KEYS: [&str; 10] = [
+    "provider",
+    "model",
+    "base-url",
+    "api-key-env",
+    "params",
+    "ignore",
+    "limits",
+    "price",
+    "context-window",
+    "retires-on",
+];
 
 fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<ModelEntry> {
     let alias = match ModelAlias::new(&key.text) {
@@ -321,7 +340,10 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
     let limits = fields.get("limits").map(|node| decode_limits(decoder, node)).unwrap_or_default();
     let own_price = fields.get("price").and_then(|node| decode_price(decoder, node));
     let model = model.unwrap_or_else(|| alias.to_string());
-    let known = known_price(&provider, base_url.as_deref(), &model).filter(|_| fields.get("price").is_none());
+    let row = known_price(&provider, base_url.as_deref(), &model);
+    let known = row.filter(|_| fields.get("price").is_none());
+    let own_window = fields.get("context-window").and_then(|node| decoder.count(node, "context-window", 1));
+    let own_day = fields.get("retires-on").and_then(|node| decode_day(decoder, node, "retires-on"));
     let options: Vec<_> = fields.iter().filter(|(key, _)| !MODEL_KEYS.contains(&key.text.as_str())).cloned().collect();
     Some(ModelEntry {
         model,
@@ -335,6 +357,8 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
         limits,
         price: own_price.or_else(|| known.map(KnownPrice::price)),
         price_as_of: known.map(|row| row.as_of.as_str()),
+        context_window: own_window.or_else(|| row?.context),
+        retires_on: own_day.or_else(|| row?.retires.clone()),
         extras: digest_of_extras(&options),
         options,
         source: Arc::clone(decoder.source),
@@ -347,6 +371,15 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
 #[must_use]
 pub fn common_model_keys() -> &'static [&'static str] {
     &MODEL_KEYS
+}
+
+fn decode_day(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Option<String> {
+    let text = decoder.text(node, what)?;
+    let day = parse_day(&text);
+    if day.is_none() {
+        decoder.error(node.span.clone(), format!("{what} is `{text}`; write a day such as 2026-12-31"));
+    }
+    day
 }
 
 fn decode_url(decoder: &mut Decoder<'_>, node: &Node) -> Option<String> {

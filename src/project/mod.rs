@@ -4,6 +4,7 @@ mod config;
 mod cost;
 mod discovery;
 mod judge;
+mod lint;
 mod prices;
 mod recordings;
 mod settings;
@@ -13,6 +14,7 @@ pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repea
 pub use cost::{Budget, CacheSettings, CostSettings, MOST_COUNTED, RetrievalSettings, TunedSettings, parse_increase};
 pub use discovery::{DiscoveryError, Root, find_project, find_root};
 pub use judge::{Gate, JudgeSettings};
+pub use lint::{Level, LintSettings, WrittenRule};
 pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};
 pub use recordings::{MaxAge, Recordings};
 pub use settings::{Compare, Redaction, RedactionTarget, SnapshotSettings, decode_snapshot};

@@ -66,6 +66,19 @@ impl Template {
     }
 }
 
+/// A template as it is written, a prompt's or a partial's.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Its name below `prompts/`.
+    pub key: &'a str,
+    /// The file's text.
+    pub source: &'a Arc<Source>,
+    /// Where the template begins, behind the front matter.
+    pub body: usize,
+    /// Whether it is a partial.
+    pub is_partial: bool,
+}
+
 /// All prompts of a tree, ready to be rendered.
 pub struct Prompts {
     /// The prompts, by name.
@@ -104,11 +117,26 @@ impl Prompts {
         all.all(|key| self.env.get_template(key).is_ok())
     }
 
+    /// Every template, by name.
+    pub fn files(&self) -> impl Iterator<Item = File<'_>> {
+        self.templates.iter().map(|(key, template)| File {
+            key,
+            source: &template.source,
+            body: template.body,
+            is_partial: is_partial(key),
+        })
+    }
+
     /// The prompt of that name.
     #[must_use]
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
         self.list.iter().find(|prompt| prompt.name == *name)
     }
+}
+
+/// Whether a template of that name is no prompt of its own.
+fn is_partial(key: &str) -> bool {
+    key.split('/').any(|part| part.starts_with('_'))
 }
 
 /// Whether the braces of a match are doubled, or part of a tag.
@@ -117,7 +145,7 @@ fn is_doubled(text: &str, at: usize, length: usize) -> bool {
 }
 
 /// A template's name as another one sees it: from `prompts/`, or from the other's folder after `./` or `../`.
-fn join_names(name: &str, parent: &str) -> String {
+pub(super) fn join_names(name: &str, parent: &str) -> String {
     if !name.starts_with("./") && !name.starts_with("../") {
         return name.to_owned();
     }
@@ -167,7 +195,7 @@ impl Loader<'_> {
                 self.problems.error(Place::File(file.to_string()), message);
             }
             let Some(source) = self.read_source(&file) else { continue };
-            let partial = key.split('/').any(|part| part.starts_with('_'));
+            let partial = is_partial(&key);
             let (front, body) = match if partial { Ok((None, 0)) } else { front_matter::split(&source) } {
                 Ok(split) => split,
                 Err(problem) => {
@@ -301,7 +329,7 @@ impl Loader<'_> {
         let Reach { found: mut partials, absent, open } = self.reach_of(key);
         if open {
             // Which one an expression names is known only when it is rendered: any of them may count.
-            partials.extend(self.templates.keys().filter(|k| k.split('/').any(|p| p.starts_with('_'))).cloned());
+            partials.extend(self.templates.keys().filter(|k| is_partial(k)).cloned());
         }
         let mut variables = BTreeSet::new();
         for template in partials.iter().map(String::as_str).chain([key]) {

@@ -4,6 +4,7 @@
 //! rendered into messages. Rendering is pure: the same variables give the same bytes. Knows nothing of cases,
 //! models or answers.
 
+mod coverage;
 mod environment;
 mod front_matter;
 mod images;
@@ -14,8 +15,9 @@ mod reach;
 mod render;
 mod variables;
 
+pub use coverage::{Branch, Coverage};
 pub use environment::{jinja_message, jinja_span};
 pub use front_matter::{FrontMatter, Output, VariableDeclaration};
 pub use inline::Inline;
-pub use load::{ENDING, JUDGES, PROMPTS, Prompt, Prompts};
+pub use load::{ENDING, File, JUDGES, PROMPTS, Prompt, Prompts};
 pub use variables::{SharedVariables, Variables};

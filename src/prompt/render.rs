@@ -74,7 +74,8 @@ fn io_cause(error: &minijinja::Error) -> bool {
 }
 
 /// A text that refuses to grow without end.
-struct Limited(Vec<u8>);
+#[derive(Default)]
+pub(super) struct Limited(Vec<u8>);
 
 impl io::Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use super::human::HumanReport;
+use super::lint::{LintNotes, write_lint};
 use super::rows::figures;
 use super::samples::why;
 use super::{Report, Style};
@@ -15,6 +16,8 @@ use crate::core::escape::terminal_line;
 use crate::core::event::{Event, Listener};
 use crate::core::verdict::{Exit, Outcome, Verdict};
 use crate::core::words::counted;
+use crate::lint::Linted;
+use crate::project::Level;
 
 /// The most annotations of a kind that a step shows.
 const SHOWN: usize = 10;
@@ -231,6 +234,27 @@ impl Write for Drained {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Tells the runner what a linter found. `folder` is the project's in its repository, with a `/` behind it.
+pub fn write_github_lint(out: &mut dyn Write, linted: &Linted, notes: &LintNotes, folder: &str) -> io::Result<()> {
+    let mut human = Vec::new();
+    write_lint(&mut human, linted, notes, Style::plain())?;
+    group(out, "promptctl lint", &human)?;
+    let annotations = linted.findings.iter().map(|finding| Annotation {
+        kind: match finding.level {
+            Level::Error => Kind::Error,
+            Level::Warning => Kind::Warning,
+            Level::Info | Level::Off => Kind::Notice,
+        },
+        rank: 0,
+        path: format!("{folder}{}", finding.source.path),
+        line: finding.start().0,
+        title: format!("{} {}", finding.rule.code, finding.rule.name),
+        message: format!("{}\n{}", finding.message, finding.help),
+    });
+    annotate(out, annotations.collect())?;
+    out.flush()
 }
 
 /// Tells the runner of a comparison. `human` is what a person reads of it.

@@ -41,7 +41,11 @@ fn write_problem(out: &mut dyn Write, problem: &Problem, style: Style) -> io::Re
     let message = terminal(&problem.message).replace('\n', "\n  ");
     writeln!(out, "{}{word}{}", style.bold(&terminal_line(&place)), style.bold(&message))?;
     if let Place::Span(source, range) = &problem.place {
-        writeln!(out, "{}", snippet(source, range, problem, style))?;
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        writeln!(out, "{}", snippet(source, range, level, problem.help.as_deref(), style))?;
     } else if let Some(help) = &problem.help {
         writeln!(out, "  = help: {}", terminal(help).replace('\n', "\n    "))?;
     }
@@ -49,20 +53,22 @@ fn write_problem(out: &mut dyn Write, problem: &Problem, style: Style) -> io::Re
 }
 
 /// The line of a span with carets below the span.
-fn snippet(source: &Source, range: &Range<usize>, problem: &Problem, style: Style) -> String {
+pub(super) fn snippet(
+    source: &Source,
+    range: &Range<usize>,
+    level: Level<'static>,
+    help: Option<&str>,
+    style: Style,
+) -> String {
     let (line, _) = source.line_column(range.start);
     let bounds = source.line_range(line);
     let text = source.text[bounds.clone()].trim_end_matches('\r');
     let start = range.start.clamp(bounds.start, bounds.start + text.len()) - bounds.start;
     let end = range.end.clamp(bounds.start, bounds.start + text.len()) - bounds.start;
     let (shown, span) = visible(text, start..end.max(start));
-    let level = match problem.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
     let snippet = Snippet::source(shown).line_start(line).annotation(AnnotationKind::Primary.span(span));
     let mut group = Group::with_level(level).element(snippet);
-    if let Some(help) = &problem.help {
+    if let Some(help) = help {
         group = group.element(Level::HELP.message(terminal(help).into_owned()));
     }
     let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };

@@ -29,6 +29,7 @@ mod judging;
 mod killed;
 mod limits;
 mod opposed_talks;
+mod linting;
 mod past;
 mod providers;
 mod pulls;

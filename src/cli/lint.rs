@@ -1,0 +1,458 @@
+//! `promptctl lint`: prompt debt, found and counted.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::load::Project;
+use super::reports::folder_of;
+use super::sink::{self, Piped};
+use crate::case::Selection;
+use crate::core::escape::terminal_line;
+use crate::core::path::TreePath;
+use crate::core::problem::Problems;
+use crate::core::suggest::did_you_mean;
+use crate::core::time::{Clock as _, day};
+use crate::core::verdict::{Exit, Verdict};
+use crate::core::words::counted;
+use crate::history::{History, patches};
+use crate::lint::{
+    CommitEvidence, Edit, Evidence, FlakyEvidence, Linted, ResultEvidence, Rule, Settings, apply, covered, find, lint,
+};
+use crate::plan::Workspace;
+use crate::project::{CONFIG_FILE, Level};
+use crate::recording::Store;
+use crate::report::{
+    LintNotes, Style, write_coverage, write_github_lint, write_lint, write_lint_json, write_rule, write_sarif,
+    write_waivers,
+};
+use crate::run::Prepared;
+use crate::tree::write::replace;
+use crate::tree::{Overlay, Tree, TreeError, merge_base};
+
+/// How far back commits are looked at, in days.
+const PAST: i64 = 90;
+/// How often files are looked at again after something in them was mended.
+const PASSES: usize = 10;
+
+/// Find prompt debt: what makes prompts hard to keep, each with a reason and what to do. Asks no model.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Args {
+    /// Prompts: a name, a glob or a path. Left out: all of them.
+    #[arg(value_name = "PROMPT")]
+    prompts: Vec<String>,
+    /// Only this rule: a code or a name. May be given several times.
+    #[arg(long = "rule", value_name = "CODE")]
+    rules: Vec<String>,
+    /// Leave out what is found at this commit, tag or branch, too: only what is new.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Mend what needs nobody to decide anything.
+    #[arg(long)]
+    fix: bool,
+    /// With --fix: only say what would be mended.
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+    /// From which severity on findings fail (exit code 1).
+    #[arg(long, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Report as human, json, sarif or github, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]")]
+    reports: Vec<Report>,
+    /// Show the templates, and which of their lines a case renders.
+    #[arg(long, conflicts_with_all = ["fix", "reports", "base", "rules", "waivers"])]
+    coverage: bool,
+    /// List the waivers, and what they waive.
+    #[arg(long, conflicts_with_all = ["fix", "reports", "base"])]
+    waivers: bool,
+    /// Explain a rule.
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+    Info,
+}
+
+impl From<FailOn> for Level {
+    fn from(level: FailOn) -> Self {
+        match level {
+            FailOn::Error => Self::Error,
+            FailOn::Warning => Self::Warning,
+            FailOn::Info => Self::Info,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Human,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Clone, Debug)]
+struct Report {
+    format: Format,
+    path: Option<PathBuf>,
+}
+
+impl FromStr for Report {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const ALL: [(&str, Format); 4] =
+            [("human", Format::Human), ("json", Format::Json), ("sarif", Format::Sarif), ("github", Format::Github)];
+        let (name, path) = match text.split_once('=') {
+            Some((_, "")) => return Err("the path is empty".into()),
+            Some((name, path)) => (name, Some(PathBuf::from(path))),
+            None => (text, None),
+        };
+        let names = ALL.map(|(name, _)| name);
+        let known = ALL.iter().find(|(known, _)| *known == name);
+        known.map(|(_, format)| Self { format: *format, path }).ok_or_else(|| {
+            let hint = did_you_mean(name, names);
+            format!("there is no report format `{name}`; there are {}{hint}", names.join(", "))
+        })
+    }
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    if let Some(name) = &args.explain {
+        let (rule, style) = (rule(name)?, context.style());
+        write_rule(context.out(), rule, style)?;
+        return Ok(Exit::Good);
+    }
+    let wanted = args.rules.iter().map(|name| rule(name)).collect::<Result<Vec<_>, _>>()?;
+    if args.reports.iter().filter(|report| report.path.is_none()).count() > 1 {
+        return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+    }
+    let paths: Vec<Option<&PathBuf>> = args.reports.iter().map(|report| report.path.as_ref()).collect();
+    let mut files = sink::open_paths(context, &paths)?;
+    let project = Project::find(context, None)?;
+    let (prepared, _) = project.load()?;
+    let workspace = prepared.workspace;
+    let selected = select(&workspace, &args.prompts)?;
+    let mut settings = settings(&workspace)?;
+    settings.fail_on = args.fail_on.map_or(settings.fail_on, Level::from);
+    if !wanted.is_empty() {
+        settings = settings.only(&wanted);
+    }
+    rendered(&workspace, &selected)?;
+    if args.coverage {
+        let (files, style) = (covered(&workspace, &selected), context.style());
+        write_coverage(&mut Piped::new(context.out()), &files, style)?;
+        return Ok(Exit::Good);
+    }
+    let evidence = evidence(context, &project, &workspace, &selected, args.base.as_deref())?;
+    let look = Pass { project: &project, args, evidence: &evidence, settings: &settings };
+    let known = look.known(context)?;
+    let mended = if args.fix { look.mend(known.as_ref())? } else { BTreeMap::new() };
+    let mended = tell(context, &project, &mended, args.dry_run)?;
+    let linted = match mended {
+        Some(tree) => look.pass(tree, known.as_ref())?.1,
+        None => look.of(&workspace, &selected, known.as_ref()),
+    };
+    let (linted, count) = linted;
+    let exit = if linted.fails(settings.fail_on) { Exit::Failed } else { Exit::Good };
+    if args.waivers {
+        let style = context.style();
+        write_waivers(&mut Piped::new(context.out()), &linted, style)?;
+        return Ok(exit);
+    }
+    let base = args.base.clone().map(|base| (base, count));
+    let notes = LintNotes::new(base, exit, settings.fail_on);
+    let folder = folder_of(&project.root);
+    let mut failed = Ok(());
+    let mut on_stdout = None;
+    for (report, file) in args.reports.iter().zip(&mut files) {
+        match file {
+            Some(file) => {
+                failed = failed.and(one(file, report.format, &linted, &notes, &folder).and_then(|()| file.flush()));
+            }
+            None => on_stdout = Some(report.format),
+        }
+    }
+    let (style, quiet) = (context.style(), context.is_quiet());
+    let out = &mut Piped::new(context.out());
+    match on_stdout.unwrap_or(Format::Human) {
+        Format::Human if quiet && exit == Exit::Good => {}
+        Format::Human => write_lint(out, &linted, &notes, style)?,
+        format => failed = failed.and(one(out, format, &linted, &notes, &folder)),
+    }
+    sink::unless_failed(failed)?;
+    Ok(exit)
+}
+
+fn rule(name: &str) -> Result<&'static Rule, Failure> {
+    find(name).map_err(|why| Failure::usage(why).help("docs/linting.md lists the rules"))
+}
+
+fn select(workspace: &Workspace, prompts: &[String]) -> Result<Vec<usize>, Failure> {
+    let selection = Selection { prompts: prompts.to_vec(), ..Selection::default() };
+    let selected = selection.prompts(&workspace.prompts)?;
+    if selected.is_empty() {
+        let message = "there is no prompt to look at".to_owned();
+        let help = Some("a prompt is a file prompts/NAME.j2; `promptctl init` writes one".to_owned());
+        return Err(Failure::Message { exit: Exit::Nothing, message, help });
+    }
+    Ok(selected)
+}
+
+fn settings(workspace: &Workspace) -> Result<Settings, Failure> {
+    let mut problems = Problems::default();
+    let settings = Settings::new(&workspace.config, &mut problems);
+    if problems.is_empty() { Ok(settings) } else { Err(problems.into()) }
+}
+
+/// What cannot be rendered cannot be looked at.
+fn rendered(workspace: &Workspace, selected: &[usize]) -> Result<(), Failure> {
+    use rayon::prelude::*;
+    let cases = workspace.cases.list.par_iter().filter(|case| selected.binary_search(&case.prompt).is_ok());
+    let found: Vec<_> = cases.filter_map(|case| workspace.messages(case).err()).collect();
+    let mut problems = Problems::default();
+    for problem in found {
+        problems.push(problem);
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
+}
+
+fn one(out: &mut dyn Write, format: Format, linted: &Linted, notes: &LintNotes, folder: &str) -> std::io::Result<()> {
+    match format {
+        Format::Human => write_lint(out, linted, notes, Style::plain()),
+        Format::Json => write_lint_json(out, linted, notes),
+        Format::Sarif => write_sarif(out, linted, folder),
+        Format::Github => write_github_lint(out, linted, notes, folder),
+    }
+}
+
+/// One look at the project, or at what it would be.
+struct Pass<'a> {
+    project: &'a Project,
+    args: &'a Args,
+    evidence: &'a Evidence,
+    settings: &'a Settings,
+}
+
+impl Pass<'_> {
+    /// What is found at the base.
+    fn known(&self, context: &Context) -> Result<Option<Linted>, Failure> {
+        let (Some(revision), Some(before)) = (&self.args.base, &self.evidence.before) else { return Ok(None) };
+        let project = Project::find_or_nothing(context, revision)?;
+        let evidence = Evidence {
+            today: self.evidence.today.clone(),
+            flaky: self.evidence.flaky.clone(),
+            results: self.evidence.results.clone(),
+            commits: self.evidence.commits.clone(),
+            ..Evidence::default()
+        };
+        let all: Vec<usize> = (0..before.prompts.list.len()).collect();
+        Ok(Some(lint(before, &project.store(), &evidence, self.settings, &all)))
+    }
+
+    /// What is found in a project, without what is known, and how much of that there is.
+    fn of(&self, workspace: &Workspace, selected: &[usize], known: Option<&Linted>) -> (Linted, usize) {
+        let store = Store::open(Arc::clone(&workspace.tree));
+        let mut linted = lint(workspace, &store, self.evidence, self.settings, selected);
+        let count = known.map_or(0, |known| linted.subtract(known));
+        (linted, count)
+    }
+
+    fn pass(&self, tree: Arc<dyn Tree>, known: Option<&Linted>) -> Result<(Workspace, (Linted, usize)), Failure> {
+        let mut problems = Problems::default();
+        let workspace = Workspace::load(tree, &mut problems);
+        let Some(Prepared { workspace, .. }) = workspace.map(|workspace| Prepared::new(workspace, &mut problems))
+        else {
+            return Err(problems.into());
+        };
+        if problems.has_errors() {
+            return Err(problems.into());
+        }
+        let selected = select(&workspace, &self.args.prompts)?;
+        let linted = self.of(&workspace, &selected, known);
+        Ok((workspace, linted))
+    }
+
+    /// Mends until nothing is left that can be mended. Gives the new files, and what was done to each.
+    fn mend(&self, known: Option<&Linted>) -> Result<BTreeMap<TreePath, Mended>, Failure> {
+        let mut files: BTreeMap<TreePath, Mended> = BTreeMap::new();
+        for _ in 0..PASSES {
+            let (_, (linted, _)) = self.pass(overlay(&self.project.tree, &files), known)?;
+            let mut by_path: BTreeMap<String, Vec<(&'static Rule, usize, &Edit)>> = BTreeMap::new();
+            for finding in &linted.findings {
+                let line = finding.start().0;
+                let edits = finding.edits.iter().map(|edit| (finding.rule, line, edit));
+                by_path.entry(finding.source.path.clone()).or_default().extend(edits);
+            }
+            let mut changed = false;
+            for (path, edits) in by_path.into_iter().filter(|(_, edits)| !edits.is_empty()) {
+                let path = TreePath::new(&path).map_err(Failure::usage)?;
+                let tree = overlay(&self.project.tree, &files);
+                let Some(bytes) = mend_file(&*tree, &path, &edits)? else { continue };
+                let file = files.entry(path).or_default();
+                file.done.extend(edits.iter().map(|(rule, line, _)| (rule.code, rule.name, *line)));
+                file.bytes = bytes;
+                changed = true;
+            }
+            if !changed {
+                break;
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// A file that was mended.
+#[derive(Default)]
+struct Mended {
+    bytes: Vec<u8>,
+    /// The rules, and the lines that they had something against.
+    done: Vec<(&'static str, &'static str, usize)>,
+}
+
+fn overlay(tree: &Arc<dyn Tree>, files: &BTreeMap<TreePath, Mended>) -> Arc<dyn Tree> {
+    let files = files.iter().map(|(path, file)| (path.clone(), file.bytes.clone())).collect();
+    Arc::new(Overlay::new(Arc::clone(tree), files))
+}
+
+/// The bytes of a file with changes, its line ends and its mark as they were; `None` where its line ends are mixed, or
+/// nothing changes.
+fn mend_file(tree: &dyn Tree, path: &TreePath, edits: &[(&Rule, usize, &Edit)]) -> Result<Option<Vec<u8>>, Failure> {
+    let failed = |error: TreeError| Failure::from(error.into_problem());
+    let raw = tree.read(path, u64::MAX).map_err(failed)?;
+    let has_mark = raw.starts_with("\u{feff}".as_bytes());
+    let text = tree.text(path).map_err(failed)?;
+    let feeds = text.matches('\n').count();
+    let both = text.matches("\r\n").count();
+    if both > 0 && both < feeds {
+        return Ok(None);
+    }
+    let plain = text.replace("\r\n", "\n");
+    let edits: Vec<&Edit> = edits.iter().map(|(_, _, edit)| *edit).collect();
+    let (mended, count) = apply(&plain, &edits);
+    if count == 0 || mended == plain {
+        return Ok(None);
+    }
+    let mended = if both > 0 { mended.replace('\n', "\r\n") } else { mended };
+    let mark = if has_mark { "\u{feff}" } else { "" };
+    Ok(Some(format!("{mark}{mended}").into_bytes()))
+}
+
+/// Writes mended files, or says what would be. Gives the tree as it is then, where that is another one.
+fn tell(
+    context: &mut Context,
+    project: &Project,
+    mended: &BTreeMap<TreePath, Mended>,
+    dry_run: bool,
+) -> Result<Option<Arc<dyn Tree>>, Failure> {
+    if mended.is_empty() {
+        return Ok(None);
+    }
+    let tree = overlay(&project.tree, mended);
+    for (path, file) in mended {
+        if !dry_run {
+            replace(&project.root, path, &file.bytes)?;
+        }
+        for (code, name, line) in &file.done {
+            let word = if dry_run { "would mend" } else { "mended" };
+            writeln!(context.err(), "{word} {}:{line}: {code} {name}", terminal_line(path.as_str()))?;
+        }
+    }
+    let count: usize = mended.values().map(|file| file.done.len()).sum();
+    let word = if dry_run { "would be mended" } else { "mended" };
+    let files = counted(mended.len() as u64, "file", "files");
+    writeln!(context.err(), "{} in {files} {word}", counted(count as u64, "finding", "findings"))?;
+    Ok((!dry_run).then_some(tree))
+}
+
+/// What git and the history of runs know.
+fn evidence(
+    context: &Context,
+    project: &Project,
+    workspace: &Workspace,
+    selected: &[usize],
+    base: Option<&str>,
+) -> Result<Evidence, Failure> {
+    let now = context.take_clock().now();
+    let mut evidence = Evidence { today: day(now), ..Evidence::default() };
+    (evidence.before, evidence.before_name) = before(context, project, base)?;
+    for (path, found) in patches(&project.root, now, PAST).unwrap_or_default() {
+        let commit = |patch: crate::history::Patch| CommitEvidence {
+            days: patch.days,
+            lines: patch.lines,
+            reverts: patch.reverts,
+        };
+        evidence.commits.insert(path, found.into_iter().map(commit).collect());
+    }
+    let history = match History::open(&project.root) {
+        Ok(history) => history,
+        Err(error) => {
+            let text = format!("note: the history of runs is not looked at: {error}");
+            writeln!(context.err(), "{}", terminal_line(&text))?;
+            None
+        }
+    };
+    let Some(history) = history else { return Ok(evidence) };
+    let flaky = history.flaky(100_000).unwrap_or_default().into_iter();
+    evidence.flaky = flaky
+        .map(|row| FlakyEvidence {
+            prompt: row.prompt,
+            case: row.case,
+            model: row.model,
+            flaky_runs: row.flaky_runs,
+            runs: row.runs,
+        })
+        .collect();
+    for prompt in selected.iter().map(|index| workspace.prompts.list[*index].name.as_str()) {
+        let rows = history.results(prompt).unwrap_or_default().into_iter();
+        let judged =
+            |verdict: Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Changed | Verdict::New);
+        let results = rows.filter(|row| row.verdict.is_some_and(judged)).map(|row| ResultEvidence {
+            prompt: prompt.to_owned(),
+            case: row.case,
+            model: row.model,
+            digest: row.prompt_digest,
+            failed: row.verdict == Some(Verdict::Failed),
+        });
+        evidence.results.extend(results);
+    }
+    Ok(evidence)
+}
+
+/// The project that this one is compared with: at the named commit, else where the branch began, else at HEAD.
+fn before(context: &Context, project: &Project, base: Option<&str>) -> Result<(Option<Workspace>, String), Failure> {
+    let (revision, name) = match base {
+        Some(base) => (base.to_owned(), base.to_owned()),
+        None => match merge_base(&project.root, None) {
+            Ok(base) => (base.commit, base.describe),
+            Err(_) => ("HEAD".to_owned(), "HEAD".to_owned()),
+        },
+    };
+    let found = Project::find_or_nothing(context, &revision);
+    let tree = match (found, base) {
+        (Ok(found), _) => found.tree,
+        (Err(failure), Some(_)) => return Err(failure),
+        // Without a repository there is no past.
+        (Err(_), None) => return Ok((None, name)),
+    };
+    let config = TreePath::new(CONFIG_FILE).map_err(Failure::usage)?;
+    if matches!(tree.read(&config, u64::MAX), Err(TreeError::Missing(_))) {
+        return Ok((None, name));
+    }
+    let mut problems = Problems::default();
+    match Workspace::load(Arc::clone(&tree), &mut problems) {
+        Some(workspace) if !problems.has_errors() => Ok((Some(workspace), name)),
+        // What nobody named need not be in order.
+        _ if base.is_none() => Ok((None, name)),
+        _ => Err(Failure::from(problems).at(&tree.describe())),
+    }
+}

@@ -1,0 +1,438 @@
+//! A template as a linter reads it: which bytes are text that a model is sent, in whose message, in which part.
+//!
+//! The masked text has the bytes of the file, tags and comments blanked out, so that a match in it has its place in the
+//! file. What is printed by an expression is [`HOLE`]: no word, and no end of a sentence.
+
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+use regex::Regex;
+
+use crate::core::problem::Source;
+use crate::core::record::Role;
+use crate::prompt::File;
+
+/// What stands in the masked text where an expression prints something.
+pub(super) const HOLE: char = '\u{1}';
+
+/// Who says a stretch of a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The application: a message of `system` or `developer`.
+    System,
+    /// The user, or nobody said.
+    User,
+    /// The model, earlier.
+    Assistant,
+    /// A tool.
+    Tool,
+    /// Whoever includes this partial, or an expression decides.
+    Unknown,
+}
+
+/// A line of a template's body.
+#[derive(Clone, Debug)]
+pub(super) struct TextLine {
+    /// Its bytes, without the line feed.
+    pub(super) span: Range<usize>,
+    /// Whose message it is in.
+    pub(super) speaker: Speaker,
+    /// Whether it is within a code fence, or is one.
+    pub(super) is_code: bool,
+    /// Whether it is part of an example.
+    pub(super) is_example: bool,
+}
+
+/// An expression that is printed.
+#[derive(Clone, Debug)]
+pub(super) struct Print {
+    /// Its bytes, braces included.
+    pub(super) span: Range<usize>,
+    /// The names that it begins with, of variables and functions.
+    pub(super) names: Vec<String>,
+    /// Whose message it is in.
+    pub(super) speaker: Speaker,
+}
+
+/// A comment of the template, which no model sees.
+#[derive(Clone, Debug)]
+pub(super) struct Comment {
+    /// Its bytes, marks included.
+    pub(super) span: Range<usize>,
+    /// What it says.
+    pub(super) text: Range<usize>,
+}
+
+/// A tag with a keyword: `{% if … %}`.
+#[derive(Clone, Debug)]
+pub(super) struct Tag {
+    /// Its bytes.
+    pub(super) span: Range<usize>,
+    /// `if`, `endif`, …
+    pub(super) keyword: String,
+}
+
+/// A template, taken apart.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    /// Its name below `prompts/`.
+    pub(super) key: String,
+    /// The file's text.
+    pub(super) source: Arc<Source>,
+    /// Where the template begins, behind the front matter.
+    pub(super) body: usize,
+    /// Whether it is a partial.
+    pub(super) is_partial: bool,
+    /// The text, with everything else blanked out.
+    pub(super) masked: String,
+    /// The lines of the body.
+    pub(super) lines: Vec<TextLine>,
+    /// What is printed.
+    pub(super) prints: Vec<Print>,
+    /// What is said to people only.
+    pub(super) comments: Vec<Comment>,
+    /// The tags.
+    pub(super) tags: Vec<Tag>,
+    /// The sentences of its prose, in the masked text.
+    pub(super) sentences: Vec<Range<usize>>,
+}
+
+static COMMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\{#[-+]?(.*?)[-+]?#\}").ok());
+static FENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s{0,3}(?:>\s*)?(```+|~~~+)").ok());
+static EXAMPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let label = r"(?:few[- ]shots?|(?:sample |example )?(?:inputs?|outputs?)|(?:for )?examples?|q|a|question|answer|assistant|user|human|ai)";
+    Regex::new(&format!(r"(?i)^\W{{0,4}}{label}\W{{0,2}}(?:\s?\d+|\s\([^)]*\))?\W{{0,3}}:")).ok()
+});
+static HEADING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s{0,3}(#{1,6})\s+(.*)$").ok());
+static OPEN_TAG: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)<(/?)(?:few[-_]?shot[-_]?)?(?:examples?|samples?)\b[^>]*>").ok());
+static SENTENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\S.*?(?:[.!?]+[)\x22']*(?:\s|$)|$)").ok());
+static ITEM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6})\s").ok());
+
+fn is_match(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    regex.as_ref().is_some_and(|regex| regex.is_match(text))
+}
+
+impl Template {
+    /// Takes a template apart. One with mistakes of syntax is taken apart as far as it goes; it is refused elsewhere.
+    pub(super) fn new(file: File<'_>) -> Self {
+        let source = Arc::clone(file.source);
+        let mut reader = Reader::new(&source.text, file.body, file.is_partial);
+        reader.read();
+        let Reader { mask, speakers, prints, comments, tags, .. } = reader;
+        // Whole characters were blanked out, each byte by a byte.
+        let masked = String::from_utf8(mask).unwrap_or_default();
+        let lines = lines(&masked, file.body, &speakers);
+        let sentences = sentences(&masked, &lines);
+        Self {
+            key: file.key.to_owned(),
+            source,
+            body: file.body,
+            is_partial: file.is_partial,
+            masked,
+            lines,
+            prints,
+            comments,
+            tags,
+            sentences,
+        }
+    }
+
+    /// The lines that are instructions: no code, no example, nothing that the model or a tool said.
+    pub(super) fn prose(&self) -> impl Iterator<Item = (&TextLine, &str)> {
+        let lines = self.lines.iter().filter(|line| line.is_prose());
+        lines.map(|line| (line, &self.masked[line.span.clone()])).filter(|(_, text)| !text.trim().is_empty())
+    }
+
+    /// All prose, a line a line.
+    pub(super) fn prose_text(&self) -> String {
+        self.prose().map(|(_, text)| text).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Every match of an expression in the prose, with its place in the file.
+    pub(super) fn matches<'t>(&'t self, regex: &'t Regex) -> impl Iterator<Item = Range<usize>> + 't {
+        let found = |(line, text): (&'t TextLine, &'t str)| {
+            regex.find_iter(text).map(move |found| line.span.start + found.start()..line.span.start + found.end())
+        };
+        self.prose().flat_map(found)
+    }
+
+    /// The text of a stretch as it is written in the file.
+    pub(super) fn written(&self, span: Range<usize>) -> &str {
+        self.source.text.get(span).unwrap_or_default()
+    }
+
+    /// A place for what is about the template as a whole: its first line with something in it.
+    pub(super) fn start(&self) -> Range<usize> {
+        let first = self.lines.iter().find(|line| !self.source.text[line.span.clone()].trim().is_empty());
+        first.map_or(self.body..self.body, |line| line.span.clone())
+    }
+}
+
+impl TextLine {
+    /// Whether it is an instruction, and no code or example.
+    pub(super) fn is_prose(&self) -> bool {
+        !self.is_code && !self.is_example && !matches!(self.speaker, Speaker::Assistant | Speaker::Tool)
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    body: usize,
+    mask: Vec<u8>,
+    /// Who speaks from an offset on.
+    speakers: Vec<(usize, Speaker)>,
+    prints: Vec<Print>,
+    comments: Vec<Comment>,
+    tags: Vec<Tag>,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, body: usize, is_partial: bool) -> Self {
+        // Everything is blank until it turns out to be text.
+        let mask = text.bytes().map(|b| if b == b'\n' { b'\n' } else { b' ' }).collect();
+        let first = if is_partial { Speaker::Unknown } else { Speaker::User };
+        let (prints, comments, tags) = (Vec::new(), Vec::new(), Vec::new());
+        Self { text, body, mask, speakers: vec![(body, first)], prints, comments, tags }
+    }
+
+    fn read(&mut self) {
+        let body = &self.text[self.body..];
+        let mut end = 0;
+        let mut open: Option<(usize, bool, Vec<Token<'t>>)> = None;
+        for (token, span) in tokenize(body, false, SyntaxConfig::default()).map_while(Result::ok) {
+            let (from, to) = (span.start_offset as usize, span.end_offset as usize);
+            match (token, &mut open) {
+                (Token::TemplateData(data), _) => {
+                    // A slice of the body: white space that a tag takes away is not in it.
+                    let at = data.as_ptr() as usize - body.as_ptr() as usize;
+                    self.gap(end..at);
+                    self.mask[self.body + at..self.body + at + data.len()].copy_from_slice(data.as_bytes());
+                    end = at + data.len();
+                }
+                (start @ (Token::VariableStart | Token::BlockStart), _) => {
+                    self.gap(end..from);
+                    open = Some((from, matches!(start, Token::VariableStart), Vec::new()));
+                }
+                (Token::VariableEnd | Token::BlockEnd, opened) => {
+                    if let Some((from, is_print, tokens)) = opened.take() {
+                        self.tag(from..to, is_print, &tokens);
+                    }
+                    end = to;
+                }
+                (token, Some((_, _, tokens))) => tokens.push(token),
+                (_, None) => {}
+            }
+        }
+        self.gap(end..body.len());
+    }
+
+    /// What lies between tags and text: comments, and white space that is not sent.
+    fn gap(&mut self, range: Range<usize>) {
+        let Some(text) = self.text[self.body..].get(range.clone()).filter(|text| text.contains("{#")) else { return };
+        for found in COMMENT.iter().flat_map(|regex| regex.captures_iter(text)) {
+            let at = self.body + range.start;
+            if let (Some(whole), Some(inner)) = (found.get(0), found.get(1)) {
+                let moved = |range: Range<usize>| at + range.start..at + range.end;
+                self.comments.push(Comment { span: moved(whole.range()), text: moved(inner.range()) });
+            }
+        }
+    }
+
+    fn tag(&mut self, range: Range<usize>, is_print: bool, tokens: &[Token<'t>]) {
+        let span = self.body + range.start..self.body + range.end;
+        if !is_print {
+            if let Some(Token::Ident(keyword)) = tokens.first() {
+                self.tags.push(Tag { span, keyword: (*keyword).to_owned() });
+            }
+            return;
+        }
+        if let [Token::Ident("role"), Token::ParenOpen, role, ..] = tokens {
+            let name = match role {
+                Token::Str(name) => Some((*name).to_owned()),
+                Token::String(name) => Some(name.to_string()),
+                _ => None,
+            };
+            let speaker = match name.as_deref().and_then(Role::parse) {
+                Some(Role::System | Role::Developer) => Speaker::System,
+                Some(Role::User) => Speaker::User,
+                Some(Role::Assistant) => Speaker::Assistant,
+                Some(Role::Tool) => Speaker::Tool,
+                None => Speaker::Unknown,
+            };
+            self.speakers.push((span.end, speaker));
+            return;
+        }
+        let speaker = self.speakers.last().map_or(Speaker::Unknown, |(_, speaker)| *speaker);
+        for at in span.clone() {
+            if self.mask[at] != b'\n' {
+                self.mask[at] = 1;
+            }
+        }
+        self.prints.push(Print { span, names: names(tokens), speaker });
+    }
+}
+
+/// The names of an expression that are no attributes, filters or keywords.
+fn names(tokens: &[Token<'_>]) -> Vec<String> {
+    const WORDS: [&str; 14] =
+        ["if", "else", "and", "or", "not", "in", "is", "true", "false", "none", "True", "False", "None", "defined"];
+    let mut names: Vec<String> = Vec::new();
+    for (i, token) in tokens.iter().enumerate() {
+        let Token::Ident(name) = token else { continue };
+        let before = i.checked_sub(1).and_then(|i| tokens.get(i));
+        let is_free = !matches!(before, Some(Token::Dot | Token::Pipe | Token::Ident("is")))
+            && !matches!(tokens.get(i + 1), Some(Token::Assign));
+        if is_free && !WORDS.contains(name) && !names.iter().any(|known| known == name) {
+            names.push((*name).to_owned());
+        }
+    }
+    names
+}
+
+fn lines(masked: &str, body: usize, speakers: &[(usize, Speaker)]) -> Vec<TextLine> {
+    let mut lines: Vec<TextLine> = Vec::new();
+    let (mut at, mut fence, mut heading): (usize, Option<&str>, Option<usize>) = (body, None, None);
+    let (mut in_tag, mut labelled) = (false, false);
+    for text in masked[body..].split_inclusive('\n') {
+        let line = text.trim_end_matches('\n');
+        let span = at..at + line.len();
+        at += text.len();
+        // Who speaks is said at the end of a line as often as at its start: its own text decides.
+        let first = span.start + (line.len() - line.trim_start().len());
+        let index = speakers.partition_point(|(from, _)| *from <= first).saturating_sub(1);
+        let speaker = speakers.get(index).map_or(Speaker::Unknown, |(_, speaker)| *speaker);
+        if speakers.iter().any(|(from, _)| span.contains(from) || *from == span.end) {
+            (heading, labelled, in_tag) = (None, false, false);
+        }
+        let mark = FENCE.as_ref().and_then(|regex| regex.captures(line)).and_then(|c| c.get(1)).map(|m| m.as_str());
+        let mut is_code = fence.is_some();
+        match (fence, mark) {
+            (None, Some(mark)) => (fence, is_code) = (Some(mark), true),
+            (Some(open), Some(mark)) if mark.starts_with(open) => fence = None,
+            _ => {}
+        }
+        if !is_code && let Some(found) = HEADING.as_ref().and_then(|regex| regex.captures(line)) {
+            let (depth, title) = (found[1].len(), found[2].to_lowercase());
+            if title.contains("example") || title.contains("few-shot") || title.contains("few shot") {
+                heading = Some(heading.map_or(depth, |known: usize| known.min(depth)));
+            } else if heading.is_some_and(|known| depth <= known) {
+                heading = None;
+            }
+        }
+        if line.trim().is_empty() && !is_code {
+            labelled = false;
+        } else if is_match(&EXAMPLE, line) {
+            labelled = true;
+        }
+        let mut was_in_tag = in_tag;
+        for found in OPEN_TAG.iter().flat_map(|regex| regex.captures_iter(line)) {
+            in_tag = found[1].is_empty();
+            was_in_tag = true;
+        }
+        let is_example = heading.is_some() || labelled || was_in_tag || in_tag;
+        lines.push(TextLine { span, speaker, is_code, is_example });
+    }
+    few_shot(&mut lines);
+    lines
+}
+
+/// What a user said before the model answered is an example of the conversation.
+fn few_shot(lines: &mut [TextLine]) {
+    let mut next = None;
+    for line in lines.iter_mut().rev() {
+        let followed =
+            matches!((line.speaker, next), (Speaker::User, Some((Speaker::Assistant, _) | (Speaker::User, true))));
+        line.is_example |= followed;
+        next = Some((line.speaker, followed));
+    }
+}
+
+/// The sentences of the prose. Lines that follow each other are one paragraph, but for items of a list.
+fn sentences(masked: &str, lines: &[TextLine]) -> Vec<Range<usize>> {
+    let mut paragraphs: Vec<Range<usize>> = Vec::new();
+    let mut goes_on = false;
+    for line in lines {
+        let text = &masked[line.span.clone()];
+        // A line that only prints a value is no part of a sentence.
+        let is_text = line.is_prose() && text.chars().any(char::is_alphanumeric);
+        match paragraphs.last_mut() {
+            Some(last) if is_text && goes_on && !is_match(&ITEM, text) => last.end = line.span.end,
+            _ if is_text => paragraphs.push(line.span.clone()),
+            _ => {}
+        }
+        // A heading is a sentence of its own.
+        goes_on = is_text && !text.trim_start().starts_with('#');
+    }
+    let within = |paragraph: Range<usize>| {
+        let text = &masked[paragraph.clone()];
+        let found = SENTENCE.iter().flat_map(move |regex| regex.find_iter(text));
+        found.map(move |found| {
+            let end = found.start() + found.as_str().trim_end().len();
+            paragraph.start + found.start()..paragraph.start + end
+        })
+    };
+    paragraphs.into_iter().flat_map(within).filter(|span| !span.is_empty()).collect()
+}
+
+/// A sentence as it is compared with others: small letters, one blank between words, no mark of a list.
+pub(super) fn normalised(text: &str) -> String {
+    let words: Vec<String> = text
+        .split(|c: char| c.is_whitespace())
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric() && c != HOLE).to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let (mut text, mut in_hole) = (String::new(), false);
+    for c in words.join(" ").chars() {
+        if c != HOLE {
+            text.push(c);
+        } else if !in_hole {
+            text.push_str("{}");
+        }
+        in_hole = c == HOLE;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        let source = Source::new("prompts/p.j2", text);
+        Template::new(File { key: "p.j2", source: &source, body: 0, is_partial: false })
+    }
+
+    #[test]
+    fn tags_are_blank_and_every_byte_keeps_its_place() {
+        let text = "Grüße {{ name }}, {# nö #}{% if a -%}  ja{% endif %}\n{% raw %}{{ x }}{% endraw %} ende";
+        let found = template(text);
+        assert_eq!(found.masked.len(), text.len());
+        let at = found.masked.find("ja").expect("text");
+        assert_eq!(&text[at..at + 2], "ja");
+        assert!(found.masked.contains("{{ x }}") && !found.masked.contains("name") && !found.masked.contains("nö"));
+        assert_eq!(found.comments.iter().map(|c| found.written(c.text.clone())).collect::<Vec<_>>(), [" nö "]);
+        assert_eq!(found.prints[0].names, ["name"]);
+        assert_eq!(found.tags.iter().map(|tag| tag.keyword.as_str()).collect::<Vec<_>>(), ["if", "endif"]);
+    }
+
+    #[test]
+    fn examples_and_code_are_no_prose() {
+        let text = "{{ role('system') }}\nBe kind.\n```\nNEVER\n```\n<example>\nDo that\n</example>\nQ: what?\nThis\n\nStop.\n{{ role('user') }}\nHi\n{{ role('assistant') }}\nHello\n{{ role('user') }}\n{{ q }}";
+        let found = template(text);
+        let prose: Vec<&str> =
+            found.prose().map(|(_, text)| text.trim()).filter(|text| !text.starts_with(HOLE)).collect();
+        assert_eq!(prose, ["Be kind.", "Stop."]);
+        assert_eq!(found.lines[1].speaker, Speaker::System);
+    }
+
+    #[test]
+    fn sentences_cross_lines_and_end_at_items() {
+        let found = template("Answer in\none line. Be brief!\n- First\n- Second {{ x }}.\n\nEnd");
+        let texts: Vec<String> = found.sentences.iter().map(|s| normalised(&found.masked[s.clone()])).collect();
+        assert_eq!(texts[..3], ["answer in one line", "be brief", "first"]);
+        assert_eq!((texts.len(), texts[4].as_str()), (5, "end"), "{texts:?}");
+    }
+}
