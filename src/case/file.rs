@@ -27,6 +27,14 @@ pub(super) struct Common {
     pub(super) unasserted: Option<bool>,
     pub(super) quarantine: Option<Arc<Quarantine>>,
     pub(super) must_pass: Option<bool>,
+    pub(super) facts: Vec<WrittenFact>,
+}
+
+/// One of `facts:`: a text, or `{ file: NAME }`, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct WrittenFact {
+    pub(super) written: Written,
+    pub(super) span: Range<usize>,
 }
 
 /// A value as it is written in `vars:`.
@@ -84,8 +92,18 @@ pub(super) struct CasesFile {
     pub(super) datasets: Vec<WrittenDataset>,
 }
 
-const COMMON: [&str; 9] =
-    ["expect", "snapshot", "repeat", "min-pass-rate", "threshold", "models", "unasserted", "quarantine", "must-pass"];
+const COMMON: [&str; 10] = [
+    "expect",
+    "snapshot",
+    "repeat",
+    "min-pass-rate",
+    "threshold",
+    "models",
+    "unasserted",
+    "quarantine",
+    "must-pass",
+    "facts",
+];
 
 fn keys(own: &[&'static str]) -> Vec<&'static str> {
     own.iter().copied().chain(COMMON).collect()
@@ -194,7 +212,38 @@ fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config
             );
         }
     }
+    common.facts = fields.get("facts").map(|node| decode_facts(decoder, node)).unwrap_or_default();
     common
+}
+
+/// Reads `facts:`: a text, or a list of texts and `{ file: NAME }`.
+fn decode_facts(decoder: &mut Decoder<'_>, node: &Node) -> Vec<WrittenFact> {
+    let nodes = match &node.data {
+        Data::Text(_) => std::slice::from_ref(node),
+        _ => decoder.list(node, "facts").unwrap_or_default(),
+    };
+    let mut facts = Vec::new();
+    for node in nodes {
+        let written = match &node.data {
+            Data::Map(_) => decoder
+                .fields(node, "a fact", &["file"])
+                .and_then(|fields| fields.get("file"))
+                .and_then(|file| decoder.text(file, "file"))
+                .map(Written::File),
+            _ => decoder.text(node, "a fact").map(|text| Written::Value(Value::String(text))),
+        };
+        match written {
+            Some(Written::Value(Value::String(text))) if text.trim().is_empty() => {
+                decoder.error(node.span.clone(), "a fact must say something");
+            }
+            Some(written) => facts.push(WrittenFact { written, span: node.span.clone() }),
+            None if matches!(node.data, Data::Map(_)) => {
+                decoder.error(node.span.clone(), "a fact is a text, or `{ file: NAME }`");
+            }
+            None => {}
+        }
+    }
+    facts
 }
 
 /// Reads `quarantine: { until: 2026-12-31, reason: … }`. Without an end nobody would ever look at it again.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::bind;
 use super::dataset;
-use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenVariable};
+use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenFact, WrittenVariable};
 use super::row::RowTemplates;
 use super::turns::{Turn, WrittenTurn};
 use crate::core::decode::Decoder;
@@ -69,6 +69,8 @@ pub struct Case {
     pub group: Option<Arc<str>>,
     /// Models that go before those of the prompt.
     pub models: Option<Arc<[ModelAlias]>>,
+    /// What is known to be true and would answer it: shown to a model in an experiment, never in a test.
+    pub facts: Arc<[String]>,
     /// Where it is written.
     pub place: Place,
     /// Whether it may check nothing.
@@ -219,6 +221,22 @@ impl<'a> Loader<'a> {
         values
     }
 
+    /// The texts of facts, files read.
+    fn facts(&mut self, source: &Arc<Source>, written: &[&WrittenFact]) -> Vec<String> {
+        let mut facts = Vec::with_capacity(written.len());
+        for fact in written {
+            match &fact.written {
+                Written::Value(Value::String(text)) => facts.push(text.clone()),
+                Written::File(name) => match self.file_text(name) {
+                    Ok(text) => facts.push(text),
+                    Err(why) => self.problems.error(Place::span(source, fact.span.clone()), why),
+                },
+                Written::Value(_) | Written::Image(_) => {}
+            }
+        }
+        facts
+    }
+
     fn file_text(&mut self, name: &str) -> Result<String, String> {
         let path = self.folder.join(name)?;
         if let Some(text) = self.texts.get(&path) {
@@ -290,6 +308,8 @@ impl<'a> Loader<'a> {
         let shape = Shape::new(self, &file.common, &written.common, true);
         let tags: Vec<String> = file.tags.iter().chain(&written.tags).cloned().collect();
         let group = written.group.as_deref().map(Arc::from);
+        let facts: Vec<&WrittenFact> = file.common.facts.iter().chain(&written.common.facts).collect();
+        let facts = self.facts(source, &facts).into();
         let turn = |written: &WrittenTurn| Turn {
             say: written.say.clone(),
             checks: self.checks(source, &written.expect).into(),
@@ -299,6 +319,7 @@ impl<'a> Loader<'a> {
         self.cases.push(Case {
             turns,
             group,
+            facts,
             ..shape.case(name, self.index, variables, checks.into(), tags.into(), place)
         });
     }
@@ -321,6 +342,10 @@ impl<'a> Loader<'a> {
         };
         let Some(templates) = RowTemplates::new(source, file, written, self.problems) else { return };
         let extra = self.values(source, &written.variables);
+        let shared_facts = self.facts(source, &file.common.facts.iter().collect::<Vec<_>>());
+        let own: Vec<&WrittenFact> =
+            written.common.facts.iter().filter(|fact| matches!(fact.written, Written::File(_))).collect();
+        let files = self.facts(source, &own);
         let mut checks = defaults.to_vec();
         checks.extend(self.checks(source, &written.common.expect));
         let checks: Arc<[Arc<Check>]> = checks.into();
@@ -347,8 +372,9 @@ impl<'a> Loader<'a> {
             let tags = Arc::clone(tag_sets.entry(rendered.tags.clone()).or_insert_with(|| rendered.tags.into()));
             if let Some(name) = self.take_name(&rendered.name, &place) {
                 let group = rendered.group.map(Arc::from);
+                let facts = shared_facts.iter().chain(&files).cloned().chain(rendered.facts).collect();
                 let case = shape.case(name, self.index, variables, Arc::clone(&checks), tags, place);
-                self.cases.push(Case { group, ..case });
+                self.cases.push(Case { group, facts, ..case });
             }
         }
     }
@@ -418,6 +444,7 @@ impl Shape {
             threshold: self.threshold,
             tags,
             group: None,
+            facts: Arc::default(),
             models: self.models.clone(),
             place,
             unasserted: self.unasserted,

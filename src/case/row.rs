@@ -15,14 +15,16 @@ pub(super) struct RenderedRow {
     pub(super) tags: Vec<String>,
     pub(super) group: Option<String>,
     pub(super) variables: Map<String, Value>,
+    pub(super) facts: Vec<String>,
 }
 
-/// The templates over a row: its name, its tags, its group, and variables that are made from its columns.
+/// The templates over a row: its name, its tags, its group, its facts, and variables that are made from its columns.
 pub(super) struct RowTemplates {
     name: Option<Inline>,
     tags: Vec<Inline>,
     group: Option<Inline>,
     variables: Vec<(String, Inline)>,
+    facts: Vec<Inline>,
 }
 
 impl RowTemplates {
@@ -63,7 +65,16 @@ impl RowTemplates {
                 }
             }
         }
-        complete.then_some(Self { name, tags, group, variables })
+        let mut facts = Vec::new();
+        for fact in &written.common.facts {
+            if let Written::Value(Value::String(text)) = &fact.written {
+                match compile(text, fact.span.clone()) {
+                    Some(inline) => facts.push(inline),
+                    None => complete = false,
+                }
+            }
+        }
+        complete.then_some(Self { name, tags, group, variables, facts })
     }
 
     pub(super) fn render(
@@ -101,7 +112,13 @@ impl RowTemplates {
         for (name, inline) in &self.variables {
             variables.insert(name.clone(), Value::String(render(inline, "variable")?));
         }
-        Some(RenderedRow { name, tags, group, variables })
+        let mut facts = Vec::with_capacity(self.facts.len());
+        for inline in &self.facts {
+            facts.push(render(inline, "fact")?);
+        }
+        // A row may know none.
+        facts.retain(|fact| !fact.trim().is_empty());
+        Some(RenderedRow { name, tags, group, variables, facts })
     }
 }
 

@@ -24,6 +24,28 @@ pub enum Lack {
     Waiting,
 }
 
+/// What an expectation speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// How an answer is put: JSON, a length, a language.
+    Form,
+    /// What it says.
+    Content,
+    /// What it took, and where it came from: time, money, the model that served it.
+    Means,
+}
+
+/// What an expectation would say of an answer whose form keeps it from being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Nobody can tell.
+    Unknown,
+    /// It holds of what stands in the answer.
+    Holds,
+    /// It fails of that, too.
+    Fails,
+}
+
 /// Who judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgedBy {
@@ -75,6 +97,12 @@ pub struct Checked {
     /// Whether it fails for want of something to check, turned round or not.
     #[serde(skip)]
     pub void: bool,
+    /// What it speaks of; `None` where that follows from its parts.
+    #[serde(skip)]
+    pub about: Option<About>,
+    /// What it would say where the form keeps the answer from being read; none where it can be read.
+    #[serde(skip)]
+    pub unread: Option<Unread>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -103,6 +131,8 @@ impl Default for Checked {
             parts: Vec::new(),
             unscored: false,
             void: false,
+            about: None,
+            unread: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use super::checked::{Checked, JudgedBy, Lack, Metric, Metrics, add_metrics};
+pub use super::checked::{About, Checked, JudgedBy, Lack, Metric, Metrics, Unread, add_metrics};
 use super::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use super::record::{FinishReason, ToolCall, Usage};
 

@@ -4,16 +4,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::about::about;
 use super::argument::Arguments;
 use super::oracle::Need;
 use super::registry::{self, Entry, FINISH_REASON, IS_EMPTY, IS_REFUSAL};
+use super::schema::found_in;
 use super::transform::{BoundTransform, Transform};
 use super::written::take_apart;
 use super::{Check, Finding, ReadFile, Subject, Written};
 use crate::core::decode::Decoder;
 use crate::core::problem::{Place, Problems, Source};
 use crate::core::record::Response;
-use crate::core::verdict::{Checked, Lack};
+use crate::core::verdict::{About, Checked, Lack, Unread};
 use crate::core::yaml::Node;
 
 pub(super) const NOT: &str = "not-";
@@ -25,6 +27,7 @@ pub struct Expectation {
     negated: bool,
     weight: f64,
     metric: Option<String>,
+    about: Option<About>,
     transform: Option<Transform>,
     written: Box<dyn Written>,
     place: Place,
@@ -46,6 +49,7 @@ pub struct Bound {
     negated: bool,
     weight: f64,
     metric: Option<String>,
+    about: Option<About>,
     transform: Option<BoundTransform>,
     check: Arc<dyn Check>,
 }
@@ -70,6 +74,10 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
     let metric = match parts.options.get("metric") {
         Some(node) => Some(read_metric(&mut decoder, node)?),
         None => None,
+    };
+    let about = match parts.options.get("about") {
+        Some(node) => Some(decoder.choice(node, "about", &[("form", About::Form), ("content", About::Content)])?),
+        None => about(entry.name),
     };
     let transform = match parts.options.get("transform") {
         Some(node) => Some(Transform::read(&mut decoder, node)?),
@@ -98,7 +106,7 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
     } else {
         None
     };
-    Some(Expectation { kind: parts.name, entry, negated, weight, metric, transform, written, place, shared })
+    Some(Expectation { kind: parts.name, entry, negated, weight, metric, about, transform, written, place, shared })
 }
 
 /// A named score: a word that stands in tables.
@@ -174,6 +182,7 @@ impl Expectation {
             negated: self.negated,
             weight: self.weight,
             metric: self.metric.clone(),
+            about: self.about,
             transform: transform.map_err(wrong)?,
             check,
         })
@@ -198,8 +207,10 @@ impl Bound {
             Err(reason) => return Checked { reason, void: true, ..self.checked() },
         };
         let finding = self.check.check(&Subject { response: &response, ..*subject });
+        let unread = finding.unread.then(|| self.unread(subject, &response));
         let parts = finding.parts.clone();
-        let common = Checked { parts, advises: finding.advises, judge: finding.judge.clone(), ..self.checked() };
+        let (advises, judge) = (finding.advises, finding.judge.clone());
+        let common = Checked { advises, judge, parts, unread, ..self.checked() };
         if finding.lack.is_some() {
             return Checked { reason: finding.reason, lack: finding.lack, ..common };
         }
@@ -232,7 +243,23 @@ impl Bound {
     }
 
     fn checked(&self) -> Checked {
-        Checked { kind: self.kind.clone(), weight: self.weight, metric: self.metric.clone(), ..Checked::default() }
+        let (kind, metric) = (self.kind.clone(), self.metric.clone());
+        Checked { kind, weight: self.weight, metric, about: self.about, ..Checked::default() }
+    }
+
+    /// What it would say of the one JSON value that stands in an answer which is none as a whole.
+    fn unread(&self, subject: &Subject<'_>, response: &Response) -> Unread {
+        let mut found = found_in(&response.text);
+        let (Some(value), None) = (found.next(), found.next()) else { return Unread::Unknown };
+        let within = Response { text: value.to_string(), ..response.clone() };
+        let finding = self.check.check(&Subject { response: &within, ..*subject });
+        if finding.unread || finding.unknown || finding.lack.is_some() {
+            Unread::Unknown
+        } else if finding.holds != self.negated {
+            Unread::Holds
+        } else {
+            Unread::Fails
+        }
     }
 
     fn transformed<'r>(&self, response: &'r Response) -> Result<Cow<'r, Response>, String> {

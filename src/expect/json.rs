@@ -54,7 +54,7 @@ impl Check for BoundPath {
         let text = &subject.response.text;
         let json = match serde_json::from_str::<Value>(text) {
             Ok(json) => json,
-            Err(error) => return Finding::new(false, super::schema::not_json(text, &error)),
+            Err(error) => return Finding::unread(super::schema::not_json(text, &error)),
         };
         let found = self.path.query(&json).all();
         for test in &self.tests {

@@ -5,6 +5,7 @@
 //! a trait ([`Oracle`]). Turning an expectation round (`not-`) and the rule for empty answers live here, once, for all of them.
 
 mod abstains;
+mod about;
 mod argument;
 mod cites;
 mod compile;
@@ -122,6 +123,8 @@ pub(crate) struct Finding {
     pub(crate) judge: Option<Box<JudgedBy>>,
     /// What it is made of.
     pub(crate) parts: Vec<Checked>,
+    /// Whether the form of the answer keeps it from being read.
+    pub(crate) unread: bool,
 }
 
 impl Finding {
@@ -136,12 +139,18 @@ impl Finding {
             advises: false,
             judge: None,
             parts: Vec::new(),
+            unread: false,
         }
     }
 
     /// What was asked outside did not say.
     pub(crate) fn lacking(lack: Lack, reason: impl Into<String>) -> Self {
         Self { lack: Some(lack), ..Self::new(false, reason) }
+    }
+
+    /// The answer is not of the form in which it could be read.
+    pub(crate) fn unread(reason: impl Into<String>) -> Self {
+        Self { unread: true, ..Self::new(false, reason) }
     }
 
     /// What it would take to tell is missing.

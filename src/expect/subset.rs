@@ -79,7 +79,7 @@ impl Check for BoundSubset {
         let text = &subject.response.text;
         let value = match serde_json::from_str::<Value>(text) {
             Ok(value) => value,
-            Err(error) => return Finding::new(false, not_json(text, &error)),
+            Err(error) => return Finding::unread(not_json(text, &error)),
         };
         match self.wanted.mismatch(&value, self.how) {
             Some(why) => Finding::new(false, why),

@@ -116,7 +116,7 @@ impl Check for BoundJson {
                 let reason = format!("expected {wanted}; the answer is {}", quoted(&value.to_string()));
                 Finding::new(same(&value, &self.0), reason)
             }
-            Err(error) => Finding::new(false, format!("expected {wanted}; the answer is no JSON ({error})")),
+            Err(error) => Finding::unread(format!("expected {wanted}; the answer is no JSON ({error})")),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::core::suggest::did_you_mean;
 use crate::core::yaml::{Data, Node};
 
 /// The options that stand beside the value of any expectation.
-const COMMON: [&str; 3] = ["weight", "metric", "transform"];
+const COMMON: [&str; 4] = ["weight", "metric", "transform", "about"];
 
 /// An expectation taken apart.
 pub(super) struct Parts<'n> {

@@ -291,6 +291,7 @@ fn case_of(label: &Labelled, check: &Arc<Check>) -> Case {
         threshold: None,
         tags: Arc::default(),
         group: None,
+        facts: Arc::default(),
         models: None,
         place: label.place.clone(),
         unasserted: false,
