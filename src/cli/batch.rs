@@ -239,6 +239,7 @@ fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
                             model: target.entry.alias.clone(),
                             check: None,
                             turn: None,
+                            experiment: None,
                             request: workspace.config.recordings.requests.then_some(request),
                             response: (*response).clone(),
                             recorded_at: now.clone(),

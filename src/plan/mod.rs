@@ -7,6 +7,8 @@ mod shard;
 mod tokens;
 mod workspace;
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 pub use shard::Part;
@@ -31,6 +33,17 @@ pub struct Item {
     pub keys: Vec<RequestKey>,
     /// Where it stands in the whole plan, from 0, where that was divided.
     pub position: Option<u64>,
+    /// How its request differs from that of the case, where it is an experiment.
+    pub variation: Option<Arc<Variation>>,
+}
+
+/// An experiment with a case: what it is called, and what is asked instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variation {
+    /// The name of the experiment.
+    pub experiment: String,
+    /// The messages; none where the case is asked as it is.
+    pub messages: Option<Vec<Message>>,
 }
 
 /// Why a request cannot be sent to a model, and what to do.
@@ -145,6 +158,7 @@ fn plan_case(
             model,
             keys: (0..repeat).map(|sample| request.key(sample)).collect(),
             position: None,
+            variation: None,
         }))
     };
     let aliases = models_of(workspace, case, prompt, overrides);
@@ -214,6 +228,15 @@ impl Workspace {
     #[must_use]
     pub fn request_of(&self, case: &Case, entry: &ModelEntry, messages: Vec<Message>) -> Request {
         request(&self.prompts.list[case.prompt], entry, messages)
+    }
+
+    /// The request of an item: that of its case, or of the experiment with it.
+    pub fn request_of_item(&self, item: &Item) -> Result<Request, Problem> {
+        let (case, entry) = (&self.cases.list[item.case], &self.config.models[item.model]);
+        match item.variation.as_ref().and_then(|variation| variation.messages.clone()) {
+            Some(messages) => Ok(self.request_of(case, entry, messages)),
+            None => self.request(case, entry),
+        }
     }
 
     /// The models that a case is sent to: the nearest list counts, of command line, case, prompt and project.

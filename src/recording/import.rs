@@ -113,6 +113,7 @@ pub fn import(
             model: model.clone(),
             check: None,
             turn: None,
+            experiment: None,
             request: keep_requests.then(|| request.clone()),
             response,
             recorded_at: recorded_at.unwrap_or_else(|| now.to_owned()),

@@ -24,6 +24,9 @@ pub struct Line {
     /// The turn of the conversation, from 2; left out of the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u32>,
+    /// The experiment of an audit that asked, where it was no test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<String>,
     /// What was asked; left out where the project does not want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
@@ -107,6 +110,7 @@ pub(super) mod tests {
             model: ModelAlias::new("fast").expect("an alias"),
             check: None,
             turn: None,
+            experiment: None,
             request: Some(request),
             response: Response { text: answer.into(), finish_reason: FinishReason::Stop, ..Response::default() },
             recorded_at: "2026-01-02T03:04:05Z".into(),

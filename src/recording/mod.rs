@@ -1,7 +1,8 @@
 //! Recordings: a request with its response, kept as one line of JSON, replayed instead of a call.
 //!
 //! `fixtures/PROMPT/recorded/MODEL.jsonl` holds the sorted lines; `.promptctl/journal/` the answers of a run as they
-//! arrive, until they are settled into the sorted files. What judges say of answers is recorded likewise, in `judged/`. Gets responses and gives them back by the key of their
+//! arrive, until they are settled into the sorted files. What judges say of answers is recorded likewise, in `judged/`, and what
+//! models say in the experiments of an audit in `audited/`. Gets responses and gives them back by the key of their
 //! request; knows nothing of providers, expectations or snapshots.
 
 mod file;
@@ -18,7 +19,7 @@ pub use file::RecordedFile;
 pub use import::{ImportTarget, import};
 pub use journal::{Journal, JournalError, orphans};
 pub use line::Line;
-pub use prune::{Unused, prune, unused};
+pub use prune::{Unused, audited, prune, unused};
 pub use settle::{SettleError, recover, settle};
 pub use shared::{MAX_SHARED, shared_line, shared_path, shared_text};
 pub use store::Store;
@@ -31,6 +32,8 @@ use crate::core::path::TreePath;
 pub const RECORDED: &str = "recorded";
 /// The folder beside it that holds what judges said of the answers.
 pub const JUDGED: &str = "judged";
+/// The folder beside it that holds what models said in the experiments of an audit.
+pub const AUDITED: &str = "audited";
 /// The ending of a recording's file.
 pub const ENDING: &str = ".jsonl";
 
@@ -44,6 +47,12 @@ pub fn recorded_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
 #[must_use]
 pub fn judged_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
     path_in(JUDGED, prompt, model)
+}
+
+/// The file with what a model said in experiments with a prompt.
+#[must_use]
+pub fn audited_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
+    path_in(AUDITED, prompt, model)
 }
 
 fn path_in(folder: &str, prompt: &PromptName, model: &ModelAlias) -> TreePath {

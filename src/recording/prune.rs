@@ -5,11 +5,12 @@ use std::hash::BuildHasher;
 use std::path::Path;
 
 use super::file::RecordedFile;
+use super::line::Line;
 use super::settle::{SettleError, lock, to_text};
 use super::store::MAX_RECORDED;
-use super::{ENDING, JUDGED, RECORDED};
+use super::{AUDITED, ENDING, JUDGED, RECORDED};
 use crate::case::FIXTURES;
-use crate::core::names::{CaseName, RequestKey};
+use crate::core::names::{CaseName, PromptName, RequestKey};
 use crate::core::path::TreePath;
 use crate::core::problem::Problems;
 use crate::prompt::JUDGES;
@@ -38,9 +39,22 @@ fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let is_recorded = |path: &TreePath| {
         let folder = path.parent();
         let is_judged = folder.file_name() == JUDGED && !path.as_str().starts_with(&of_judges);
-        path.as_str().ends_with(ENDING) && (folder.file_name() == RECORDED || is_judged)
+        path.as_str().ends_with(ENDING) && ([RECORDED, AUDITED].contains(&folder.file_name()) || is_judged)
     };
     Ok(files.into_iter().filter(is_recorded).collect())
+}
+
+/// Every answer of an experiment, with the prompt that it belongs to.
+pub fn audited(tree: &dyn Tree) -> Result<Vec<(PromptName, Line)>, Problems> {
+    let mut found = Vec::new();
+    for path in recorded_files(tree)?.into_iter().filter(|path| path.parent().file_name() == AUDITED) {
+        let folder = path.parent().parent();
+        let Some(prompt) = folder.below(FIXTURES).and_then(|name| PromptName::new(name).ok()) else { continue };
+        let text = tree.text_up_to(&path, MAX_RECORDED).map_err(|error| Problems::from(error.into_problem()))?;
+        let file = RecordedFile::parse(&path, text)?;
+        found.extend(file.lines().map(|(_, line)| (prompt.clone(), line)));
+    }
+    Ok(found)
 }
 
 /// Every recorded answer whose key is not among those in use.
@@ -79,7 +93,6 @@ mod tests {
     use super::super::line::tests::line;
     use super::super::settle;
     use super::*;
-    use crate::core::names::PromptName;
     use crate::tree::WorkingTree;
 
     #[test]

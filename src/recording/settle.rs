@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::file::RecordedFile;
 use super::journal::find_orphans;
 use super::line::Line;
-use super::{judged_path, recorded_path};
+use super::{audited_path, judged_path, recorded_path};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
@@ -74,7 +74,11 @@ pub fn settle(root: &Path, lines: Vec<(PromptName, Line)>) -> Result<(), SettleE
     }
     let mut by_file: BTreeMap<TreePath, Vec<Line>> = BTreeMap::new();
     for (prompt, line) in lines {
-        let path = if line.check.is_some() { judged_path } else { recorded_path };
+        let path = match (&line.check, &line.experiment) {
+            (Some(_), _) => judged_path,
+            (None, Some(_)) => audited_path,
+            (None, None) => recorded_path,
+        };
         by_file.entry(path(&prompt, &line.model)).or_default().push(line);
     }
     let _lock = lock(root)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file::RecordedFile;
 use super::line::Line;
-use super::{ENDING, JUDGED, RECORDED, judged_path, recorded_path};
+use super::{AUDITED, ENDING, JUDGED, RECORDED, audited_path, judged_path, recorded_path};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::path::TreePath;
@@ -115,6 +115,20 @@ impl Store {
         self.find_in(self.answering(), (RECORDED, prompt, &recorded_path(prompt, model)), key)
     }
 
+    /// The answer to a request of an experiment: one that was recorded of the case itself, where it asks the same, else
+    /// one of an earlier audit.
+    pub fn find_audited(
+        &self,
+        prompt: &PromptName,
+        model: &ModelAlias,
+        key: &RequestKey,
+    ) -> Result<Option<Line>, Problems> {
+        match self.find(prompt, model, key)? {
+            Some(line) => Ok(Some(line)),
+            None => self.find_in(self.answering(), (AUDITED, prompt, &audited_path(prompt, model)), key),
+        }
+    }
+
     /// What was said when a judge was asked this of a prompt's answers, found likewise.
     pub fn find_judged(
         &self,
@@ -175,7 +189,8 @@ impl Store {
                 break;
             }
         }
-        let unsettled = self.extra.get(key).map(|(_, line)| line.clone());
+        let known = |line: &&Line| line.experiment.is_none() || folder == AUDITED;
+        let unsettled = self.extra.get(key).map(|(_, line)| line).filter(known).cloned();
         // Of two that are equally old, the unsettled one, as settling would have it.
         if let Some(line) = settled.into_iter().chain(unsettled).max_by_key(Line::time) {
             return Ok(Some(line));
@@ -207,7 +222,8 @@ impl Store {
             }
         }
         let unsettled = self.extra.values().filter(|(p, line)| {
-            p == prompt && line.model == *model && line.case == *case && line.check.is_none() && line.turn.is_none()
+            let is_first = line.check.is_none() && line.turn.is_none() && line.experiment.is_none();
+            p == prompt && line.model == *model && line.case == *case && is_first
         });
         let lines = settled.into_iter().chain(unsettled.map(|(_, line)| line.clone()));
         // The key decides between two of one second, so that the same is shown every time.

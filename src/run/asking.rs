@@ -21,7 +21,7 @@ use crate::core::record::{Request, Response};
 use crate::core::time::{Clock, rfc3339};
 use crate::core::verdict::AnswerSource;
 use crate::model::{Happened, Lane, Permissions, Question};
-use crate::plan::{Estimate, Plan, Workspace};
+use crate::plan::{Estimate, Item, Plan, Workspace};
 use crate::project::ModelEntry;
 use crate::recording::{Journal, JournalError, Line};
 
@@ -198,7 +198,7 @@ impl Asking<'_> {
     async fn ask_now(&self, lane: &Lane<'_>, wanted: Wanted, slots: &Semaphore) -> std::io::Result<Answer> {
         let item = &self.plan.items[wanted.item];
         let case = &self.workspace.cases.list[item.case];
-        let request = match self.workspace.request(case, &self.workspace.config.models[item.model]) {
+        let request = match self.workspace.request_of_item(item) {
             Ok(request) => request,
             Err(problem) => return Ok(Answer::Fault(problem.message)),
         };
@@ -208,7 +208,7 @@ impl Asking<'_> {
         };
         let prompt = &self.workspace.prompt_of(case).name;
         let origin = Origin { model: item.model, sample: wanted.sample, role: None };
-        let refused = self.write(prompt, &case.name, origin, request, (*response).clone())?;
+        let refused = self.write(prompt, &case.name, (origin, item), request, (*response).clone())?;
         Ok(match refused {
             Some(why) => Answer::Fault(why),
             None => Answer::Here(response, AnswerSource::Live, None),
@@ -281,7 +281,7 @@ impl Asking<'_> {
         &self,
         prompt: &PromptName,
         case: &CaseName,
-        Origin { model, sample, role }: Origin,
+        (Origin { model, sample, role }, item): (Origin, &Item),
         request: Request,
         response: Response,
     ) -> std::io::Result<Option<String>> {
@@ -298,6 +298,11 @@ impl Asking<'_> {
             turn: match role {
                 Some(Role::Turn(turn)) => Some(turn),
                 Some(Role::Judge(_)) | None => None,
+            },
+            experiment: match role {
+                // What a judge says of an answer is the same whoever asked for that.
+                Some(Role::Judge(_)) => None,
+                _ => item.variation.as_ref().map(|variation| variation.experiment.clone()),
             },
             request: self.workspace.config.recordings.requests.then_some(request),
             response,

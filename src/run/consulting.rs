@@ -155,7 +155,8 @@ impl Asking<'_> {
         };
         let (prompt, case) = self.names(wanted);
         let origin = Origin { model, sample, role: Some(role) };
-        match self.write(&prompt, &case, origin, request, (*response).clone())? {
+        let item = &self.plan.items[wanted.item];
+        match self.write(&prompt, &case, (origin, item), request, (*response).clone())? {
             Some(refused) => Ok(Came::Lacking(Lack::Errored, refused)),
             None => Ok(Came::Response(response)),
         }

@@ -119,9 +119,10 @@ impl<'a> Room<'a> {
     }
 
     /// The desk for a sample of an item.
-    pub(super) fn desk_of(self, item: &Item, sample: u32) -> Desk<'a> {
+    pub(super) fn desk_of(self, item: &'a Item, sample: u32) -> Desk<'a> {
         let script = self.scripts.and_then(|scripts| scripts.get(&(item.case, item.model)));
-        self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample).following(script)
+        let desk = self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample).following(script);
+        Desk { item: item.variation.is_some().then_some(item), ..desk }
     }
 
     /// The desk for an answer to a case.
@@ -131,6 +132,7 @@ impl<'a> Room<'a> {
             index: case,
             case: &self.prepared.workspace.cases.list[case],
             entry,
+            item: None,
             sample,
             script: None,
             question: RefCell::default(),
@@ -147,6 +149,8 @@ pub(super) struct Desk<'a> {
     index: usize,
     case: &'a Case,
     entry: &'a ModelEntry,
+    /// The item, where it is an experiment with the case.
+    item: Option<&'a Item>,
     pub(super) sample: u32,
     /// The conversation, where it is not the case's own.
     script: Option<&'a Script>,
@@ -187,10 +191,13 @@ impl<'a> Desk<'a> {
 
     /// The request of the case, to which a conversation is added.
     pub(super) fn request(&self) -> Result<Request, String> {
-        match self.script {
-            Some(script) => Ok(script.opening.clone()),
-            None => self.room.prepared.workspace.request(self.case, self.entry).map_err(|problem| problem.message),
-        }
+        let workspace = &self.room.prepared.workspace;
+        let request = match (self.script, self.item) {
+            (Some(script), _) => return Ok(script.opening.clone()),
+            (None, Some(item)) => workspace.request_of_item(item),
+            (None, None) => workspace.request(self.case, self.entry),
+        };
+        request.map_err(|problem| problem.message)
     }
 
     /// From here on this was asked last.
@@ -213,7 +220,11 @@ impl<'a> Desk<'a> {
         let prompt = &workspace.prompt_of(self.case).name;
         // The answers of one side of a comparison are no answers of the other.
         for store in self.stores().take(1).filter(|_| self.room.fresh < Fresh::Everything) {
-            match store.find(prompt, &self.entry.alias, &key) {
+            let found = match self.item {
+                Some(_) => store.find_audited(prompt, &self.entry.alias, &key),
+                None => store.find(prompt, &self.entry.alias, &key),
+            };
+            match found {
                 Ok(Some(line)) => return Ok((line.response, AnswerSource::Recorded)),
                 Ok(None) => {}
                 Err(problems) => {

@@ -372,6 +372,10 @@ impl Run<'_> {
         if let Some(line) = recorded(self.prepared, self.store, item, key)? {
             return Ok(Answer::Here(Box::new(line.response), AnswerSource::Recorded, Some(line.recorded_at)));
         }
+        if item.variation.is_some() {
+            // Whatever else is recorded of the case was no experiment.
+            return Ok(Answer::Unrecorded);
+        }
         let workspace = &self.prepared.workspace;
         let case = &workspace.cases.list[item.case];
         let entry = &workspace.config.models[item.model];

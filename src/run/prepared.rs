@@ -16,7 +16,7 @@ use crate::core::record::Request;
 use crate::core::yaml::{Data, Key, Node};
 use crate::expect::{Expectation, Need, compile};
 use crate::model::{self, Checker};
-use crate::plan::{Item, Overrides, Plan, Workspace};
+use crate::plan::{Item, Overrides, Plan, Unsendable, Variation, Workspace};
 use crate::project::Compare;
 use crate::prompt::Prompt;
 use crate::recording::Store;
@@ -103,6 +103,19 @@ impl Prepared {
         let models = &self.workspace.config.models;
         let sendable = |index: usize, request: &Request| self.checker.request(index, &models[index], request);
         Plan::new(&self.workspace, selected, overrides, &sendable)
+    }
+
+    /// An experiment with a case on a model, of so many samples. An error is why it cannot be sent there.
+    pub fn varied(&self, case: usize, model: usize, variation: Variation, samples: u32) -> Result<Item, Unsendable> {
+        let variation = Some(Arc::new(variation));
+        let mut item = Item { case, model, keys: Vec::new(), position: None, variation };
+        let request = self
+            .workspace
+            .request_of_item(&item)
+            .map_err(|problem| Unsendable { why: problem.message, help: "mend the prompt or the case".to_owned() })?;
+        self.checker.request(model, &self.workspace.config.models[model], &request)?;
+        item.keys = (0..samples).map(|sample| request.key(sample)).collect();
+        Ok(item)
     }
 
     /// How long each item took when it was recorded last, in milliseconds, where that is known.

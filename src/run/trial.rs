@@ -231,7 +231,7 @@ impl Prepared {
                 problems.push(Problem { place: label.place.clone(), ..problem });
             }
             let (key, line) = known(&label, alias.clone());
-            trial.plan.items.push(Item { case: index, model, keys: vec![key], position: None });
+            trial.plan.items.push(Item { case: index, model, keys: vec![key], position: None, variation: None });
             trial.answers.push((name.clone(), line));
             trial.labels.insert(label.name.to_string(), (label.is_good, label.place));
         }
@@ -319,6 +319,7 @@ fn known(label: &Labelled, model: crate::core::names::ModelAlias) -> (RequestKey
         model,
         check: None,
         turn: None,
+        experiment: None,
         request: None,
         response: Response { text: label.output.clone(), finish_reason: FinishReason::Stop, ..Response::default() },
         recorded_at: "1970-01-01T00:00:00Z".to_owned(),

@@ -273,7 +273,11 @@ pub(super) fn recorded(
 ) -> Result<Option<Line>, Problems> {
     let workspace = &prepared.workspace;
     let prompt = &workspace.prompts.list[workspace.cases.list[item.case].prompt];
-    store.find(&prompt.name, &workspace.config.models[item.model].alias, key)
+    let model = &workspace.config.models[item.model].alias;
+    match item.variation {
+        Some(_) => store.find_audited(&prompt.name, model, key),
+        None => store.find(&prompt.name, model, key),
+    }
 }
 
 /// What the calls of one model will take.
@@ -303,8 +307,7 @@ impl Forecast {
         let entry = &workspace.config.models[model];
         // The samples of a case are the same request.
         let estimate = |wanted: &Wanted| {
-            let case = &workspace.cases.list[plan.items[wanted.item].case];
-            workspace.request(case, entry).ok().map(|request| Estimate::of(entry, &request))
+            workspace.request_of_item(&plan.items[wanted.item]).ok().map(|request| Estimate::of(entry, &request))
         };
         let all: Vec<Estimate> = wanted.par_iter().filter_map(estimate).collect();
         Self { calls: wanted.len() as u64, ..Self::sum(entry, &all, "") }
