@@ -43,12 +43,13 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 19] = [
+const PROJECT: [&str; 20] = [
     "models: { m: { provider: mock, price: { input: 1, output: 2, reasoning: 3 } } }\ncost: { volume: 5, budget: { increase: 10%, per-request: 0.004, per-month: 500 }, cache: { minimum: 1024, hit-rate: 0.9 }, alternatives: { smaller-model: { models: [m], delta: 0.05 }, fine-tuned: { model: m, training: 25, input: 1, output: 2, hosting: 3, epochs: 3, examples: 9, fixed-share: 0.5 }, retrieval: { context: c, chunks: 1, chunk-tokens: 2, embedding: 0.1, corpus-tokens: 3, query-tokens: 4, index: 5, latency: 9ms } } }\n",
     "models: { m: { provider: mock } }\ncost: { volume: { p: 5 }, budget: { prompts: { p: { increase: +10% } } } }\n",
     "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5, errored: 0.2 } }\n",
     "models: { m: { provider: mock } }\nlint: { rules: { W05: off, I07: error, size-instructions: { severity: error, tokens: 2000 } }, fail-on: warning }\n",
     "models: { m: { provider: openai, model: x, context-window: 8000, retires-on: 2026-12-31 } }\n",
+    "models: { m: { provider: mock } }\naudit: { stronger: [m], repeat: 7, examples: 2, facts-template: prompts/_audit/facts.j2, facts-change: weekly, labelled-examples: 10, latency-budget: 2s, money-budget: { per-month: 500 }, volume: 1000, sources-must-be-named: true }\n",
     "models: { m: { provider: mock, latency: 1s, replies: [{ when: a, say: b, finish-reason: stop, tool-calls: [{ name: t, arguments: { a: 1 } }], latency: 2ms, error: { status: 500, message: m, retry-after: 1s, times: 2 } }] } }\n",
     "models: { m: { provider: openai, model: x, base-url: 'https://example.org/v1', api-key-env: KEY, params: { a: 1 }, limits: { concurrency: 1, requests-per-minute: 2, tokens-per-minute: 3, timeout: 3s, deadline: 9s, retries: 0 }, price: { input: 1, cached-input: 0.5, cache-write: 1.5, output: 2 }, ignore: [seed], headers: { X-A: b }, body: { c: d }, max-tokens-name: max_tokens } }\n",
     "models: { m: { provider: openai-responses, headers: { X-A: b }, body: { c: d } } }\n",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::audit::{AuditSettings, decode_audit};
 use super::cost::{CostSettings, decode_cost};
 use super::judge::{JudgeSettings, decode_judge};
 use super::lint::{LintSettings, decode_lint};
@@ -150,6 +151,8 @@ pub struct Config {
     pub cost: CostSettings,
     /// What is looked for in the prompts.
     pub lint: LintSettings,
+    /// How gaps are audited.
+    pub audit: AuditSettings,
 }
 
 impl Config {
@@ -195,7 +198,18 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let fields = decoder.fields(
         node,
         "promptctl.yaml",
-        &["models", "defaults", "judge", "lint", "recordings", "review", "unasserted", "version-policy", "cost"],
+        &[
+            "models",
+            "defaults",
+            "judge",
+            "lint",
+            "recordings",
+            "review",
+            "unasserted",
+            "version-policy",
+            "cost",
+            "audit",
+        ],
     )?;
     let mut models = Vec::new();
     if let Some(node) = fields.get("models") {
@@ -216,7 +230,8 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
     let judge = fields.get("judge").map(|node| decode_judge(&mut decoder, node, &models)).unwrap_or_default();
     let cost = fields.get("cost").map(|node| decode_cost(&mut decoder, node, &models)).unwrap_or_default();
     let lint = fields.get("lint").map(|node| decode_lint(&mut decoder, node)).unwrap_or_default();
-    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, cost, lint })
+    let audit = fields.get("audit").map(|node| decode_audit(&mut decoder, node, &models)).unwrap_or_default();
+    Some(Config { models, defaults, recordings, unasserted, strict_versions, require_reason, judge, cost, lint, audit })
 }
 
 /// Reads `unasserted: allow` or `unasserted: error`.

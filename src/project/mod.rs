@@ -1,5 +1,6 @@
 //! A project: `promptctl.yaml`, where it was found, and what it says about models and defaults.
 
+mod audit;
 mod config;
 mod cost;
 mod discovery;
@@ -9,6 +10,7 @@ mod prices;
 mod recordings;
 mod settings;
 
+pub use audit::{AuditSettings, FactsChange};
 pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Spans, common_model_keys, decode_duration};
 pub(crate) use config::{decode_aliases, decode_params, decode_rate, decode_repeat, decode_unasserted};
 pub use cost::{Budget, CacheSettings, CostSettings, MOST_COUNTED, RetrievalSettings, TunedSettings, parse_increase};

@@ -1,0 +1,156 @@
+//! Experiments as variations of a case's request: its facts, examples of other cases, a stronger model.
+
+use std::collections::HashMap;
+
+use super::course::{Experiment, Lack};
+use crate::core::digest::sha256_hex;
+use crate::core::path::TreePath;
+use crate::core::problem::{Place, Problem};
+use crate::core::record::{Message, Role};
+use crate::plan::{Item, Unsendable, Variation};
+use crate::project::ModelEntry;
+use crate::prompt::Inline;
+use crate::run::Prepared;
+
+/// The shipped template in which facts are given.
+const FACTS: &str = include_str!("facts.j2");
+/// The variable that it shows.
+const VARIABLE: &str = "facts";
+
+/// An answer of a case that may be shown before another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The index of the case.
+    pub case: usize,
+    /// What it answered well.
+    pub answer: String,
+}
+
+/// Makes the experiments of a project.
+pub struct Bench<'a> {
+    prepared: &'a Prepared,
+    template: Inline,
+    /// What may be shown before other cases, by the index of the prompt and of the model.
+    examples: HashMap<(usize, usize), Vec<Example>>,
+}
+
+impl<'a> Bench<'a> {
+    /// Reads the project's template of facts, where it has one.
+    pub fn new(prepared: &'a Prepared, examples: HashMap<(usize, usize), Vec<Example>>) -> Result<Self, Problem> {
+        let workspace = &prepared.workspace;
+        let (place, text) = match &workspace.config.audit.facts_template {
+            None => (Place::Nowhere, FACTS.to_owned()),
+            Some(name) => {
+                let path = TreePath::new(name).map_err(|why| {
+                    Problem::error(Place::Nowhere, format!("`facts-template: {name}` of `audit:`: {why}"))
+                })?;
+                let text = workspace.tree.text(&path).map_err(crate::tree::TreeError::into_problem)?;
+                (Place::File(path.to_string()), text)
+            }
+        };
+        let template = Inline::new(&text).map_err(|why| Problem::error(place.clone(), why))?;
+        if !template.variables().iter().any(|name| name == VARIABLE) {
+            let message = "the template of facts does not show `facts`";
+            let help = "write for example `{% for fact in facts %}{{ fact }}{% endfor %}`";
+            return Err(Problem::error(place, message).help(help));
+        }
+        Ok(Self { prepared, template, examples })
+    }
+
+    /// An experiment with a case on a model, of so many answers; or why it cannot be made.
+    pub fn item(&self, case: usize, model: usize, experiment: Experiment, samples: u32) -> Result<Item, Lack> {
+        let (model, messages) = match experiment {
+            Experiment::Repeat => (model, None),
+            Experiment::Facts => (model, Some(self.with_facts(case)?)),
+            Experiment::Examples => (model, Some(self.with_examples(case, model)?)),
+            Experiment::Model => (self.stronger(model)?, None),
+        };
+        let variation = Variation { experiment: experiment.name().to_owned(), messages };
+        let item = self.prepared.varied(case, model, variation, samples);
+        item.map_err(|Unsendable { why, .. }| Lack::Unsendable(why))
+    }
+
+    fn messages(&self, case: usize) -> Result<Vec<Message>, Lack> {
+        let workspace = &self.prepared.workspace;
+        workspace.messages(&workspace.cases.list[case]).map_err(|problem| Lack::Unsendable(problem.message))
+    }
+
+    /// The case's messages with its facts behind what the user says last.
+    fn with_facts(&self, case: usize) -> Result<Vec<Message>, Lack> {
+        let facts = &self.prepared.workspace.cases.list[case].facts;
+        if facts.is_empty() {
+            return Err(Lack::NoFacts);
+        }
+        let variables = minijinja::context! { facts => facts.to_vec() };
+        let block = self.template.render(&variables).map_err(Lack::Unsendable)?;
+        let block = block.trim();
+        let mut messages = self.messages(case)?;
+        match messages.iter_mut().rev().find(|message| message.role == Role::User) {
+            Some(message) => {
+                let between = if message.content.trim().is_empty() { "" } else { "\n\n" };
+                message.content = format!("{}{between}{block}", message.content);
+            }
+            None => messages.push(Message::new(Role::User, block)),
+        }
+        Ok(messages)
+    }
+
+    /// The case's messages with what other cases were asked and answered well before what the user says last.
+    fn with_examples(&self, case: usize, model: usize) -> Result<Vec<Message>, Lack> {
+        let mut messages = self.messages(case)?;
+        let Some(at) = messages.iter().rposition(|message| message.role == Role::User) else {
+            return Err(Lack::Unsendable("the prompt has no message of the user to put examples before".to_owned()));
+        };
+        let mut pairs = Vec::new();
+        for example in self.chosen(case, model, &messages[at].content) {
+            let asked = self.messages(example.case)?.into_iter().rev().find(|message| message.role == Role::User);
+            let answer = Message::new(Role::Assistant, example.answer.clone());
+            pairs.extend(asked.into_iter().chain([answer]));
+        }
+        if pairs.is_empty() {
+            return Err(Lack::NoExamples);
+        }
+        messages.splice(at..at, pairs);
+        Ok(messages)
+    }
+
+    /// The examples of a case: by the hash of both names, so that the same are chosen every time. Never the case itself, one
+    /// of its group, or one that asks the very same.
+    fn chosen(&self, case: usize, model: usize, asked: &str) -> Vec<&Example> {
+        let workspace = &self.prepared.workspace;
+        let own = &workspace.cases.list[case];
+        let Some(known) = self.examples.get(&(own.prompt, model)) else { return Vec::new() };
+        let mut chosen: Vec<(String, &Example)> = Vec::new();
+        for example in known {
+            let other = &workspace.cases.list[example.case];
+            if example.case == case || own.group.is_some() && other.group == own.group {
+                continue;
+            }
+            let last = self.messages(example.case).ok();
+            let last = last.as_ref().and_then(|all| all.iter().rev().find(|message| message.role == Role::User));
+            if last.is_some_and(|message| message.content != asked) {
+                let hash = sha256_hex(format!("{}\n{}", own.name, other.name).as_bytes());
+                chosen.push((hash, example));
+            }
+        }
+        chosen.sort_by(|a, b| a.0.cmp(&b.0));
+        let most = usize::try_from(workspace.config.audit.examples).unwrap_or(usize::MAX);
+        chosen.into_iter().take(most).map(|(_, example)| example).collect()
+    }
+
+    /// The stronger model: the first that the project names and that is not the one under audit; else the dearest, where it is
+    /// dearer than that one.
+    fn stronger(&self, model: usize) -> Result<usize, Lack> {
+        let config = &self.prepared.workspace.config;
+        let place = |entry: &ModelEntry| config.models.iter().position(|known| known.alias == entry.alias);
+        if !config.audit.stronger.is_empty() {
+            let named = config.audit.stronger.iter().find(|alias| **alias != config.models[model].alias);
+            return named.and_then(|alias| config.model(alias)).and_then(place).ok_or(Lack::NoStronger);
+        }
+        let price = |entry: &ModelEntry| entry.price.map(|price| price.input + price.output);
+        let own = price(&config.models[model]).ok_or(Lack::NoStronger)?;
+        let dearer = config.models.iter().filter(|entry| price(entry).is_some_and(|usd| usd > own));
+        let dearest = dearer.max_by(|a, b| price(a).unwrap_or_default().total_cmp(&price(b).unwrap_or_default()));
+        dearest.and_then(place).ok_or(Lack::NoStronger)
+    }
+}
