@@ -33,7 +33,7 @@ const ASIDE: &str = ".promptctl/asked";
 pub(super) const DRIFT: &str = ".promptctl/drift";
 
 /// What a command that compares may ask for.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct AskArgs {
     /// Never call a model; use what is recorded.

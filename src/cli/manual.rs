@@ -49,6 +49,8 @@ enum SchemaOf {
     Cost,
     /// The report of `lint --report json`
     Lint,
+    /// The report of `audit --report json`
+    Audit,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -87,6 +89,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
         SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
         SchemaOf::Lint => include_str!("../../docs/schema/lint.schema.json"),
+        SchemaOf::Audit => include_str!("../../docs/schema/audit.schema.json"),
         SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
         SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
     };

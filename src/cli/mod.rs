@@ -3,6 +3,8 @@
 //! the clock.
 
 mod ask;
+mod audit;
+mod audit_reports;
 mod batch;
 mod bisect;
 mod bump;
@@ -96,6 +98,7 @@ enum Command {
     Diff(diff::Args),
     Drift(drift::Args),
     Bisect(bisect::Args),
+    Audit(audit::Args),
     Log(log::Args),
     Show(show::Args),
     History(history::Args),
@@ -153,6 +156,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Comment(args) => comment::run(context, &args),
         Command::Diff(args) => diff::run(context, &args),
         Command::Drift(args) => drift::run(context, &args),
+        Command::Audit(args) => audit::run(context, &args),
         Command::Bisect(args) => bisect::run(context, &args),
         Command::Log(args) => log::run(context, &args),
         Command::Show(args) => show::run(context, &args),

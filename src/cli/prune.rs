@@ -9,7 +9,7 @@ use crate::core::names::RequestKey;
 use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
 use crate::plan::{Overrides, Plan};
-use crate::recording::{SettleError, Store, prune, unused};
+use crate::recording::{SettleError, Store, audited, prune, unused};
 use crate::run::Prepared;
 use crate::snapshot::{Index, pending_path, snapshot_path};
 use crate::tree::write;
@@ -26,7 +26,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     // Only a project that loads as a whole says what is used.
     let (prepared, _) = project.load()?;
-    let (keys, snapshots) = used(&prepared, &project.store())?;
+    let (mut keys, snapshots) = used(&prepared, &project.store())?;
+    keys.extend(super::audit::used(context, &project, &prepared, &audited(&*project.tree)?)?);
     let lines = unused(&*project.tree, &keys)?;
     let index = Index::load(&*project.tree)?;
     let obsolete: Vec<&TreePath> = index.paths().filter(|path| !snapshots.contains(*path)).collect();

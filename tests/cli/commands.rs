@@ -112,7 +112,7 @@ fn the_command_line_is_explained() {
 #[test]
 fn schemas_are_printed() {
     let sandbox = Sandbox::empty();
-    for of in ["project", "front-matter", "cases", "report", "events", "compare"] {
+    for of in ["project", "front-matter", "cases", "report", "events", "compare", "audit"] {
         let text = sandbox.run(&["schema", of]).stdout;
         let schema: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         jsonschema::meta::validate(&schema).expect("a JSON Schema");

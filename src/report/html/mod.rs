@@ -6,6 +6,7 @@
 //! open as quickly as twenty. All of it comes from models and pull requests: text becomes HTML in [`super::page::escape`]
 //! alone, and what is packed is Base64, which cannot leave its element.
 
+mod audit;
 mod changed;
 mod comparison;
 mod figures;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use self::packed::{Chunks, Lines, write_element};
 use super::page::{DIFFERENCE, PAGE, Page, STYLE};
 
+pub use audit::write_html_audit;
 pub use comparison::write_html_comparison;
 pub use run::HtmlReport;
 pub use versions::Past;

@@ -1,6 +1,7 @@
 //! `markdown`: what a comment of a pull request shows. The verdict first, a table of the prompts, then what changed, folded
 //! away, the riskiest first, cut to what a host accepts.
 
+mod audit;
 mod comparison;
 mod cost;
 mod difference;
@@ -8,6 +9,7 @@ mod escape;
 mod page;
 mod run;
 
+pub use audit::audit_markdown;
 pub use comparison::comparison_markdown;
 pub(super) use comparison::{cause, comparison_verdict};
 pub use cost::cost_markdown;
@@ -23,6 +25,8 @@ const NAME: usize = 200;
 /// The most bytes of a sentence that is shown.
 const SENTENCE: usize = 600;
 
+#[cfg(test)]
+pub(super) use audit::tests::hostile_audit;
 #[cfg(test)]
 pub(super) use comparison::tests::{answer as changed_answer, row as regressed_row};
 

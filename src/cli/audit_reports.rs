@@ -1,0 +1,80 @@
+//! `audit --report FORMAT[=PATH]`: which reports an audit is told to, and where they are written.
+
+use std::io::{self, Write};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::reports::{Format, ReportArg};
+use super::sink::{self, Piped, ReportFile};
+use crate::audit::Document;
+use crate::report::{Style, audit_markdown, write_audit, write_html_audit};
+
+/// The formats of an audit.
+const FORMATS: [Format; 4] = [Format::Human, Format::Json, Format::Markdown, Format::Html];
+
+/// A report of a format that an audit has.
+pub(super) fn report(text: &str) -> Result<ReportArg, String> {
+    let names = FORMATS.map(Format::name);
+    let name = text.split('=').next().unwrap_or_default();
+    let none = |hint: String| format!("an audit has no report format `{name}`; there are {}{hint}", names.join(", "));
+    let report: ReportArg = text.parse().map_err(|why: String| {
+        // The formats of runs are no help here.
+        let hint = crate::core::suggest::did_you_mean(name, names);
+        if why.starts_with("there is no") { none(hint) } else { why }
+    })?;
+    if FORMATS.contains(&report.format) { Ok(report) } else { Err(none(String::new())) }
+}
+
+/// The reports of an audit, opened before anything is asked.
+pub(super) struct Reports {
+    files: Vec<(Format, ReportFile)>,
+    on_stdout: Format,
+}
+
+impl Reports {
+    pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
+        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
+        if json && !on_stdout.contains(&Format::Json) {
+            on_stdout.push(Format::Json);
+        }
+        if on_stdout.len() > 1 {
+            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+        }
+        let on_stdout = on_stdout.first().copied().unwrap_or(Format::Human);
+        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
+        Ok(Self { files: opened.filter_map(|(format, file)| Some((format, file?))).collect(), on_stdout })
+    }
+
+    /// Whether a person reads standard output.
+    pub(super) fn is_human(&self) -> bool {
+        self.on_stdout == Format::Human
+    }
+
+    /// Writes all of them.
+    pub(super) fn write(mut self, context: &mut Context, document: &Document) -> Result<(), Failure> {
+        // One that cannot be written does not keep the others from it.
+        let mut failed = Ok(());
+        for (format, file) in &mut self.files {
+            let done = one(file, *format, document, Style::plain());
+            failed = failed.and(done.and_then(|()| file.flush()));
+        }
+        let style = context.style();
+        if !(context.is_quiet() && self.is_human() && document.failing == 0) {
+            failed = failed.and(one(&mut Piped::new(context.out()), self.on_stdout, document, style));
+        }
+        sink::unless_failed(failed)
+    }
+}
+
+fn one(out: &mut dyn Write, format: Format, document: &Document, style: Style) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let value = serde_json::to_value(document).map_err(io::Error::other)?;
+            writeln!(out, "{}", crate::core::escape::json(&format!("{value:#}")))
+        }
+        Format::Markdown => out.write_all(audit_markdown(document).as_bytes()),
+        Format::Html => write_html_audit(out, document),
+        // The other formats were refused.
+        _ => write_audit(out, document, style),
+    }
+}
