@@ -16,11 +16,17 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A copy of the project in this repository.
-fn project() -> tempfile::TempDir {
+/// Projects that are there to be shown.
+const EXAMPLES: &str = "docs/examples";
+
+/// A copy of the project in this repository, for a page.
+fn project(page: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for part in [".gitignore", "promptctl.yaml", "prompts", "fixtures", "snapshots"] {
+    let mut parts = vec![".gitignore", "promptctl.yaml", "prompts", "fixtures", "snapshots"];
+    // What stands in a project stands in its commits, too: only where a page goes by it.
+    parts.extend(page.contains(EXAMPLES).then_some(EXAMPLES));
+    for part in parts {
         for entry in walkdir::WalkDir::new(root.join(part)).into_iter().map(|entry| entry.expect("readable")) {
             let target = folder.path().join(entry.path().strip_prefix(root).expect("below"));
             let pending = entry.path().to_string_lossy().ends_with(".snap.new");
@@ -64,7 +70,7 @@ fn stable(text: &str) -> String {
 
 /// The page with the output of every command in it as it is now.
 fn rewritten(page: &str) -> String {
-    let folder = project();
+    let folder = project(page);
     let mut text = String::new();
     let mut in_console = false;
     for line in page.lines() {

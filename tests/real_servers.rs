@@ -90,6 +90,49 @@ fn a_model_that_is_replaced_behind_its_alias_has_moved() {
 
 #[test]
 #[ignore = "needs the servers of scripts/real-servers"]
+fn an_audit_reads_the_gaps_of_a_real_model_and_is_not_sure_of_one_flip() {
+    let sandbox = project("{ temperature: 0, max_tokens: 60 }");
+    sandbox.edit("promptctl.yaml", "defaults:", "audit: { stronger: [v2], examples: 1 }\ndefaults:");
+    sandbox.write(
+        "prompts/word.j2",
+        "{{ role('system') }}\nYou triage support tickets. Answer with one word.\n{{ role('user') }}\n{{ ticket }}\n",
+    );
+    let cases = [
+        ("parcel", "where is my parcel", "[contains: shipping]"),
+        // It knows the queue, and was never asked for JSON.
+        ("wants json", "reset my password", "[is-json, { contains: account }]"),
+        // The first version says shipping, the second one account.
+        ("cancel", "Please cancel everything immediately", "[contains: account]"),
+        // What this case expects is wrong, whatever some wording makes the model say.
+        ("wrong case", "hello I was charged twice", "[contains: technical]"),
+    ];
+    let cases: String = cases
+        .iter()
+        .map(|(name, ticket, expect)| {
+            format!("  - {{ name: {name}, vars: {{ ticket: {ticket} }}, facts: [Cancelling is for the account queue.], expect: {expect}, snapshot: none }}\n")
+        })
+        .collect();
+    sandbox.write("fixtures/word/cases.yaml", format!("cases:\n{cases}"));
+    let ended = with_key(&sandbox, &["audit", "word", "--json"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let found = |name: &str| {
+        let cases = json["prompts"][0]["cases"].as_array().expect("cases");
+        let case = cases.iter().find(|case| case["case"] == name).unwrap_or_else(|| panic!("{name}: {json:#}"));
+        (case["gap"].as_str().expect("a gap").to_owned(), case["confidence"].as_str().expect("a word").to_owned())
+    };
+    assert_eq!(json["failing"], 3, "{json:#}");
+    assert_eq!(found("wants json"), ("behaviour".to_owned(), "confident".to_owned()), "{json:#}");
+    // At temperature 0 each side is one answer, and one flip proves nothing.
+    assert_ne!(found("wrong case").1, "confident", "{json:#}");
+    assert_ne!(found("cancel").1, "confident", "{json:#}");
+    assert!(["knowledge", "skill"].contains(&found("cancel").0.as_str()), "{json:#}");
+    let again = with_key(&sandbox, &["audit", "word", "--json"]);
+    assert!(again.stdout.contains("\"calls_made\": 0"), "what was asked is replayed: {}", again.stdout);
+}
+
+#[test]
+#[ignore = "needs the servers of scripts/real-servers"]
 fn a_wrong_key_is_an_error_and_is_recorded_nowhere() {
     let sandbox = project("{ temperature: 0 }");
     let wrong = sandbox.run_with(&["test"], &[("REAL_KEY", "a-wrong-key-of-nobody")]);
