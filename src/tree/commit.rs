@@ -1,7 +1,9 @@
 //! A commit's tree, read through libgit2: no checkout, no temporary clone, the working tree untouched.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
@@ -32,7 +34,7 @@ pub enum CommitError {
 
 /// A project as it was at a commit.
 pub struct CommitTree {
-    repository: Mutex<Repository>,
+    opened: Mutex<Opened>,
     tree: Oid,
     commit: String,
 }
@@ -53,7 +55,9 @@ impl CommitTree {
             if prefix.is_empty() { Some(root.id()) } else { below().map(|entry| entry.id()) }
         };
         match tree {
-            Some(tree) => Ok(Self { repository: Mutex::new(repository), tree, commit }),
+            Some(tree) => {
+                Ok(Self { opened: Mutex::new(Opened { repository, folders: RefCell::default() }), tree, commit })
+            }
             None => Err(CommitError::NoFolder { commit, folder: prefix }),
         }
     }
@@ -68,8 +72,42 @@ impl CommitTree {
         TreeError::Unreadable { path: path.clone(), reason: reason.into() }
     }
 
-    fn repository(&self, path: &TreePath) -> Result<MutexGuard<'_, Repository>, TreeError> {
-        self.repository.lock().map_err(|_| Self::unreadable(path, "an earlier read failed"))
+    fn opened(&self, path: &TreePath) -> Result<MutexGuard<'_, Opened>, TreeError> {
+        self.opened.lock().map_err(|_| Self::unreadable(path, "an earlier read failed"))
+    }
+}
+
+/// A repository, with the folders of the commit that were looked into: to find one of a thousand files, a folder is not
+/// read a thousand times.
+struct Opened {
+    repository: Repository,
+    folders: RefCell<HashMap<Oid, Arc<Folder>>>,
+}
+
+/// What stands in a folder, by name.
+type Folder = HashMap<String, Entry>;
+
+/// Something in a folder.
+#[derive(Clone, Copy)]
+struct Entry {
+    id: Oid,
+    kind: Option<ObjectType>,
+    mode: i32,
+}
+
+impl Opened {
+    fn folder(&self, id: Oid) -> Result<Arc<Folder>, git2::Error> {
+        if let Some(known) = self.folders.borrow().get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let tree = self.repository.find_tree(id)?;
+        let entries = tree.iter().filter_map(|entry| {
+            let name = entry.name().ok()?.to_owned();
+            Some((name, Entry { id: entry.id(), kind: entry.kind(), mode: entry.filemode() }))
+        });
+        let folder = Arc::new(entries.collect::<Folder>());
+        self.folders.borrow_mut().insert(id, Arc::clone(&folder));
+        Ok(folder)
     }
 }
 
@@ -81,7 +119,7 @@ enum Found {
 
 /// Looks into the tree of one commit.
 struct Looking<'r> {
-    repository: &'r Repository,
+    opened: &'r Opened,
     root: Oid,
 }
 
@@ -104,15 +142,15 @@ impl Looking<'_> {
         let mut parts = path.as_str().split('/').filter(|part| !part.is_empty()).peekable();
         let mut seen = TreePath::root();
         while let Some(part) = parts.next() {
-            let tree = self.repository.find_tree(folder).map_err(|error| self.miss(&error))?;
-            let Some(entry) = tree.get_name(part) else { return Err(Miss::Missing) };
+            let entries = self.opened.folder(folder).map_err(|error| self.miss(&error))?;
+            let Some(entry) = entries.get(part) else { return Err(Miss::Missing) };
             let parent = seen.clone();
             seen = seen.join(part).map_err(|_| Miss::Missing)?;
-            match entry.kind() {
-                Some(ObjectType::Tree) => folder = entry.id(),
+            match entry.kind {
+                Some(ObjectType::Tree) => folder = entry.id,
                 Some(ObjectType::Commit) => return Err(Miss::Submodule),
-                _ if entry.filemode() == LINK => {
-                    let blob = self.repository.find_blob(entry.id()).map_err(|error| self.miss(&error))?;
+                _ if entry.mode == LINK => {
+                    let blob = self.opened.repository.find_blob(entry.id).map_err(|error| self.miss(&error))?;
                     let target = std::str::from_utf8(blob.content()).map_err(|_| Miss::Leaves)?;
                     let rest = parts.map(|part| format!("/{part}")).collect::<String>();
                     let to = parent.join(target).map_err(|_| Miss::Leaves)?;
@@ -123,7 +161,7 @@ impl Looking<'_> {
                     return Ok(Step::Linked(to.map_err(|_| Miss::Leaves)?));
                 }
                 _ if parts.peek().is_some() => return Err(Miss::Missing),
-                _ => return Ok(Step::There(Found::File(entry.id()))),
+                _ => return Ok(Step::There(Found::File(entry.id))),
             }
         }
         Ok(Step::There(Found::Folder(folder)))
@@ -137,7 +175,7 @@ impl Looking<'_> {
         above: &mut Vec<Oid>,
         files: &mut Vec<TreePath>,
     ) -> Result<(), TreeError> {
-        let tree = self.repository.find_tree(id).map_err(|error| self.miss(&error).of(folder))?;
+        let tree = self.opened.repository.find_tree(id).map_err(|error| self.miss(&error).of(folder))?;
         above.push(id);
         for entry in &tree {
             let Some(path) = entry.name().ok().and_then(|name| folder.join(name).ok()) else { continue };
@@ -161,7 +199,7 @@ impl Looking<'_> {
     /// Why an object that a commit names is not there.
     fn miss(&self, error: &git2::Error) -> Miss {
         match error.code() {
-            ErrorCode::NotFound if is_partial(self.repository) => Miss::Promised,
+            ErrorCode::NotFound if is_partial(&self.opened.repository) => Miss::Promised,
             _ => Miss::Unreadable(error.message().to_owned()),
         }
     }
@@ -200,8 +238,8 @@ impl Tree for CommitTree {
     }
 
     fn list(&self, folder: &TreePath) -> Result<Vec<TreePath>, TreeError> {
-        let repository = self.repository(folder)?;
-        let looking = Looking { repository: &repository, root: self.tree };
+        let opened = self.opened(folder)?;
+        let looking = Looking { opened: &opened, root: self.tree };
         let mut files = Vec::new();
         match looking.find(folder) {
             Ok(Found::Folder(id)) => looking.list(folder, id, &mut Vec::new(), &mut files)?,
@@ -213,10 +251,10 @@ impl Tree for CommitTree {
     }
 
     fn read(&self, path: &TreePath, limit: u64) -> Result<Vec<u8>, TreeError> {
-        let repository = self.repository(path)?;
-        let looking = Looking { repository: &repository, root: self.tree };
+        let opened = self.opened(path)?;
+        let looking = Looking { opened: &opened, root: self.tree };
         let Found::File(id) = looking.find(path)? else { return Err(TreeError::NotAFile(path.clone())) };
-        let blob = repository.find_blob(id).map_err(|error| looking.miss(&error).of(path))?;
+        let blob = opened.repository.find_blob(id).map_err(|error| looking.miss(&error).of(path))?;
         let size = blob.size() as u64;
         if size > limit {
             return Err(TreeError::TooLarge { path: path.clone(), size, limit });
