@@ -1,5 +1,6 @@
 //! Instructions that exclude each other, by pairs of words that do.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -60,15 +61,22 @@ pub(super) fn contradiction(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink
         let found = pattern.captures(&text(place))?.get(1).map(|said| normalised(said.as_str()))?;
         Some(found).filter(|said| said.split(' ').count() >= 3)
     };
+    // By their first three words, which both must share.
+    let start = |said: &str| said.split(' ').take(3).collect::<Vec<_>>().join(" ");
+    let mut always: HashMap<String, (String, &Place<'_>)> = HashMap::new();
+    for place in &all {
+        if let Some(said) = said(&ALWAYS, place) {
+            always.entry(start(&said)).or_insert((said, place));
+        }
+    }
+    if always.is_empty() {
+        return;
+    }
     for first in &all {
         let Some(never) = said(&NEVER, first) else { continue };
-        let same = |place: &&Place<'_>| {
-            said(&ALWAYS, place).is_some_and(|always| {
-                let length = always.split(' ').count().min(never.split(' ').count());
-                always.split(' ').take(length).eq(never.split(' ').take(length))
-            })
-        };
-        if let Some(second) = all.iter().find(same) {
+        let Some((said, second)) = always.get(&start(&never)) else { continue };
+        let length = said.split(' ').count().min(never.split(' ').count());
+        if said.split(' ').take(length).eq(never.split(' ').take(length)) {
             report(sink, first, second, "this is to be done always", "never");
         }
     }

@@ -124,11 +124,34 @@ pub fn lint(
     let waived = found - findings.len();
     findings.extend(wrong);
     findings.extend(waivers::unused(&waivers, settings, &on));
+    let mut findings = bounded(findings);
     findings.iter_mut().filter(|finding| !finding.is_hidden).for_each(private::guard);
     findings.sort_by_cached_key(|finding| {
         (finding.source.path.clone(), finding.span.start, finding.span.end, finding.rule.code, finding.message.clone())
     });
     Linted { findings, waived, waivers, prompts: subjects.len() }
+}
+
+/// At most so many findings of a rule in a file: of a thousand alike the last says how many more there are, and mends them
+/// all.
+fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
+    const MOST: usize = 50;
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut last: HashMap<(&'static str, String), (usize, usize)> = HashMap::new();
+    for finding in findings {
+        let (count, place) = last.entry((finding.rule.code, finding.source.path.clone())).or_default();
+        *count += 1;
+        if *count <= MOST {
+            *place = kept.len();
+            kept.push(finding);
+        } else if let Some(known) = kept.get_mut(*place) {
+            known.edits.extend(finding.edits);
+        }
+    }
+    for (count, place) in last.into_values().filter(|(count, _)| *count > MOST) {
+        kept[place].message.push_str(&format!(" (and so {} more)", count - MOST));
+    }
+    kept
 }
 
 /// Whether a file belongs to the selected prompts.

@@ -1,6 +1,6 @@
 //! The examples of a prompt: that they are what is asked for, that no case is among them, that they are few and balanced.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use serde_json::Value;
@@ -93,11 +93,17 @@ pub(super) fn is_case(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     if examples.is_empty() {
         return;
     }
+    let mut by_text: HashMap<&str, usize> = HashMap::new();
+    for (place, (_, _, text)) in examples.iter().enumerate() {
+        by_text.entry(text).or_insert(place);
+    }
     let mut told: BTreeSet<String> = BTreeSet::new();
     for case in &subject.cases {
         for (_, value) in case.variables.iter() {
             let Some(text) = value.as_str().filter(|text| text.len() < 4000).map(normalised) else { continue };
-            let Some((part, span, _)) = examples.iter().find(|(_, _, example)| *example == text) else { continue };
+            let Some((part, span, _)) = by_text.get(text.as_str()).and_then(|place| examples.get(*place)) else {
+                continue;
+            };
             if told.insert(text) {
                 let message = format!("this example is the case `{}`", case.name);
                 sink.of(part, span.clone(), message);

@@ -1,6 +1,6 @@
 //! What changed since the past that is compared with: size, versions, prohibitions, what was shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::look::{Look, Sink, Subject};
@@ -108,25 +108,35 @@ fn paragraphs(template: &Template, least: usize) -> BTreeMap<String, Range<usize
 }
 
 /// A paragraph that two prompts shared, and only one of them has kept.
-pub(super) fn drift(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
+pub(super) fn drift(look: &Look<'_>, sink: &mut Sink) {
     let Some(past) = &look.material.evidence.before else { return };
     let least = look.count("words");
-    let own: BTreeMap<String, Range<usize>> = paragraphs(subject.own, least);
-    let changed = |prompt: &&Prompt| {
-        let other = past.prompts.get(&prompt.name);
-        prompt.name != subject.prompt.name && other.is_some_and(|other| other.digest != prompt.digest)
-    };
-    let of = |key: &str| past.prompts.files().find(|file| file.key == key).map(Template::new);
-    let Some(mine) = of(&subject.own.key) else { return };
-    let mine: BTreeSet<String> = paragraphs(&mine, least).into_keys().collect();
-    for prompt in look.material.workspace.prompts.list.iter().filter(changed) {
-        let Some(key) = prompt.path.below(PROMPTS) else { continue };
-        let (Some(now), Some(then)) = (look.material.template(key), of(key)) else { continue };
-        let now = paragraphs(now, least);
-        for (text, span) in &own {
-            if mine.contains(text) && paragraphs(&then, least).contains_key(text) && !now.contains_key(text) {
-                let message = format!("`{}` shared this paragraph, and has changed its own", prompt.name);
-                sink.of(subject.own, span.clone(), message);
+    let mut shared: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in past.prompts.files() {
+        let template = Template::new(file);
+        for text in paragraphs(&template, least).into_keys() {
+            shared.entry(text).or_default().push(template.key.clone());
+        }
+    }
+    shared.retain(|_, keys| keys.len() > 1);
+    if shared.is_empty() {
+        return;
+    }
+    let now: BTreeMap<&str, (&Template, BTreeMap<String, Range<usize>>)> = look
+        .material
+        .templates
+        .iter()
+        .map(|template| (template.key.as_str(), (template, paragraphs(template, least))))
+        .collect();
+    for (text, keys) in &shared {
+        // Of one that was removed nothing was changed.
+        let there = keys.iter().filter_map(|key| now.get(key.as_str()));
+        let (kept, lost): (Vec<_>, Vec<_>) = there.partition(|(_, paragraphs)| paragraphs.contains_key(text));
+        let Some((changed, _)) = lost.first() else { continue };
+        for (template, own) in kept {
+            if let Some(span) = own.get(text) {
+                let message = format!("`{}` shared this paragraph, and has changed its own", changed.source.path);
+                sink.of(template, span.clone(), message);
             }
         }
     }

@@ -55,9 +55,12 @@ fn people(text: &str) -> Vec<(&'static str, Range<usize>)> {
 
 /// Hides the lines of a finding that hold what nobody should read, whatever it is about.
 pub(super) fn guard(finding: &mut Finding) {
+    const FAR: usize = 2000;
     let text = &finding.source.text;
-    let from = text[..finding.span.start].rfind('\n').map_or(0, |at| at + 1);
-    let to = text[finding.span.end..].find('\n').map_or(text.len(), |at| finding.span.end + at);
+    let before = text.floor_char_boundary(finding.span.start.saturating_sub(FAR));
+    let behind = text.ceil_char_boundary((finding.span.end + FAR).min(text.len()));
+    let from = text[before..finding.span.start].rfind('\n').map_or(before, |at| before + at + 1);
+    let to = text[finding.span.end..behind].find('\n').map_or(behind, |at| finding.span.end + at);
     let lines = &text[from..to];
     if key_shape(lines).is_some() || !people(lines).is_empty() {
         finding.is_hidden = true;

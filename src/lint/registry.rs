@@ -101,7 +101,7 @@ pub static RULES: &[Rule] = &[
     rule("I07", "model-name", Info, Text(wording::model_name), &[], "the next model is another one, and the text stays", "leave it out, or make it a variable"),
     rule("I08", "no-output-format", Off, Prompt(output::no_format), &[limit("words", 100.0)], "an answer of any form is an answer that nothing can rely on", "say what an answer looks like, or set `output:`"),
     rule("I09", "example-imbalance", Info, Prompt(examples::imbalance), &[limit("count", 5.0), limit("share", 0.8)], "a model leans towards the answer that most examples have", "give about as many examples of each answer"),
-    rule("I10", "sibling-drift", Info, Prompt(history::drift), &[limit("words", 15.0)], "a paragraph that was shared was changed on one side only", "change both, or make a partial of it"),
+    rule("I10", "sibling-drift", Info, Project(history::drift), &[limit("words", 15.0)], "a paragraph that was shared was changed on one side only", "change both, or make a partial of it"),
     rule("I11", "sampling-unset", Info, Project(models::sampling), &[], "the provider's default decides, and may change", "set `temperature` under `params:`"),
     rule("I12", "max-tokens-unset", Info, Project(models::unlimited), &[], "nothing bounds what an answer costs", "set a limit such as `max_tokens` under `params:`"),
     rule("I13", "undated-model", Info, Project(models::undated), &[], "the vendor can put another model behind the name", "name a dated version of the model"),

@@ -119,10 +119,10 @@ pub(super) fn copied(look: &Look<'_>, sink: &mut Sink) {
     let least = look.count("lines").max(2);
     let templates: Vec<(&Template, Vec<Line>)> =
         look.material.templates.iter().map(|template| (template, text_lines(template))).collect();
-    let mut places: HashMap<Vec<&str>, Vec<(usize, usize)>> = HashMap::new();
+    let mut places: HashMap<Vec<&str>, BTreeSet<usize>> = HashMap::new();
     for (number, (_, lines)) in templates.iter().enumerate() {
-        for (at, window) in lines.windows(least).enumerate() {
-            places.entry(window.iter().map(|(text, _)| text.as_str()).collect()).or_default().push((number, at));
+        for window in lines.windows(least) {
+            places.entry(window.iter().map(|(text, _)| text.as_str()).collect()).or_default().insert(number);
         }
     }
     for (number, (template, lines)) in templates.iter().enumerate() {
@@ -131,7 +131,7 @@ pub(super) fn copied(look: &Look<'_>, sink: &mut Sink) {
             let others = |at: usize| -> BTreeSet<usize> {
                 let window: Vec<&str> = lines[at..at + least].iter().map(|(text, _)| text.as_str()).collect();
                 let known = places.get(&window).into_iter().flatten();
-                known.map(|(other, _)| *other).filter(|other| *other != number).collect()
+                known.copied().filter(|other| *other != number).collect()
             };
             let first = others(at);
             if first.is_empty() {

@@ -45,21 +45,13 @@ pub(super) fn in_system(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     }
 }
 
-/// The text before and behind an expression, in its message.
-fn around<'t>(template: &'t Template, print: &Print) -> (&'t str, &'t str) {
-    let is_same = |line: &super::text::TextLine| line.speaker == print.speaker;
-    let line =
-        template.lines.iter().position(|line| line.span.start <= print.span.start && print.span.start <= line.span.end);
-    let Some(line) = line else { return ("", "") };
-    let first = template.lines[..line].iter().rposition(|line| !is_same(line)).map_or(0, |at| at + 1);
-    let end = template.lines.iter().position(|line| line.span.end >= print.span.end).unwrap_or(line);
-    let last =
-        template.lines[end..].iter().position(|line| !is_same(line)).map_or(template.lines.len(), |at| end + at) - 1;
-    let (from, to) = (template.lines[first].span.start, template.lines[last.max(end)].span.end);
-    (
-        template.masked.get(from..print.span.start).unwrap_or_default(),
-        template.masked.get(print.span.end..to).unwrap_or_default(),
-    )
+/// The text behind an expression, in its message.
+fn behind<'t>(template: &'t Template, print: &Print) -> &'t str {
+    let first = template.lines.partition_point(|line| line.span.end < print.span.end);
+    let rest = template.lines.get(first..).unwrap_or_default();
+    let last = rest.iter().take_while(|line| line.speaker == print.speaker).last();
+    let to = last.or(rest.first()).map_or(print.span.end, |line| line.span.end);
+    template.masked.get(print.span.end..to).unwrap_or_default()
 }
 
 pattern!(DELIMITS, r#"^\s*(?:[<`"'\])}>|”’»*]|-{3,}|={3,}|#{1,6}\s|#{2,}|~{3,}|\[|END\b)"#);
@@ -78,10 +70,12 @@ pub(super) fn undelimited(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sin
         if is_small(subject, name) || trusted(subject, name) == Some(true) || !subject.prompt.variables.contains(name) {
             continue;
         }
-        let (_, behind) = around(subject.own, print);
-        let text = behind.trim();
-        let goes_on = text.chars().any(char::is_alphabetic) && !DELIMITS.is_match(text);
-        if goes_on && (trusted(subject, name) == Some(false) || is_long(name)) && told.insert(name.clone()) {
+        if told.contains(name) || !(trusted(subject, name) == Some(false) || is_long(name)) {
+            continue;
+        }
+        let text = behind(subject.own, print).trim();
+        if text.chars().any(char::is_alphabetic) && !DELIMITS.is_match(text) {
+            told.insert(name.clone());
             let message = format!("nothing marks where `{name}` ends and the instructions go on");
             let help = format!("put tags around it: `<{name}>{{{{ {name} }}}}</{name}>`");
             sink.of(subject.own, print.span.clone(), message).help(help).about(format!("{} {name}", subject.own.key));

@@ -79,6 +79,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn add(&mut self, source: &Arc<Source>, span: Range<usize>, comment: &str, scope: Range<usize>) {
         let Some(written) = parse(comment) else { return };
+        let is_bare = written.rules.is_empty();
         let mut rules = Vec::new();
         for named in written.rules {
             match named {
@@ -87,7 +88,10 @@ impl Reader<'_> {
             }
         }
         if rules.is_empty() {
-            return self.report("L04", source, span, "the waiver names no rule".to_owned());
+            if is_bare {
+                self.report("L04", source, span, "the waiver names no rule".to_owned());
+            }
+            return;
         }
         let until = match written.until {
             Some(Err(why)) => return self.report("L04", source, span, why),

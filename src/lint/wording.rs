@@ -12,6 +12,16 @@ fn is_rtl(c: char) -> bool {
     matches!(c, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}')
 }
 
+/// What stands around a place in its line.
+fn near(text: &str, at: usize) -> &str {
+    const FAR: usize = 200;
+    let from = text.floor_char_boundary(at.saturating_sub(FAR));
+    let to = text.ceil_char_boundary((at + FAR).min(text.len()));
+    let from = text[from..at].rfind('\n').map_or(from, |found| from + found + 1);
+    let to = text[at..to].find('\n').map_or(to, |found| at + found);
+    &text[from..to]
+}
+
 /// Invisible characters, replacement characters and carriage returns alone.
 pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     let text = &template.source.text;
@@ -20,9 +30,7 @@ pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
         if !(is_hidden(c) || c == '\u{FFFD}') {
             continue;
         }
-        let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
-        let rest = text[at..].find('\n').map_or(text.len(), |end| at + end);
-        if is_mark && text[line..rest].chars().any(is_rtl) {
+        if is_mark && near(text, at).chars().any(is_rtl) {
             continue;
         }
         let span = at..at + c.len_utf8();
@@ -158,8 +166,10 @@ pub(super) fn repeated(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     }
     for (text, spans) in known.into_iter().filter(|(_, spans)| spans.len() >= look.count("count").max(2)) {
         let lines: Vec<String> =
-            spans.iter().map(|span| template.source.line_column(span.start).0.to_string()).collect();
-        let message = format!("the same sentence stands here {} times, in the lines {}", spans.len(), lines.join(", "));
+            spans.iter().take(5).map(|span| template.source.line_column(span.start).0.to_string()).collect();
+        let more = if spans.len() > lines.len() { ", …" } else { "" };
+        let lines = lines.join(", ");
+        let message = format!("the same sentence stands here {} times, in the lines {lines}{more}", spans.len());
         sink.of(template, spans[1].clone(), message).about(text);
     }
 }
