@@ -1,11 +1,15 @@
 //! Expectations as the assertions of promptfoo.
 
+use minijinja::value::Serde;
 use serde_json::{Map, Value, json};
 
 use super::Exported;
+use super::template::rendered_there;
 use crate::case::Check;
 use crate::core::problem::Place;
 use crate::plan::Workspace;
+use crate::prompt::Inline;
+use crate::prompt::elsewhere::tags;
 
 /// Expectations that have the same name there, or another one.
 #[rustfmt::skip]
@@ -57,6 +61,7 @@ pub(super) fn parts(written: &Value) -> (String, Option<Value>, Map<String, Valu
 pub(super) fn assertion(
     workspace: &Workspace,
     check: &Check,
+    variables: &Map<String, Value>,
     providers: &dyn Fn(&str) -> Option<String>,
     exported: &mut Exported,
 ) -> Option<Value> {
@@ -65,7 +70,39 @@ pub(super) fn assertion(
         let path = check.folder.join(name).ok()?;
         serde_yaml::from_str::<Value>(&workspace.tree.text(&path).ok()?).ok()
     };
-    convert(&check.node.to_json(), &read, providers, &place, exported)
+    convert(&as_there(check.node.to_json(), variables), &read, providers, &place, exported)
+}
+
+/// An expectation whose templates say there what they say here; one that would not is written out.
+fn as_there(written: Value, variables: &Map<String, Value>) -> Value {
+    match written {
+        Value::String(text) if text.contains("{{") || text.contains("{%") => {
+            let scope = minijinja::Value::from(Serde(variables));
+            let Ok(inline) = Inline::new(&text) else { return Value::String(text) };
+            let Ok(here) = inline.render(&scope) else { return Value::String(text) };
+            if rendered_there(&text, variables).as_ref() == Some(&here) {
+                return Value::String(text);
+            }
+            let is_one = tags(&text).first().is_some_and(|tag| *tag == text.trim());
+            match inline.evaluate(&scope) {
+                Ok(whole @ (Value::Array(_) | Value::Object(_))) if is_one => whole,
+                _ => Value::String(here),
+            }
+        }
+        Value::Array(items) => items.into_iter().map(|item| as_there(item, variables)).collect(),
+        Value::Object(map) => {
+            // There, these are the variables of those names.
+            let is_variable = |key: &str, value: &Value| {
+                matches!((key, value.as_str()), ("context", Some("{{ context }}")) | ("question", Some("{{ query }}")))
+            };
+            let with_ours = |(key, value): (String, Value)| {
+                let value = if is_variable(&key, &value) { value } else { as_there(value, variables) };
+                (key, value)
+            };
+            Value::Object(map.into_iter().map(with_ours).collect())
+        }
+        other => other,
+    }
 }
 
 fn convert(

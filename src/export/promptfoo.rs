@@ -60,8 +60,6 @@ pub(super) fn write(workspace: &Workspace, items: &[Item]) -> Exported {
 }
 
 fn message(role: &str, text: &str, calls: &[crate::core::record::ToolCall]) -> Value {
-    // Of the filters only this one has another name there.
-    let text = text.replace("| tojson", "| dump");
     let mut message = Map::from_iter([("role".to_owned(), json!(role)), ("content".to_owned(), json!(text))]);
     if !calls.is_empty() {
         message.insert("tool_calls".to_owned(), super::messages::calls(calls));
@@ -96,6 +94,7 @@ fn test(
     ]);
     let aliases: Vec<&str> = models.iter().map(|model| workspace.config.models[*model].alias.as_str()).collect();
     test.insert("providers".to_owned(), json!(aliases));
+    let values = variables.clone();
     let variables: Map<String, Value> =
         variables.into_iter().map(|(name, value)| (name, value_there(value, &case.place, exported))).collect();
     if !variables.is_empty() {
@@ -105,8 +104,11 @@ fn test(
         let entry = workspace.config.models.iter().find(|entry| entry.alias.as_str() == alias)?;
         id_of(entry)
     };
-    let assert: Vec<Value> =
-        case.checks.iter().filter_map(|check| assertions::assertion(workspace, check, &id_of, exported)).collect();
+    let assert: Vec<Value> = case
+        .checks
+        .iter()
+        .filter_map(|check| assertions::assertion(workspace, check, &values, &id_of, exported))
+        .collect();
     if !assert.is_empty() {
         test.insert("assert".to_owned(), Value::Array(assert));
     }

@@ -1,6 +1,7 @@
 //! A prompt as a list of messages whose texts are templates of another tool: as it is written where that says the same,
 //! else rendered, with the text of each message as a value of each case.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use minijinja::value::Serde;
@@ -11,6 +12,7 @@ use super::Exported;
 use crate::case::Case;
 use crate::core::record::{Message, Role, ToolCall};
 use crate::plan::Workspace;
+use crate::prompt::elsewhere::{self, Dialect, tags, uses};
 use crate::prompt::{Inline, PROMPTS, Prompt};
 
 /// How deep partials may include each other.
@@ -28,11 +30,10 @@ static ROLE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\{\{\s*role\(\s*["'](\w+)["']\s*\)\s*\}\}"#).ok());
 static INCLUDE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\{%\s*include\s+["']([^"']+)["']\s*%\}"#).ok());
-static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\{[{%].*?[}%]\}").ok());
 static FILTER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\|\s*(\w+)").ok());
-/// Only these tags and no function of Jinja's own.
+/// What only Jinja has: tags, functions, slices, its names of constants, its ways to write numbers and texts.
 static FOREIGN: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\{%-?\s*(?:include|import|from|extends|block|with|do|autoescape|break|continue|macro|call|filter|raw)\b|\b(?:role|image|tool_call|namespace|dict)\s*\(|\.\w+\s*\(|\bloop\.(?:previtem|nextitem|cycle|depth)").ok()
+    Regex::new(r#"\{%-?\s*(?:include|import|from|extends|block|with|do|autoescape|break|continue|macro|call|filter|raw)\b|\b(?:role|image|tool_call|namespace|dict)\s*\(|\.\w+\s*\(|\bloop\.(?:previtem|nextitem|cycle|depth)|\[[^\[\]]*:|\b(?:True|False|None)\b|\\[^nrt"'\\]|\{[{%]\+|\+[}%]\}|\b\d[\d.]*[A-Za-z_]|[A-Za-z_\])]\.\d|\bis\s+(?:not\s+)?divisibleby\b"#).ok()
 });
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}").ok());
 
@@ -83,9 +84,13 @@ pub(super) fn shared(
         exported.lost(place(), format!("the prompt `{}` shows pictures, and is left out", prompt.name), "");
         return None;
     }
-    let variables: Vec<Map<String, Value>> = cases.iter().map(|case| values(case)).collect();
-    if let Some(turns) = as_written(workspace, prompt, language)
-        && let Some(exact) = says_the_same(&turns, &variables, &rendered)
+    let mut variables: Vec<Map<String, Value>> = cases.iter().map(|case| values(case)).collect();
+    if language == Language::Names {
+        // Values are texts there: each is the one that is printed here.
+        print_as_here(&mut variables, |_| true);
+    }
+    if let Some((turns, exact)) = as_written(workspace, prompt, language)
+        .and_then(|turns| same_there(turns, &mut variables, &rendered, language, prompt, exported))
     {
         if !exact {
             let message = format!("blank lines at the ends of messages of `{}` are sent there, too", prompt.name);
@@ -170,18 +175,75 @@ fn with_partials(workspace: &Workspace, body: &str, depth: usize) -> Option<Stri
     Some(out)
 }
 
+/// The parts and whether they are exact, where they say the same there: with the values as they are, or with those that
+/// are only printed as the texts that are printed here.
+fn same_there(
+    turns: Vec<Turn>,
+    variables: &mut Vec<Map<String, Value>>,
+    rendered: &[Vec<Message>],
+    language: Language,
+    prompt: &Prompt,
+    exported: &mut Exported,
+) -> Option<(Vec<Turn>, bool)> {
+    if let Some(exact) = says_the_same(&turns, variables, rendered, language) {
+        return Some((turns, exact));
+    }
+    let mut printed = variables.clone();
+    let changed = print_as_here(&mut printed, |name| {
+        let all: Vec<(usize, usize)> = turns.iter().map(|turn| uses(&turn.text, name)).collect();
+        all.iter().any(|(alone, _)| *alone > 0) && all.iter().all(|(_, other)| *other == 0)
+    });
+    let exact = says_the_same(&turns, &printed, rendered, language)?;
+    *variables = printed;
+    for name in changed {
+        let message = format!("the variable `{name}` of `{}` is given as the text that is printed here", prompt.name);
+        let help = "JavaScript prints `true`, nothing and lists in its own way";
+        exported.lost(crate::core::problem::Place::File(prompt.path.to_string()), message, help);
+    }
+    Some((turns, exact))
+}
+
+/// Turns values into the texts that are printed of them here, and gives the names of those that were none.
+fn print_as_here(variables: &mut [Map<String, Value>], wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let Ok(print) = Inline::new("{{ value }}") else { return BTreeSet::new() };
+    let mut changed = BTreeSet::new();
+    for (name, value) in variables.iter_mut().flatten() {
+        if value.is_string() || !wanted(name) {
+            continue;
+        }
+        if let Ok(text) = print.render(&minijinja::context! { value => Serde(&*value) }) {
+            // A whole number is the same text already.
+            if !value.is_i64() {
+                changed.insert(name.clone());
+                *value = Value::String(text);
+            }
+        }
+    }
+    changed
+}
+
+/// What the other tool makes of a text, where that is known for sure.
+pub(super) fn rendered_there(text: &str, values: &Map<String, Value>) -> Option<String> {
+    if tags(text).into_iter().any(|tag| !is_shared(tag).unwrap_or(false)) {
+        return None;
+    }
+    let told = elsewhere::render(text, values, Dialect::Nunjucks).ok()?;
+    told.unsure.is_empty().then_some(told.text)
+}
+
+/// Whether a tag is one of Nunjucks, too.
+fn is_shared(tag: &str) -> Option<bool> {
+    let mut filters = FILTER.as_ref()?.captures_iter(tag);
+    Some(tag == "{{ \"{\" }}" || !FOREIGN.as_ref()?.is_match(tag) && filters.all(|found| FILTERS.contains(&&found[1])))
+}
+
 fn turn(role: Role, text: &str, language: Language) -> Option<Turn> {
     let text = text.trim_matches('\n');
     Inline::new(text).ok()?;
-    for tag in TAG.as_ref()?.find_iter(text) {
-        let tag = tag.as_str();
-        let is_text = tag == "{{ \"{\" }}";
+    for tag in tags(text) {
         let fits = match language {
-            Language::Names => is_text || NAME.as_ref()?.is_match(tag),
-            Language::Nunjucks => {
-                let mut filters = FILTER.as_ref()?.captures_iter(tag);
-                is_text || !FOREIGN.as_ref()?.is_match(tag) && filters.all(|found| FILTERS.contains(&&found[1]))
-            }
+            Language::Names => tag == "{{ \"{\" }}" || NAME.as_ref()?.is_match(tag),
+            Language::Nunjucks => is_shared(tag)?,
         };
         if !fits {
             return None;
@@ -191,18 +253,26 @@ fn turn(role: Role, text: &str, language: Language) -> Option<Turn> {
     (!text.contains("{#")).then(|| Turn { role, text: text.to_owned(), calls: Vec::new() })
 }
 
-/// Whether the parts, each rendered alone, are the messages of every case: `Some(false)` where they have blank lines
-/// around them, which are taken off here.
-fn says_the_same(turns: &[Turn], variables: &[Map<String, Value>], rendered: &[Vec<Message>]) -> Option<bool> {
+/// Whether the parts, each rendered alone, are the messages of every case, here and there: `Some(false)` where they have
+/// blank lines around them, which are taken off here.
+fn says_the_same(
+    turns: &[Turn],
+    variables: &[Map<String, Value>],
+    rendered: &[Vec<Message>],
+    language: Language,
+) -> Option<bool> {
     let compiled: Vec<Inline> = turns.iter().map(|turn| Inline::new(&turn.text).ok()).collect::<Option<_>>()?;
     let mut exact = true;
-    for (values, messages) in variables.iter().zip(rendered) {
-        let values = minijinja::Value::from(Serde(values));
+    for (own, messages) in variables.iter().zip(rendered) {
+        let values = minijinja::Value::from(Serde(own));
         if turns.len() != messages.len() {
             return None;
         }
         for ((turn, inline), message) in turns.iter().zip(&compiled).zip(messages) {
             let text = inline.render(&values).ok()?;
+            if language == Language::Nunjucks && rendered_there(&turn.text, own)? != text {
+                return None;
+            }
             let (before, after) = text.split_once(message.content.as_str())?;
             let same = before.trim().is_empty() && after.trim().is_empty();
             if turn.role != message.role || !message.tool_calls.is_empty() || !same {

@@ -162,7 +162,7 @@ fn fallbacks(body: &str, name: &str) -> Option<(usize, Value)> {
         r#"(?:^|[^.\w]){quoted}\s*\|\s*(?:default|d)\(\s*(?:"([^"\\]*)"|'([^'\\]*)'|(-?\d+))\s*\)"#
     ))
     .ok()?;
-    let inside: Vec<&str> = super::faithful::tags(body);
+    let inside: Vec<&str> = crate::prompt::elsewhere::tags(body);
     let uses: usize = inside.iter().map(|tag| every.find_iter(tag).count()).sum();
     let mut found: Vec<Value> = Vec::new();
     for tag in &inside {

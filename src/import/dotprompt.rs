@@ -60,7 +60,7 @@ pub(super) fn read(intake: &mut Intake<'_>, path: &TreePath) -> Result<(), Probl
         );
     }
     prompt.body = handlebars::translate(intake, &source, start..source.text.len(), &folder);
-    prompt.dialect = Some(super::elsewhere::Dialect::Handlebars);
+    prompt.dialect = Some(crate::prompt::elsewhere::Dialect::Handlebars);
     intake.draft.add_prompt(prompt);
     Ok(())
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::elsewhere::Dialect;
 use super::finding::Findings;
 use super::template::has_tags;
 use crate::core::names::{CaseName, MAX_CASE_NAME, ModelAlias, PromptName};
 use crate::core::problem::Place;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
+use crate::prompt::elsewhere::Dialect;
 
 /// The most cases that an import makes.
 pub(super) const MOST_CASES: usize = 100_000;

@@ -7,10 +7,9 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::draft::{PromptDraft, mentioned};
-use super::elsewhere::{Dialect, Spot, given_here, render, text};
 use super::finding::{Findings, shown};
-use super::nunjucks::tag_end;
 use crate::prompt::Inline;
+use crate::prompt::elsewhere::{Dialect, Spot, given_here, render, tag_around, text, uses};
 
 /// The most differences that are told of one prompt.
 const MOST_TOLD: usize = 20;
@@ -117,46 +116,6 @@ fn differing(body: &str, there: &[Option<String>], contexts: &[Map<String, Value
         there.as_ref().is_some_and(|there| inline.render(&jinja(values)).as_ref() != Ok(there))
     };
     there.iter().zip(contexts).map(differs).collect()
-}
-
-/// The tags of a template.
-pub(super) fn tags(body: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(start) = body[from..].find('{').map(|at| from + at) {
-        let closing = match body.as_bytes().get(start + 1) {
-            Some(b'{') => "}}",
-            Some(b'%') => "%}",
-            _ => {
-                from = start + 1;
-                continue;
-            }
-        };
-        let Some(end) = tag_end(body, start + 2, closing) else { break };
-        found.push(&body[start..end]);
-        from = end;
-    }
-    found
-}
-
-/// The tag in which a place lies.
-pub(super) fn tag_around(body: &str, at: usize) -> Option<&str> {
-    let start = body.as_ptr() as usize;
-    tags(body).into_iter().find(|tag| {
-        let from = tag.as_ptr() as usize - start;
-        (from..from + tag.len()).contains(&at)
-    })
-}
-
-/// How a variable is used: in how many tags that print it alone, and in how many others.
-fn uses(body: &str, name: &str) -> (usize, usize) {
-    let Ok(word) = Regex::new(&format!(r"(?:^|[^.\w$]){}\b", regex::escape(name))) else { return (0, 1) };
-    let Ok(alone) = Regex::new(&format!(r"^\{{\{{[-+]?\s*{}\s*[-+]?\}}\}}$", regex::escape(name))) else {
-        return (0, 1);
-    };
-    let with: Vec<&str> = tags(body).into_iter().filter(|tag| word.is_match(tag)).collect();
-    let bare = with.iter().filter(|tag| alone.is_match(tag)).count();
-    (bare, with.len() - bare)
 }
 
 /// Whether both sides print a value alike.

@@ -7,6 +7,7 @@ use super::expression::{self, Complaint};
 use super::finding::{Findings, shown};
 use super::template::{At, Piece, has_tags, is_too_deep, jinja, literal};
 use crate::prompt::Inline;
+use crate::prompt::elsewhere::tag_end;
 
 /// The Jinja of a text of Nunjucks.
 pub(super) fn translate(text: &str, at: At<'_>, findings: &mut Findings) -> String {
@@ -222,31 +223,6 @@ fn trim_marks(tag: &str) -> (&str, &str) {
     let open = if inner.starts_with('-') { "-" } else { "" };
     let close = if inner.len() > open.len() && inner.ends_with('-') { "-" } else { "" };
     (open, close)
-}
-
-/// Where a tag ends: behind its closing braces that stand in no text.
-pub(super) fn tag_end(text: &str, from: usize, closing: &str) -> Option<usize> {
-    if closing == "#}" {
-        return text[from..].find(closing).map(|at| from + at + 2);
-    }
-    let bytes = text.as_bytes();
-    let mut at = from;
-    let mut quote = None;
-    let mut braces = 0_usize;
-    while at < bytes.len() {
-        let byte = bytes[at];
-        match quote {
-            Some(_) if byte == b'\\' => at += 1,
-            Some(open) if byte == open => quote = None,
-            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
-            None if braces == 0 && bytes[at..].starts_with(closing.as_bytes()) => return Some(at + 2),
-            None if byte == b'{' => braces += 1,
-            None if byte == b'}' => braces = braces.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 #[cfg(test)]

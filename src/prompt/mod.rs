@@ -5,6 +5,7 @@
 //! models or answers.
 
 mod coverage;
+pub(crate) mod elsewhere;
 mod environment;
 mod front_matter;
 mod images;

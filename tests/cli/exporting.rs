@@ -159,3 +159,71 @@ fn a_table_lost_the_later_turns_of_a_conversation() {
     assert!(shown.contains("of the conversation `p` › `talk` › `echo` only the first answer is here"), "{shown}");
     assert!(!shown.contains("everything was said") && !shown.contains("› `one`"), "{shown}");
 }
+
+/// A project with one prompt and one case.
+fn with_one(template: &str, vars: &str, expect: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    sandbox.write(
+        "project/promptctl.yaml",
+        "models:\n  fast: { provider: openai, model: gpt-4.1-mini }\ndefaults: { models: [fast] }\n",
+    );
+    sandbox.write("project/prompts/p.j2", format!("{template}\n"));
+    let cases = format!("cases:\n  - {{ name: one, vars: {{ {vars} }}, expect: [{expect}] }}\n");
+    sandbox.write("project/fixtures/p/cases.yaml", cases);
+    sandbox
+}
+
+#[test]
+fn a_template_that_javascript_renders_otherwise_was_exported_as_it_is() {
+    for (template, vars, kept) in [
+        // What is only printed is given as the text that is printed.
+        ("Is it {{ flag }}?", "flag: true", true),
+        ("{{ f }} {{ l }} {{ nul }}.", "f: 1.0, l: [a, b], nul: null", true),
+        // The same on both sides.
+        ("{% if flag %}yes{% endif %} {{ n }} {{ s | upper }}", "flag: true, n: 4, s: a", true),
+        ("{% for x in l %}{{ loop.index }}{{ x }}{% endfor %}", "l: [a, b]", true),
+        // Written out.
+        ("{{ s[1:3] }}{{ s }}", "s: banana", false),
+        ("{{ not flag }}", "flag: true", false),
+        ("{{ n / 2 }}", "n: 4", false),
+        ("{% if l %}yes{% else %}no{% endif %}", "l: []", false),
+        ("{{ True }} {{ s }}", "s: a", false),
+        ("{{ n is divisibleby 3 }}{{ n }}", "n: 4", false),
+        ("{% if flag %}{{ flag }}{% endif %}", "flag: true", false),
+        ("{% for x in l %}{{ x }}{% endfor %}", "l: [true]", false),
+        ("say | tojson {{ s }}", "s: a", true),
+    ] {
+        let sandbox = with_one(template, vars, "{ contains: ok }");
+        let asked = keys(&sandbox, "project");
+        let ended = sandbox.run(&["-C", "project", "export", "promptfoo", "--into", "../out"]);
+        assert_eq!(ended.code, 0, "{template}: {}", ended.shown());
+        let written = sandbox.read("out/prompts/p.json");
+        assert_eq!(!written.contains("{{ message_1 }}"), kept, "{template}: {written}");
+        let is_told = ended.shown().contains("is not carried over: the text of each message");
+        assert_eq!(is_told, !kept, "{template}: {}", ended.shown());
+        says(&sandbox.run(&["import", "promptfoo", "out", "--into", "back"]), 0, &[]);
+        assert_eq!(keys(&sandbox, "back"), asked, "{template}");
+    }
+    let sandbox = with_one("Is it {{ flag }}?", "flag: true", "{ contains: ok }");
+    let told = ["warning: the variable `flag` of `p` is given as the text that is printed here"];
+    says(&sandbox.run(&["-C", "project", "export", "promptfoo", "--into", "../out"]), 0, &told);
+    assert!(sandbox.read("out/promptfooconfig.yaml").contains("flag: 'True'"));
+}
+
+#[test]
+fn a_boolean_of_an_expectation_or_of_test_data_is_the_text_that_is_printed_here() {
+    let sandbox = with_one(
+        "{% if flag %}a{% endif %}",
+        "flag: true, l: [x, y]",
+        "{ contains: 'It is {{ flag }}' }, { contains-any: '{{ l }}' }",
+    );
+    says(&sandbox.run(&["-C", "project", "export", "promptfoo", "--into", "../out"]), 0, &[]);
+    let config = sandbox.read("out/promptfooconfig.yaml");
+    assert!(config.contains("value: It is True") && config.contains("value:\n    - x\n    - y\n"), "{config}");
+    let sandbox = with_one("Is it {{ flag }}, {{ f }}?", "flag: true, f: 1.0", "{ contains: ok }");
+    let asked = keys(&sandbox, "project");
+    says(&sandbox.run(&["-C", "project", "export", "github-models", "--into", "../out"]), 0, &[]);
+    let file = sandbox.read("out/p.prompt.yml");
+    assert!(file.contains("flag: 'True'") && file.contains("f: '1.0'"), "{file}");
+    assert!(!asked.is_empty());
+}

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::super::chat;
 use super::super::draft::{PromptDraft, prompt_name};
-use super::super::elsewhere::Dialect;
 use super::super::finding::{Keys, scalar, shown};
 use super::super::intake::{Intake, ending};
 use super::super::models::texts;
@@ -15,6 +14,7 @@ use super::super::shape;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Source};
 use crate::core::yaml::{Data, Node};
+use crate::prompt::elsewhere::Dialect;
 
 /// What a prompt is called in the source, and what its own entry adds.
 #[derive(Clone, Default)]

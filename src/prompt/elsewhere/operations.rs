@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::elsewhere::{Js, text};
+use super::{Js, text};
 use crate::prompt::Inline;
 
 /// A number as JavaScript has it: whole ones are whole.

@@ -1,6 +1,9 @@
 //! What the other tool makes of a template with the values of a case, as far as that is known for sure: the same template
 //! under the rules of JavaScript. Nothing of the source is run; what is not known is said to be.
 
+mod operations;
+mod tags;
+
 use std::collections::BTreeMap;
 
 use minijinja::machinery::ast::{BinOpKind, CallArg, CallType, CompareOpKind, Expr, Stmt, UnaryOpKind};
@@ -8,49 +11,50 @@ use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 use serde_json::{Map, Value, json};
 
-use super::faithful::tag_around;
-use super::operations::{apply, contains, cut, engine, equal, member, method, number_of, order, tested};
-use crate::prompt::Inline;
+use self::operations::{apply, contains, cut, engine, equal, member, method, number_of, order, tested};
+use super::Inline;
+
+pub(crate) use self::tags::{tag_around, tag_end, tags, uses};
 
 /// The most steps of one rendering.
 const MOST_STEPS: usize = 200_000;
 
 /// Whose rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     Nunjucks,
     Handlebars,
 }
 
 /// A value, or `None` for what is not defined.
-pub(super) type Js = Option<Value>;
+pub(crate) type Js = Option<Value>;
 
 /// Why nothing is known: where, in the template.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unsure(pub(super) usize);
+pub(crate) struct Unsure(pub(crate) usize);
 
 /// A tag and what it gives: the text that is printed, or which way a condition goes.
-pub(super) struct Spot {
+pub(crate) struct Spot {
     /// Where an expression of the tag begins, in the template.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// What it gives there.
-    pub(super) gives: String,
-    pub(super) is_condition: bool,
+    pub(crate) gives: String,
+    pub(crate) is_condition: bool,
     /// The variables as they are there.
-    pub(super) scope: Map<String, Value>,
+    pub(crate) scope: Map<String, Value>,
 }
 
 /// What a template becomes.
-pub(super) struct Rendered {
-    pub(super) text: String,
+pub(crate) struct Rendered {
+    pub(crate) text: String,
     /// What each tag gave.
-    pub(super) spots: Vec<Spot>,
+    pub(crate) spots: Vec<Spot>,
     /// Where nothing is known for sure, and what it gives here was taken.
-    pub(super) unsure: Vec<usize>,
+    pub(crate) unsure: Vec<usize>,
 }
 
 /// The text of a template with these values.
-pub(super) fn render(body: &str, values: &Map<String, Value>, dialect: Dialect) -> Result<Rendered, Unsure> {
+pub(crate) fn render(body: &str, values: &Map<String, Value>, dialect: Dialect) -> Result<Rendered, Unsure> {
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|_| Unsure(0))?;
     let tree = parse(body, "template", syntax).map_err(|_| Unsure(0))?;
     let scope = values.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
@@ -61,7 +65,7 @@ pub(super) fn render(body: &str, values: &Map<String, Value>, dialect: Dialect) 
 }
 
 /// What a tag gives here: its text, or whether its condition holds.
-pub(super) fn given_here(tag: &str, is_condition: bool, scope: &Map<String, Value>) -> Option<String> {
+pub(crate) fn given_here(tag: &str, is_condition: bool, scope: &Map<String, Value>) -> Option<String> {
     let asked = if is_condition {
         let inner = tag.trim_start_matches("{%").trim_end_matches("%}").trim_matches(['-', '+', ' ']);
         let condition = inner.strip_prefix("if").or_else(|| inner.strip_prefix("elif")).unwrap_or(inner);
@@ -74,7 +78,7 @@ pub(super) fn given_here(tag: &str, is_condition: bool, scope: &Map<String, Valu
 }
 
 /// A value as JavaScript prints it.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(value) => value.to_string(),
