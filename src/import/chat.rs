@@ -22,14 +22,18 @@ const UNQUOTED: char = '\u{E0F0}';
 
 /// The messages of a text, if that is what it is.
 pub(super) fn turns(text: &str) -> Option<Vec<Turn>> {
+    turns_of(&value_of(text)?)
+}
+
+/// What a text in which messages may stand says as JSON or YAML.
+pub(super) fn value_of(text: &str) -> Option<Value> {
     let text = text.trim();
     if text.starts_with('[') || text.starts_with('{') {
-        let value = serde_json::from_str(text).or_else(|_| serde_json::from_str(&quoted_expressions(text))).ok()?;
-        return turns_of(&value);
+        return serde_json::from_str(text).or_else(|_| serde_json::from_str(&quoted_expressions(text))).ok();
     }
     if text.starts_with("- role:") || text.starts_with("- \"role\"") || text.starts_with("- content:") {
         let source = Source::new("prompt", text);
-        return turns_of(&yaml::parse(&source).ok()?.to_json());
+        return Some(yaml::parse(&source).ok()?.to_json());
     }
     None
 }

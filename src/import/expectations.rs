@@ -271,7 +271,10 @@ fn shape(
             put("context", Some(json!("{{ context }}")));
             Some((name.to_owned(), value))
         }
-        Fate::Script => match value.as_ref().and_then(Value::as_str).and_then(javascript::check) {
+        Fate::Script => match value.as_ref().and_then(Value::as_str).and_then(|script| {
+            let mut translate = |text: &str| intake.jinja(text, place);
+            javascript::check(script, &mut translate)
+        }) {
             Some((name, value)) if threshold.is_none() => Some((name.to_owned(), Some(value))),
             _ => {
                 let message = format!("the assertion `{}` is not carried over: it is a program", named.kind);

@@ -232,8 +232,14 @@ fn read_config(
         if let Some(node) = keys.take(name) {
             if matches!(name, "generationConfig" | "inferenceConfig")
                 && let Value::Object(inner) = node.to_json()
+                && !inner.values().any(holds_template)
             {
                 params.extend(inner);
+                continue;
+            }
+            if holds_template(&node.to_json()) {
+                let message = format!("`{name}` is a template, and is not carried over: a parameter is a value here");
+                intake.findings.lost(keys.place(node), message, "write the value");
                 continue;
             }
             params.insert(name.to_owned(), node.to_json());
@@ -266,6 +272,16 @@ fn read_config(
                 params.insert("response_format".to_owned(), value);
             }
         }
+    }
+}
+
+/// Whether a text in a value is a template, which is filled in there and sent as it stands here.
+pub(super) fn holds_template(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("{{") || text.contains("{%"),
+        Value::Array(items) => items.iter().any(holds_template),
+        Value::Object(map) => map.values().any(holds_template),
+        _ => false,
     }
 }
 

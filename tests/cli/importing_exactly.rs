@@ -141,3 +141,51 @@ fn a_threshold_that_is_no_number_and_a_provider_of_a_row_are_told() {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 }
+
+#[test]
+fn values_that_are_templates_changed_their_meaning() {
+    for (value, there) in [
+        ("{{ 'x' | upper }}", "X"),
+        ("{{ unknown }}!", "!"),
+        ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
+        ("{{ other }} and {{ other | upper }}", "b and B"),
+        ("a {# hash", "a {# hash"),
+    ] {
+        let (asked, shown) =
+            one("Say {{ q }}.", &format!("q: {}, other: b", serde_json::to_string(value).expect("JSON")));
+        assert_eq!(asked, [format!("Say {there}.")], "{shown}");
+        assert_eq!(value != there, shown.contains("it is written out"), "{shown}");
+    }
+    let (asked, shown) = one("Say {{ q }}.", "q: \"{{ env.HOME }}\"");
+    assert_eq!(asked, ["Say {{ env.HOME }}."]);
+    assert!(
+        shown.contains("promptfooconfig.yaml:3") && shown.contains("`q` is a template; it is only text here"),
+        "{shown}"
+    );
+    let (asked, shown) = one("[{\"role\": \"user\", \"content\": \"Say {{ q }}.\"}]", "q: \"{{ 'x' | upper }}\"");
+    assert_eq!(asked, ["Say {{ 'x' | upper }}."]);
+    assert!(shown.contains("`q` is a template; it is only text here"), "{shown}");
+}
+
+#[test]
+fn templates_in_lines_of_javascript_and_in_parameters_were_taken_as_text() {
+    let config = "prompts: ['Hi {{ q }}', file://chat.json]\nproviders:\n  - { id: 'openai:gpt-4.1-mini', config: { temperature: '{{ env.T }}', top_p: 1 } }\ntests:\n\
+        \x20 - { vars: { q: a }, assert: [{ type: javascript, value: \"output === '{{q}}'\" }, { type: javascript, value: JSON.parse(output).b.c.length === 2 }] }\n";
+    let chat = r#"{"messages": [{"role": "user", "content": "{{ q }}", "name": "ann"}], "temperature": 0}"#;
+    let (sandbox, ended) = imported(config, &[("chat.json", chat)]);
+    let shown = ended.shown();
+    for part in [
+        "promptfooconfig.yaml:3",
+        "`temperature` is a template, and is not carried over",
+        "chat.json",
+        "`temperature` beside the messages of a prompt is not carried over",
+        "`name` of a message is not carried over",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let project = sandbox.read("project/promptctl.yaml");
+    assert!(project.contains("top_p: 1") && !project.contains("temperature"), "{project}");
+    let cases: Value = serde_yaml::from_str(&sandbox.read("project/fixtures/prompt/cases.yaml")).expect("YAML");
+    let length = serde_json::json!({ "json-path": { "path": "$.b.c", "type": ["array", "string"], "length": 2 } });
+    assert_eq!(cases["cases"][0]["expect"], serde_json::json!([{ "equals": "{{ q }}" }, length]));
+}

@@ -1,7 +1,9 @@
 //! Tests become cases: each with one value for each variable, for each prompt that it is meant for.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::super::draft::{CaseDraft, MOST_CASES};
@@ -14,6 +16,7 @@ use super::prompts::is_called;
 use super::tests_of::{Defaults, Test, combinations};
 use crate::core::problem::Place;
 use crate::prompt::Inline;
+use crate::prompt::elsewhere::{Dialect, render, tags};
 
 /// How often values may name each other.
 const DEEPEST: usize = 8;
@@ -157,8 +160,9 @@ fn cases_of(
         all.truncate(room);
     }
     let several = all.len() > 1;
+    let is_chat = intake.draft.prompts[index].body.contains("{{ role(");
     for mut values in all {
-        resolve(intake, &mut values, constants, &test.place);
+        resolve(intake, &mut values, constants, &test.place, is_chat);
         let mut case = CaseDraft::new(test.place.clone());
         case.name = match (&test.name, several) {
             (Some(name), true) => Some(format!("{name}: {}", varied(test, &values))),
@@ -192,36 +196,80 @@ fn varied(test: &Test, variables: &Map<String, Value>) -> String {
     parts.join(", ")
 }
 
-/// Values that name other variables are given what they name: here a value is never a template.
-fn resolve(intake: &mut Intake<'_>, variables: &mut Map<String, Value>, constants: &Map<String, Value>, place: &Place) {
+static RAW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{%-?\s*(?:raw|verbatim)\b").ok());
+
+fn is_template(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| has_tags(text))
+}
+
+/// Values that name other variables are given what they name: here a value is never a template. What is known of a
+/// template that says more is written out, too; the rest is told.
+fn resolve(
+    intake: &mut Intake<'_>,
+    variables: &mut Map<String, Value>,
+    constants: &Map<String, Value>,
+    place: &Place,
+    is_chat: bool,
+) {
+    let scope = |variables: &Map<String, Value>, name: &str| -> Map<String, Value> {
+        let own = variables.iter().filter(|(other, _)| *other != name);
+        let all = constants.iter().filter(|(other, _)| !variables.contains_key(*other)).chain(own);
+        // The text of a file is not in the map.
+        all.filter(|(_, value)| !value.is_object()).map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
     for _ in 0..DEEPEST {
         let templates: BTreeMap<String, String> = variables
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str().filter(|text| has_tags(text))?.to_owned())))
+            .filter_map(|(name, value)| Some((name.clone(), is_template(value)?.to_owned())))
+            // The result of this one may look like a template, and is none.
+            .filter(|(_, text)| !RAW.as_ref().is_some_and(|raw| raw.is_match(text)))
             .collect();
         let mut changed = false;
         for (name, text) in templates {
             let mut silent = super::super::finding::Findings::default();
             let jinja = nunjucks::translate(&text, &|_| place.clone(), &mut silent);
-            let mut context = constants.clone();
-            context.extend(variables.iter().filter(|(other, _)| **other != name).map(|(n, v)| (n.clone(), v.clone())));
-            let context = minijinja::Value::from(minijinja::value::Serde(&context));
-            if silent.lost_count() > 0 {
+            let context = scope(variables, &name);
+            let names_one = super::super::template::variables(&jinja).is_some_and(|all| !all.is_empty());
+            if silent.lost_count() > 0 || !names_one {
                 continue;
             }
-            // What names something unknown stays as it is, there as here.
-            let rendered = Inline::new(&jinja).and_then(|inline| inline.render(&context));
-            if let Ok(rendered) = rendered.map(Value::String)
-                && variables.get(&name) != Some(&rendered)
-            {
+            let rendered = render(&jinja, &context, Dialect::Nunjucks).ok().filter(|told| told.unsure.is_empty());
+            let known =
+                Inline::new(&jinja).is_ok_and(|inline| inline.variables().iter().all(|v| context.contains_key(v)));
+            if let Some(told) = rendered.filter(|told| known && told.text != text) {
                 let message = format!("the value of `{name}` names other variables; it is written out");
                 intake.findings.note(place.clone(), message, "a value is never rendered here");
-                variables.insert(name, rendered);
+                variables.insert(name, Value::String(told.text));
                 changed = true;
             }
         }
         if !changed {
-            return;
+            break;
+        }
+    }
+    let left: Vec<(String, String)> =
+        variables.iter().filter_map(|(name, value)| Some((name.clone(), is_template(value)?.to_owned()))).collect();
+    for (name, text) in left {
+        let mut silent = super::super::finding::Findings::default();
+        let jinja = nunjucks::translate(&text, &|_| place.clone(), &mut silent);
+        let context = scope(variables, &name);
+        let names_file = super::super::template::variables(&jinja)
+            .is_some_and(|all| all.iter().any(|v| variables.get(v).or(constants.get(v)).is_some_and(Value::is_object)));
+        // In a prompt of messages only names are filled in there.
+        let is_known = silent.lost_count() == 0 && !names_file && !is_chat;
+        let told = Some(()).filter(|()| is_known).and_then(|()| render(&jinja, &context, Dialect::Nunjucks).ok());
+        match told.filter(|told| told.unsure.is_empty()) {
+            Some(told) if told.text == text => {}
+            Some(told) => {
+                let message = format!("the value of `{name}` is a template; it is written out");
+                intake.findings.note(place.clone(), message, "a value is never rendered here");
+                variables.insert(name, Value::String(told.text));
+            }
+            None if tags(&text).is_empty() => {}
+            None => {
+                let message = format!("the value of `{name}` is a template; it is only text here");
+                intake.findings.lost(place.clone(), message, "write out what it gives there");
+            }
         }
     }
 }

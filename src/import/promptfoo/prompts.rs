@@ -1,5 +1,6 @@
 //! `prompts:` of a configuration: texts, files, globs, lists of messages.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -8,7 +9,7 @@ use super::super::chat;
 use super::super::draft::{PromptDraft, prompt_name};
 use super::super::finding::{Keys, scalar, shown};
 use super::super::intake::{Intake, ending};
-use super::super::models::texts;
+use super::super::models::{holds_template, texts};
 use super::super::nunjucks;
 use super::super::shape;
 use crate::core::path::TreePath;
@@ -198,7 +199,10 @@ fn add(
 ) {
     let whole = at(0..0);
     let body = match chat::turns(text) {
-        Some(turns) => chat::body(&turns, intake, &whole, &|intake, text| intake.jinja(text, &whole)),
+        Some(turns) => {
+            tell_of_what_is_beside(text, intake, &whole);
+            chat::body(&turns, intake, &whole, &|intake, text| intake.jinja(text, &whole))
+        }
         None => {
             let seems_chat = text.trim_start().starts_with('[') && text.contains("\"role\"");
             if seems_chat {
@@ -212,6 +216,26 @@ fn add(
     let index = intake.draft.add_prompt(PromptDraft { dialect, ..PromptDraft::new(name, body, place.clone()) });
     if let Some((config, place)) = &entry.config {
         prompt_config(intake, index, config, place);
+    }
+}
+
+/// What stands beside the messages of a prompt, and beside the text of a message.
+fn tell_of_what_is_beside(text: &str, intake: &mut Intake<'_>, place: &Place) {
+    let Some(value) = chat::value_of(text) else { return };
+    let beside = value.as_object().into_iter().flatten().filter(|(name, _)| *name != "messages");
+    for (name, _) in beside {
+        let message = format!("`{}` beside the messages of a prompt is not carried over", shown(name));
+        intake.findings.lost(place.clone(), message, "parameters stand under `params:` in the front matter");
+    }
+    let messages = value.get("messages").unwrap_or(&value).as_array();
+    let of_messages: BTreeSet<&String> =
+        messages.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys).collect();
+    for name in of_messages {
+        // A result belongs to the calls before it by its place.
+        if !matches!(name.as_str(), "role" | "content" | "tool_calls" | "tool_call_id") {
+            let message = format!("`{}` of a message is not carried over", shown(name));
+            intake.findings.lost(place.clone(), message, "");
+        }
     }
 }
 
@@ -230,6 +254,10 @@ fn prompt_config(intake: &mut Intake<'_>, index: usize, config: &Value, place: &
             "prefix" | "suffix" => {
                 let message = format!("`{name}` of a prompt is not carried over");
                 intake.findings.lost(place.clone(), message, "write it into the template");
+            }
+            name if holds_template(value) => {
+                let message = format!("`{}` is a template, and is not carried over", shown(name));
+                intake.findings.lost(place.clone(), message, "write the value");
             }
             name => {
                 params.insert(name.to_owned(), value.clone());
