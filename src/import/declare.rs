@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::draft::{CaseDraft, PromptDraft, mentioned, type_of};
 use super::faithful::{Values, hold};
 use super::finding::Findings;
-use super::write::{default_values, seen};
+use super::write::{FUNCTIONS, default_values, seen};
+use crate::prompt::Inline;
 
 /// Holds the prompt to what the other tool renders, and gives `vars:` of its front matter.
 pub(super) fn faithful(
@@ -22,9 +23,6 @@ pub(super) fn faithful(
     if prompt.dialect.is_none() {
         return declared;
     }
-    if declared.is_none() {
-        give_what_is_missing(prompt, used);
-    }
     let own = |prompt: &PromptDraft, declared: Option<&Map<String, Value>>| -> Vec<Map<String, Value>> {
         let defaults = default_values(prompt, declared, files);
         let with_own = |case: &CaseDraft| {
@@ -34,6 +32,18 @@ pub(super) fn faithful(
         };
         prompt.cases.iter().map(with_own).collect()
     };
+    if declared.is_none() {
+        give_what_is_missing(prompt, used);
+        let renders = |prompt: &PromptDraft| {
+            let body = FUNCTIONS.as_ref().map(|functions| functions.replace_all(&prompt.body, ""))?;
+            let inline = Inline::new(&body).ok()?;
+            let values = |values: &Map<String, Value>| minijinja::Value::from(minijinja::value::Serde(values));
+            Some(own(prompt, None).iter().all(|own| inline.render(&values(own)).is_ok()))
+        };
+        if renders(prompt) == Some(false) {
+            empty_where_it_is_plain(prompt);
+        }
+    }
     // What the source itself declares holds there, too; what is only declared here is not defined there.
     let given = Value::Object(prompt.declared.clone());
     let there = Values::of(own(prompt, given.as_object()));
@@ -51,6 +61,27 @@ fn give_what_is_missing(prompt: &mut PromptDraft, used: &BTreeSet<String>) {
             case.variables.insert(name.clone(), json!(""));
         }
     }
+}
+
+/// An empty text for each variable that a case lacks, wherever it is printed or asked for alone.
+fn empty_where_it_is_plain(prompt: &mut PromptDraft) {
+    for name in asked_for(&prompt.body) {
+        let has = |case: &CaseDraft| case.variables.contains_key(&name);
+        if !prompt.default_variables.contains_key(&name) && !prompt.cases.iter().all(has) {
+            prompt.body = with_empty(&prompt.body, &name);
+        }
+    }
+}
+
+fn with_empty(body: &str, name: &str) -> String {
+    let quoted = regex::escape(name);
+    let printed = Regex::new(&format!(r"(\{{\{{[-+]?\s*{quoted})(\s*[-+]?\}}\}})"));
+    let asked = Regex::new(&format!(r"(\{{%[-+]?\s*(?:if|elif)\s+(?:not\s+)?{quoted})(\s*[-+]?%\}})"));
+    let mut body = body.to_owned();
+    for place in [printed, asked].iter().flatten() {
+        body = place.replace_all(&body, "${1} | default(\"\")${2}").into_owned();
+    }
+    body
 }
 
 /// Nothing is an empty text in an expectation.

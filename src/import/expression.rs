@@ -17,7 +17,7 @@ pub(super) struct Complaint {
 }
 
 /// Filters that mean the same in both.
-const SAME_FILTERS: [&str; 35] = [
+const SAME_FILTERS: [&str; 34] = [
     "abs",
     "batch",
     "capitalize",
@@ -51,7 +51,6 @@ const SAME_FILTERS: [&str; 35] = [
     "title",
     "trim",
     "upper",
-    "urlencode",
     "unique",
 ];
 

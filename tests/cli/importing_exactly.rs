@@ -189,3 +189,18 @@ fn templates_in_lines_of_javascript_and_in_parameters_were_taken_as_text() {
     let length = serde_json::json!({ "json-path": { "path": "$.b.c", "type": ["array", "string"], "length": 2 } });
     assert_eq!(cases["cases"][0]["expect"], serde_json::json!([{ "equals": "{{ q }}" }, length]));
 }
+
+#[test]
+fn a_variable_that_is_printed_and_has_a_default_dropped_its_cases() {
+    for (template, there) in [
+        ("{{ tone }}Be {{ tone | default(\"kind\") }} {{ q }}.", "Be kind a."),
+        ("{% if tone %}x{% endif %}{% if not tone %}y{% endif %}{{ tone | default('z') }}{{ q }}{{ more }}", "yza"),
+        ("{% if tone is defined %}x{% endif %}{{ tone }}{{ q }}", "a"),
+    ] {
+        let (asked, shown) = one(template, "q: a");
+        assert_eq!(asked, [there], "{template}: {shown}");
+    }
+    let (asked, shown) = one("{{ q }} {{ q | urlencode }}", "q: a b");
+    assert_eq!(asked, ["a b {{ q | urlencode }}"]);
+    assert!(shown.contains("the filter `urlencode` is not carried over"), "{shown}");
+}
