@@ -1,8 +1,9 @@
 //! When two JSON values say the same.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// What kind of value it is, as JSON Schema names it.
 #[must_use]
@@ -25,9 +26,41 @@ pub fn same(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
         }
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Number(x), Value::Number(y)) => x == y || (x.is_f64() || y.is_f64()) && x.as_f64() == y.as_f64(),
+        (Value::Number(x), Value::Number(y)) => order(x, y) == Some(Ordering::Equal),
         _ => a == b,
     }
+}
+
+/// Which of two numbers is the larger. No digit of an integer is lost: as floats, `9007199254740993` were `9007199254740992`.
+#[must_use]
+pub fn order(x: &Number, y: &Number) -> Option<Ordering> {
+    match (x.as_i128(), y.as_i128()) {
+        (Some(x), Some(y)) => Some(x.cmp(&y)),
+        (Some(x), None) => beside(x, y.as_f64()?),
+        (None, Some(y)) => beside(y, x.as_f64()?).map(Ordering::reverse),
+        (None, None) => x.as_f64()?.partial_cmp(&y.as_f64()?),
+    }
+}
+
+/// Where an integer stands beside a float. One without decimals is the integer that it is written as.
+fn beside(whole: i128, float: f64) -> Option<Ordering> {
+    // Written without an exponent, a float has all its digits: no integer is rounded.
+    match format!("{:.0}", float.trunc()).parse::<i128>() {
+        Ok(other) => whole.cmp(&other).then(0.0.partial_cmp(&float.fract())?).into(),
+        Err(_) => 0.0.partial_cmp(&float),
+    }
+}
+
+/// Whether two numbers are as near as this. The distance of integers is exact.
+#[must_use]
+pub fn near(x: &Number, y: &Number, tolerance: f64) -> bool {
+    if let (Some(x), Some(y)) = (x.as_i128(), y.as_i128()) {
+        let distance: f64 = (x - y).unsigned_abs().to_string().parse().unwrap_or(f64::INFINITY);
+        return distance <= tolerance;
+    }
+    let (Some(x), Some(y)) = (x.as_f64(), y.as_f64()) else { return false };
+    // 0.4 is within 0.1 of 0.3, though its distance is 0.10000000000000003.
+    (x - y).abs() <= tolerance + 4.0 * f64::EPSILON * x.abs().max(y.abs())
 }
 
 /// What may differ between two values that say the same.
@@ -68,8 +101,7 @@ impl Comparing {
             }
             (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| self.alike(a, b)),
             (Value::Number(x), Value::Number(y)) if self.leeway.tolerance > 0.0 => {
-                let near = |(x, y): (f64, f64)| (x - y).abs() <= self.leeway.tolerance + 1e-12;
-                same(a, b) || x.as_f64().zip(y.as_f64()).is_some_and(near)
+                same(a, b) || near(x, y, self.leeway.tolerance)
             }
             _ => same(a, b),
         }
@@ -124,6 +156,12 @@ mod tests {
             !same(&json!(9_007_199_254_740_993_u64), &json!(9_007_199_254_740_992_u64)),
             "large integers are exact"
         );
+        assert!(!same(&json!(9_007_199_254_740_993_u64), &json!(9_007_199_254_740_992.0)), "beside floats, too");
+        let (low, high) = (json!([0.5]), json!([1, -1, u64::MAX, 1e300]));
+        let order = |index: usize| {
+            order(high[index].as_number().expect("one"), low[0].as_number().expect("one")).expect("an order")
+        };
+        assert_eq!([0, 1, 2, 3].map(order), [1, -1, 1, 1].map(|n: i32| n.cmp(&0)));
         assert!(!same(&json!({"a": null}), &json!({})));
     }
 
@@ -139,6 +177,7 @@ mod tests {
         // 1.0 has two partners, 0.9 one.
         let both = Leeway { unordered: true, tolerance: 0.1 };
         assert!(alike(&json!([1.0, 0.9]), &json!([1.0, 1.1]), both));
+        assert!(!alike(&json!(9_007_199_254_740_993_u64), &json!(9_007_199_254_740_992_u64), near));
         assert!(!alike(&json!([1.0, 0.8]), &json!([1.0, 1.1]), both));
         let long: Vec<Value> = (0..3000).map(|n| json!({"n": n})).collect();
         let back: Vec<Value> = long.iter().rev().cloned().collect();

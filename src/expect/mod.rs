@@ -10,6 +10,7 @@ mod argument;
 mod cites;
 mod compile;
 mod compose;
+mod exact;
 mod fence;
 mod fixed;
 mod form;

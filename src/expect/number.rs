@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::argument::Arguments;
+use super::exact::Exact;
 use super::numerals::{Decimal, Numeral, numerals};
 use super::shown::quoted;
 use super::{Check, Finding, Subject, Written};
@@ -36,8 +37,8 @@ struct Number {
 
 struct BoundNumber {
     value: Option<Numeral>,
-    min: f64,
-    max: f64,
+    min: Option<Exact>,
+    max: Option<Exact>,
     tolerance: Tolerance,
     which: Which,
     decimal: Decimal,
@@ -139,11 +140,11 @@ impl Number {
     fn read(&self, inline: &Inline, what: &str, variables: &minijinja::Value) -> Result<Numeral, String> {
         let text = inline.render(variables)?;
         // As Rust reads it, as it stands in YAML and JSON; else as people write it.
-        if let Some(value) = text.trim().parse::<f64>().ok().filter(|value| value.is_finite()) {
-            return Ok(Numeral { value, percent: false });
+        if let Some(exact) = Exact::read(text.trim()) {
+            return Ok(Numeral { exact, percent: false });
         }
         match numerals(&text, self.decimal).as_slice() {
-            [one] => Ok(*one),
+            [one] => Ok(one.clone()),
             _ => Err(format!("{what} must be a number; it is {}", quoted(&text))),
         }
     }
@@ -160,8 +161,10 @@ impl Written for Number {
             inline.as_ref().map(|inline| self.read(inline, what, variables)).transpose()
         };
         let (value, min, max) = (read(&self.value, "value")?, read(&self.min, "min")?, read(&self.max, "max")?);
-        let (min, max) = (min.map_or(f64::NEG_INFINITY, |n| n.value), max.map_or(f64::INFINITY, |n| n.value));
-        if min > max {
+        let (min, max) = (min.map(|n| n.exact), max.map(|n| n.exact));
+        if let (Some(min), Some(max)) = (&min, &max)
+            && min > max
+        {
             return Err(format!("min is {min} and max is {max}, so no number can fit"));
         }
         let Self { tolerance, which, decimal, .. } = *self;
@@ -170,39 +173,53 @@ impl Written for Number {
 }
 
 impl BoundNumber {
-    fn fits(&self, found: Numeral) -> bool {
-        let Some(wanted) = self.value else { return (self.min..=self.max).contains(&found.value) };
+    fn fits(&self, found: &Numeral) -> bool {
+        let Some(wanted) = &self.value else {
+            let is_above = self.min.as_ref().is_none_or(|min| found.exact >= *min);
+            return is_above && self.max.as_ref().is_none_or(|max| found.exact <= *max);
+        };
         if wanted.percent && !found.percent {
             return false;
         }
         let by = match self.tolerance {
             Tolerance::By(by) => by,
-            Tolerance::Share(share) => share * wanted.value.abs(),
+            Tolerance::Share(share) => share * wanted.exact.value().abs(),
         };
-        // 0.4 is within 0.1 of 0.3, though its distance is 0.10000000000000003.
-        let slack = if by > 0.0 { 4.0 * f64::EPSILON * found.value.abs().max(wanted.value.abs()) } else { 0.0 };
-        (found.value - wanted.value).abs() <= by + slack
+        by > 0.0 && distance(&found.exact, &wanted.exact) <= by * (1.0 + 4.0 * f64::EPSILON)
+            || found.exact == wanted.exact
     }
 
     fn wanted(&self) -> String {
-        let Some(value) = self.value else {
-            return match (self.min.is_finite(), self.max.is_finite()) {
-                (true, true) => format!("a number from {} to {}", self.min, self.max),
-                (true, false) => format!("a number of at least {}", self.min),
-                _ => format!("a number of at most {}", self.max),
+        let Some(value) = &self.value else {
+            return match (&self.min, &self.max) {
+                (Some(min), Some(max)) => format!("a number from {min} to {max}"),
+                (Some(min), None) => format!("a number of at least {min}"),
+                (None, Some(max)) => format!("a number of at most {max}"),
+                (None, None) => "a number".to_owned(),
             };
         };
-        let sign = if value.percent { "%" } else { "" };
+        let value = shown(value);
         match self.tolerance {
-            Tolerance::By(0.0) | Tolerance::Share(0.0) => format!("the number {}{sign}", value.value),
-            Tolerance::By(by) => format!("the number {}{sign} within {by}", value.value),
-            Tolerance::Share(share) => format!("the number {}{sign} within {}%", value.value, share * 100.0),
+            Tolerance::By(0.0) | Tolerance::Share(0.0) => format!("the number {value}"),
+            Tolerance::By(by) => format!("the number {value} within {by}"),
+            Tolerance::Share(share) => format!("the number {value} within {}%", share * 100.0),
         }
     }
 }
 
-fn shown(found: Numeral) -> String {
-    format!("{}{}", found.value, if found.percent { "%" } else { "" })
+/// How far two numbers are apart: exact for whole ones.
+fn distance(one: &Exact, other: &Exact) -> f64 {
+    let whole = one.whole().zip(other.whole()).and_then(|(one, other)| one.checked_sub(other));
+    if let Some(far) = whole.and_then(|far| far.unsigned_abs().to_string().parse().ok()) {
+        return far;
+    }
+    let (one, other) = (one.value(), other.value());
+    // 0.4 is within 0.1 of 0.3, though its distance is 0.10000000000000003.
+    ((one - other).abs() - 4.0 * f64::EPSILON * one.abs().max(other.abs())).max(0.0)
+}
+
+fn shown(found: &Numeral) -> String {
+    format!("{}{}", found.exact, if found.percent { "%" } else { "" })
 }
 
 impl Check for BoundNumber {
@@ -213,12 +230,12 @@ impl Check for BoundNumber {
             return Finding::new(false, format!("expected {}; there is no number in {}", self.wanted(), quoted(text)));
         };
         let (holds, which) = match self.which {
-            Which::Any => (found.iter().any(|number| self.fits(*number)), ""),
-            Which::All => (found.iter().all(|number| self.fits(*number)), "every one to be "),
-            Which::First => (self.fits(*first), "the first to be "),
-            Which::Last => (self.fits(*last), "the last to be "),
+            Which::Any => (found.iter().any(|number| self.fits(number)), ""),
+            Which::All => (found.iter().all(|number| self.fits(number)), "every one to be "),
+            Which::First => (self.fits(first), "the first to be "),
+            Which::Last => (self.fits(last), "the last to be "),
         };
-        let listed: Vec<String> = found.iter().take(10).map(|number| shown(*number)).collect();
+        let listed: Vec<String> = found.iter().take(10).map(shown).collect();
         let more = if found.len() > 10 { format!(" and {} more", found.len() - 10) } else { String::new() };
         let why = format!("expected {which}{}; the answer has {}{more}", self.wanted(), listed.join(", "));
         Finding::new(holds, why)

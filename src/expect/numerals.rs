@@ -1,9 +1,11 @@
 //! Numbers as people write them in texts: with signs, currencies, groups of thousands, decimals, exponents, percent.
 
+use super::exact::Exact;
+
 /// A number of a text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Numeral {
-    pub(super) value: f64,
+    pub(super) exact: Exact,
     /// Whether a percent sign stands behind it. `12%` is 12.
     pub(super) percent: bool,
 }
@@ -29,7 +31,7 @@ impl Decimal {
 }
 
 /// Every number of a text, in order. Digits that belong to a word (`v2`, `A4`) or to a dotted name (`1.2.3`,
-/// `24.12.2025`) are none.
+/// `24.12.2025`), and days (`2025-01-02`, `12/31/2025`) are none.
 pub(super) fn numerals(text: &str, decimal: Decimal) -> Vec<Numeral> {
     let chars: Vec<char> = text.chars().collect();
     let mut found = Vec::new();
@@ -44,13 +46,15 @@ pub(super) fn numerals(text: &str, decimal: Decimal) -> Vec<Numeral> {
             at += 1;
         } else if in_word {
             at = digits_end(&chars, at);
+        } else if let Some(end) = day_end(&chars, at) {
+            at = end;
         } else {
             let (end, plain) = read(&chars, at, decimal);
-            let value = plain.and_then(|plain| plain.parse::<f64>().ok()).filter(|value| value.is_finite());
+            let exact = plain.and_then(|plain| Exact::read(&plain));
             let behind = chars[end..].iter().position(|c| !matches!(c, ' ' | '\u{a0}' | '\u{202f}')).map(|i| end + i);
             let percent = behind.is_some_and(|i| i <= end + 1 && matches!(chars[i], '%' | '\u{ff05}' | '\u{66a}'));
-            let sign = if negative(&chars, at) { -1.0 } else { 1.0 };
-            found.extend(value.map(|value| Numeral { value: sign * value, percent }));
+            let signed = |exact: Exact| if negative(&chars, at) { exact.turned() } else { exact };
+            found.extend(exact.map(|exact| Numeral { exact: signed(exact), percent }));
             // A mark that separates is passed over.
             at = end.max(at + 1);
         }
@@ -64,6 +68,42 @@ fn digit(chars: &[char], at: usize) -> bool {
 
 fn digits_end(chars: &[char], at: usize) -> usize {
     at + chars[at..].iter().take_while(|c| c.is_ascii_digit()).count()
+}
+
+/// The end of the day that begins here, and of the time of day behind it: `2025-01-02T10:30:00Z`, `12/31/2025`, `31/12/25`.
+fn day_end(chars: &[char], start: usize) -> Option<usize> {
+    let mut parts = Vec::new();
+    let mut at = start;
+    let mark = *chars.get(digits_end(chars, start)).filter(|c| matches!(c, '-' | '/'))?;
+    for index in 0..3 {
+        if index > 0 {
+            chars.get(at).filter(|c| **c == mark)?;
+            at += 1;
+        }
+        let end = digits_end(chars, at);
+        let digits: String = chars[at..end].iter().take(5).collect();
+        parts.push((digits.len(), digits.parse::<u32>().ok()?));
+        at = end;
+    }
+    let month_and_day = |(one, first): (usize, u32), (other, second): (usize, u32)| {
+        let (low, high) = (first.min(second), first.max(second));
+        one <= 2 && other <= 2 && (1..=12).contains(&low) && high <= 31
+    };
+    let is_year = |(length, _): (usize, u32), mark: char| length == 4 || length == 2 && mark == '/';
+    let [first, second, third] = parts[..] else { return None };
+    let is_day = first.0 == 4 && month_and_day(second, third) || is_year(third, mark) && month_and_day(first, second);
+    let time =
+        if matches!(chars.get(at), Some('T' | 't')) && digit(chars, at + 1) { time_end(chars, at + 1) } else { at };
+    (is_day && !chars.get(time).is_some_and(|c| c.is_alphanumeric())).then_some(time)
+}
+
+/// The end of a time of day with its zone.
+fn time_end(chars: &[char], start: usize) -> usize {
+    let mut at = digits_end(chars, start);
+    while matches!(chars.get(at), Some(':' | '.' | ',' | '+' | '-')) && digit(chars, at + 1) {
+        at = digits_end(chars, at + 1);
+    }
+    at + usize::from(matches!(chars.get(at), Some('Z' | 'z')))
 }
 
 /// Where the number that begins here ends, and its digits as Rust reads them; none for a dotted name.
@@ -149,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn values(text: &str, decimal: Decimal) -> Vec<f64> {
-        numerals(text, decimal).iter().map(|n| n.value).collect()
+        numerals(text, decimal).iter().map(|n| n.exact.value()).collect()
     }
 
     #[test]
@@ -157,7 +197,10 @@ mod tests {
         for (text, expected) in [
             ("It costs $1,234.50.", vec![1234.5]),
             ("-$5 and $-6 and −7 and +8", vec![-5.0, -6.0, -7.0, 8.0]),
-            ("10-20, GPT-4, 2024-01-05", vec![10.0, 20.0, 4.0, 2024.0, 1.0, 5.0]),
+            ("10-20, GPT-4, 2024-01-05", vec![10.0, 20.0, 4.0]),
+            ("2025-01-02T10:30:00.5+01:00, 2025-1-2, 12/31/2025, 31-12-2025 and 12/31/25 were 4 days", vec![4.0]),
+            ("2025-01-02-2025-01-05 or (2025/01/02).", vec![]),
+            ("1/2/3, 120/80, 3-4-5, 2025-13-41", vec![1.0, 2.0, 3.0, 120.0, 80.0, 3.0, 4.0, 5.0, 2025.0, 13.0, 41.0]),
             ("v2, A4, x_1", vec![]),
             ("1,23,456 lakh", vec![123_456.0]),
             ("1,2,3 and 1,200,3", vec![1.0, 2.0, 3.0, 1.0, 200.0, 3.0]),
@@ -196,7 +239,7 @@ mod tests {
         fn no_text_makes_the_reader_panic(text in "[0-9.,eE+ '_$%a-]{0,40}|.*") {
             for decimal in [Decimal::Point, Decimal::Comma] {
                 for numeral in numerals(&text, decimal) {
-                    prop_assert!(numeral.value.is_finite());
+                    prop_assert!(numeral.exact.value().is_finite());
                 }
             }
         }

@@ -1,16 +1,17 @@
 //! What is expected of the values that a path selects.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use jsonschema::Validator;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::argument::Arguments;
 use super::schema::{mismatch, validator};
 use super::shown::quoted;
 use super::wanted::{How, Template, Wanted, shown};
 use crate::core::decode::Fields;
-use crate::core::json::kind;
+use crate::core::json::{kind, order};
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
 
@@ -57,6 +58,17 @@ pub(super) enum Limit {
     AtMost,
 }
 
+impl Limit {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Less => "less than",
+            Self::Greater => "greater than",
+            Self::AtLeast => "at least",
+            Self::AtMost => "at most",
+        }
+    }
+}
+
 /// Where a text stands in a value.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Part {
@@ -91,7 +103,7 @@ pub(super) enum BoundTest {
     Matches(regex::Regex),
     OneOf(Vec<Wanted>),
     Type(Vec<&'static str>),
-    Limit(Limit, f64),
+    Limit(Limit, Number),
     Length(u64, u64),
     Schema(Arc<Validator>),
 }
@@ -213,8 +225,13 @@ fn read_figure(arguments: &mut Arguments<'_, '_, '_>, key: &str, node: &Node) ->
             return Some(inline);
         }
     }
-    let number = arguments.decoder.number(node, key)?;
-    arguments.inline(node, &number.to_string())
+    arguments.decoder.number(node, key)?;
+    arguments.inline(node, &node.to_json().to_string())
+}
+
+/// A number as JSON has it, or as Rust reads it (`+5`, `.5`).
+fn read_number(text: &str) -> Option<Number> {
+    serde_json::from_str(text).ok().or_else(|| Number::from_f64(text.parse().ok()?))
 }
 
 /// A whole number, or `min` and `max`.
@@ -267,10 +284,8 @@ impl Test {
             Self::Type(types) => BoundTest::Type(types.clone()),
             Self::Limit(limit, inline) => {
                 let text = inline.render(variables)?;
-                match text.trim().parse::<f64>() {
-                    Ok(value) if value.is_finite() => BoundTest::Limit(*limit, value),
-                    _ => return Err(format!("a limit must be a number; it is {}", quoted(&text))),
-                }
+                let wrong = || format!("a limit must be a number; it is {}", quoted(&text));
+                BoundTest::Limit(*limit, read_number(text.trim()).ok_or_else(wrong)?)
             }
             Self::Length(min, max) => BoundTest::Length(*min, *max),
             Self::Schema(schema) => BoundTest::Schema(Arc::clone(schema)),
@@ -346,13 +361,14 @@ impl BoundTest {
             }
             Self::Type(types) => (types.iter().any(|wanted| is_type(value, wanted)), types.join(" or ")),
             Self::Limit(limit, figure) => {
-                let number = value.as_f64();
-                match limit {
-                    Limit::Less => (number.is_some_and(|v| v < *figure), format!("less than {figure}")),
-                    Limit::Greater => (number.is_some_and(|v| v > *figure), format!("greater than {figure}")),
-                    Limit::AtLeast => (number.is_some_and(|v| v >= *figure), format!("at least {figure}")),
-                    Limit::AtMost => (number.is_some_and(|v| v <= *figure), format!("at most {figure}")),
-                }
+                let is = value.as_number().and_then(|number| order(number, figure));
+                let fits = match limit {
+                    Limit::Less => is == Some(Ordering::Less),
+                    Limit::Greater => is == Some(Ordering::Greater),
+                    Limit::AtLeast => is.is_some_and(Ordering::is_ge),
+                    Limit::AtMost => is.is_some_and(Ordering::is_le),
+                };
+                (fits, format!("{} {figure}", limit.words()))
             }
             Self::Length(min, max) => {
                 let length = match value {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::argument::Arguments;
 use super::shown::quoted;
-use crate::core::json::same;
+use crate::core::json::{near, same};
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
 
@@ -143,8 +143,8 @@ fn step(key: &str) -> String {
 }
 
 fn plain_fits(wanted: &Value, value: &Value, how: How) -> bool {
-    let near = |a: f64, b: f64| (a - b).abs() <= how.tolerance + 4.0 * f64::EPSILON * a.abs().max(b.abs());
-    let nearly = how.tolerance > 0.0 && wanted.as_f64().zip(value.as_f64()).is_some_and(|(a, b)| near(a, b));
+    let numbers = wanted.as_number().zip(value.as_number()).filter(|_| how.tolerance > 0.0);
+    let nearly = numbers.is_some_and(|(wanted, value)| near(wanted, value, how.tolerance));
     nearly || same(wanted, value)
 }
 
