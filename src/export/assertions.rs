@@ -28,6 +28,9 @@ const NAMES: [(&str, &str); 38] = [
     ("context-relevance", "context-relevance"),
 ];
 
+/// The model of an alias as it is written there.
+pub(super) type Judges<'a> = dyn Fn(&str, &mut Exported) -> Option<Value> + 'a;
+
 /// Options that stand beside a value in both.
 const OPTIONS: [&str; 3] = ["threshold", "weight", "metric"];
 
@@ -62,7 +65,7 @@ pub(super) fn assertion(
     workspace: &Workspace,
     check: &Check,
     variables: &Map<String, Value>,
-    providers: &dyn Fn(&str) -> Option<String>,
+    providers: &Judges<'_>,
     exported: &mut Exported,
 ) -> Option<Value> {
     let place = Place::span(&check.source, check.node.span.clone());
@@ -108,7 +111,7 @@ fn as_there(written: Value, variables: &Map<String, Value>) -> Value {
 fn convert(
     written: &Value,
     read: &dyn Fn(&str) -> Option<Value>,
-    providers: &dyn Fn(&str) -> Option<String>,
+    providers: &Judges<'_>,
     place: &Place,
     exported: &mut Exported,
 ) -> Option<Value> {
@@ -182,7 +185,7 @@ fn beside(
     assertion: &mut Map<String, Value>,
     name: &str,
     options: Map<String, Value>,
-    providers: &dyn Fn(&str) -> Option<String>,
+    providers: &Judges<'_>,
     place: &Place,
     exported: &mut Exported,
 ) {
@@ -190,7 +193,7 @@ fn beside(
         let theirs = match (key.as_str(), &value) {
             (key, _) if OPTIONS.contains(&key) => Some((key.to_owned(), value.clone())),
             ("transform", value) => script_of(value).map(|script| ("transform".to_owned(), json!(script))),
-            ("model", Value::String(alias)) => providers(alias).map(|id| ("provider".to_owned(), json!(id))),
+            ("model", Value::String(alias)) => providers(alias, exported).map(|judge| ("provider".to_owned(), judge)),
             // There, these are the variables of those names.
             ("context", Value::String(text)) if text == "{{ context }}" => continue,
             ("question", Value::String(text)) if text == "{{ query }}" => continue,

@@ -100,14 +100,15 @@ fn test(
     if !variables.is_empty() {
         test.insert("vars".to_owned(), Value::Object(variables));
     }
-    let id_of = |alias: &str| {
+    // With its label and its settings: an id alone may be that of several models.
+    let judge = |alias: &str, exported: &mut Exported| {
         let entry = workspace.config.models.iter().find(|entry| entry.alias.as_str() == alias)?;
-        id_of(entry)
+        provider(entry, exported)
     };
     let assert: Vec<Value> = case
         .checks
         .iter()
-        .filter_map(|check| assertions::assertion(workspace, check, &values, &id_of, exported))
+        .filter_map(|check| assertions::assertion(workspace, check, &values, &judge, exported))
         .collect();
     if !assert.is_empty() {
         test.insert("assert".to_owned(), Value::Array(assert));

@@ -145,9 +145,23 @@ impl Draft {
         alias
     }
 
-    /// The alias of a model that answers, has this entry and is called so; it is added where there is none.
-    pub(super) fn add_labelled_model(&mut self, label: &str, entry: Map<String, Value>, place: Place) -> String {
+    /// The alias of a model that has this entry and is called so; it is added where there is none. One that only judges is
+    /// any with this entry.
+    pub(super) fn add_labelled_model(
+        &mut self,
+        label: &str,
+        entry: Map<String, Value>,
+        answers: bool,
+        place: Place,
+    ) -> String {
         let alias = model_alias(label);
+        if let Some(known) = self.models.iter_mut().find(|known| known.entry == entry && known.alias == alias) {
+            known.answers |= answers;
+            return alias;
+        }
+        if !answers {
+            return self.add_model(label, entry, false, place);
+        }
         let is_it = |known: &ModelDraft| known.entry == entry && (known.alias == alias || !known.answers);
         if self.models.iter().any(is_it) || !self.models.iter().any(|known| known.entry == entry) {
             return self.add_model(label, entry, true, place);

@@ -204,8 +204,8 @@ fn from_options(
     let answers = answers && !embeds(&id);
     let alias = match &label {
         // Two labels are two models, also where everything else is the same.
-        Some(label) if answers => intake.draft.add_labelled_model(label, entry, place),
-        _ => intake.draft.add_model(&name, entry, answers, place),
+        Some(label) => intake.draft.add_labelled_model(label, entry, answers, place),
+        None => intake.draft.add_model(&name, entry, answers, place),
     };
     let names = [Some(id), own_id, label].into_iter().flatten().collect();
     Some(Provider { alias, names, prompts, shaping })

@@ -227,3 +227,20 @@ fn a_boolean_of_an_expectation_or_of_test_data_is_the_text_that_is_printed_here(
     assert!(file.contains("flag: 'True'") && file.contains("f: '1.0'"), "{file}");
     assert!(!asked.is_empty());
 }
+
+#[test]
+fn two_models_that_are_alike_came_back_as_one() {
+    let sandbox = with_one("Say {{ s }}", "s: a", "{ contains: ok }, { type: llm-rubric, value: polite, model: b }");
+    sandbox.write(
+        "project/promptctl.yaml",
+        "models:\n  a: { provider: openai, model: gpt-4.1-mini, params: { temperature: 0 } }\n  b: { provider: openai, model: gpt-4.1-mini, params: { temperature: 0 } }\ndefaults: { models: [a, b] }\n",
+    );
+    says(&sandbox.run(&["-C", "project", "export", "promptfoo", "--into", "../out"]), 0, &[]);
+    let ended = sandbox.run(&["import", "promptfoo", "out", "--into", "back"]);
+    says(&ended, 0, &["1 case, 2 models; everything was carried over"]);
+    let config = sandbox.read("back/promptctl.yaml");
+    assert!(config.contains("\n  a:") && config.contains("\n  b:"), "{config}");
+    let cases = sandbox.read("back/fixtures/p/cases.yaml");
+    assert!(cases.contains("model: b"), "{cases}");
+    assert_eq!(keys(&sandbox, "back"), keys(&sandbox, "project"));
+}

@@ -204,3 +204,18 @@ fn a_variable_that_is_printed_and_has_a_default_dropped_its_cases() {
     assert_eq!(asked, ["a b {{ q | urlencode }}"]);
     assert!(shown.contains("the filter `urlencode` is not carried over"), "{shown}");
 }
+
+#[test]
+fn a_label_of_a_provider_of_an_assertion_was_another_model() {
+    let config = "prompts: ['Hi {{ q }}']\nproviders:\n  - { id: 'openai:gpt-4.1-mini', label: first }\n  - { id: 'openai:gpt-4.1-mini', label: second }\n\
+        defaultTest: { options: { provider: second } }\ntests:\n  - { vars: { q: a }, assert: [{ type: llm-rubric, value: polite, provider: second }, { type: llm-rubric, value: kind }, { type: llm-rubric, value: short, provider: { id: 'openai:gpt-4.1-mini', label: first } }] }\n";
+    let (sandbox, ended) = imported(config, &[]);
+    assert!(ended.shown().contains("1 case, 2 models; everything was carried over"), "{}", ended.shown());
+    let project: Value = serde_yaml::from_str(&sandbox.read("project/promptctl.yaml")).expect("YAML");
+    assert_eq!(project["judge"]["model"], "second", "{project}");
+    let cases: Value = serde_yaml::from_str(&sandbox.read("project/fixtures/prompt/cases.yaml")).expect("YAML");
+    let judges: Vec<&Value> =
+        cases["cases"][0]["expect"].as_array().expect("a list").iter().map(|expect| &expect["model"]).collect();
+    let is_second = |judge: &Value| judge == "second" || judge.is_null();
+    assert!(is_second(judges[0]) && is_second(judges[1]) && judges[2] == "first", "{cases}");
+}
