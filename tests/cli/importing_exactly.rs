@@ -156,6 +156,11 @@ fn values_that_are_templates_changed_their_meaning() {
         assert_eq!(asked, [format!("Say {there}.")], "{shown}");
         assert_eq!(value != there, shown.contains("it is written out"), "{shown}");
     }
+    for circle in ["q: \"{{ q }}\"", "q: \"{{ p }}\", p: \"{{ q }}\""] {
+        let (asked, shown) = one("Say {{ q }}.", circle);
+        assert!(asked[0].starts_with("Say {{ "), "{asked:?}");
+        assert!(shown.contains("`q` is a template; it is only text here"), "{shown}");
+    }
     let (asked, shown) = one("Say {{ q }}.", "q: \"{{ env.HOME }}\"");
     assert_eq!(asked, ["Say {{ env.HOME }}."]);
     assert!(

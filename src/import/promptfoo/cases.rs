@@ -253,10 +253,14 @@ fn resolve(
         let mut silent = super::super::finding::Findings::default();
         let jinja = nunjucks::translate(&text, &|_| place.clone(), &mut silent);
         let context = scope(variables, &name);
-        let names_file = super::super::template::variables(&jinja)
-            .is_some_and(|all| all.iter().any(|v| variables.get(v).or(constants.get(v)).is_some_and(Value::is_object)));
+        // The text of a file is not at hand, and names that go round in a circle end nowhere.
+        let is_open = |v: &String| {
+            *v == name
+                || variables.get(v).or(constants.get(v)).is_some_and(|v| v.is_object() || is_template(v).is_some())
+        };
+        let names_open = super::super::template::variables(&jinja).is_some_and(|all| all.iter().any(is_open));
         // In a prompt of messages only names are filled in there.
-        let is_known = silent.lost_count() == 0 && !names_file && !is_chat;
+        let is_known = silent.lost_count() == 0 && !names_open && !is_chat;
         let told = Some(()).filter(|()| is_known).and_then(|()| render(&jinja, &context, Dialect::Nunjucks).ok());
         match told.filter(|told| told.unsure.is_empty()) {
             Some(told) if told.text == text => {}
