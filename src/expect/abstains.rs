@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
 
 use super::argument::Arguments;
 use super::fixed::fixed;
@@ -43,10 +43,17 @@ static SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
     .ok()
 });
 
+/// Who wonders why somebody doubts it does not say that they do not know it.
+static WONDERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"\b(?:don't|do not) (?:\w+ly )?know (?:why|how) (?:you|anyone|anybody|someone|people|they) (?:would |could |might |should |can |ever |even )*(?:doubt|ask|think|believe|say|question|wonder|worry)\b").ok()
+});
+
 /// Whether a text abstains.
 fn abstains(text: &str) -> bool {
     let head: String = text.chars().take(HEAD).collect();
     let head = head.to_lowercase().replace('\u{2019}', "'");
+    let head =
+        WONDERS.as_ref().map_or_else(|| head.clone(), |wonders| wonders.replace_all(&head, "wonder").into_owned());
     SET.as_ref().is_some_and(|set| set.is_match(&head))
 }
 
@@ -76,6 +83,14 @@ impl Check for Abstains {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_wonders_why_somebody_doubts_was_taken_for_one_who_does_not_know() {
+        assert!(WONDERS.is_some(), "it compiles");
+        assert!(!abstains("I don't know why you would doubt it: the answer is 42."));
+        assert!(abstains("I don't know why you were charged twice."));
+        assert!(abstains("I don't know why you ask. I do not know the answer."));
+    }
 
     #[derive(serde::Deserialize)]
     struct Texts {

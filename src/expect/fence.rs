@@ -14,15 +14,27 @@ pub(super) struct Block<'t> {
     pub(super) whole: std::ops::Range<usize>,
 }
 
-/// The fenced blocks of a text, as CommonMark has them, but that they may be indented further (answers put them into
-/// lists) and that a block which is never closed is none: its end is missing.
+/// The fenced blocks of a text, as CommonMark has them, in items of lists too, but that a block which is never closed is
+/// none: its end is missing.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut open: Option<(char, usize, String, usize, usize)> = None;
     let mut at = 0;
+    // Where the contents of the items begin that this line may belong to, from the outermost.
+    let mut items: Vec<usize> = Vec::new();
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
+        let indent = indent(line);
+        if open.is_none() && !line.trim().is_empty() {
+            items.retain(|item| *item <= indent);
+            let is_code = indent >= items.last().unwrap_or(&0) + CODE;
+            items.extend(item(line, indent).filter(|_| !is_code));
+        }
+        // What is indented so far is code already, or part of a paragraph.
+        if indent >= items.last().unwrap_or(&0) + CODE {
+            continue;
+        }
         let Some((mark, count, rest)) = fence(line) else { continue };
         match &open {
             Some((opened, least, language, whole, body)) => {
@@ -41,6 +53,30 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
         }
     }
     blocks
+}
+
+/// The indentation that makes a line code without any fence.
+const CODE: usize = 4;
+
+/// How far a line is indented, in columns.
+fn indent(line: &str) -> usize {
+    let blank = line.chars().take_while(|c| matches!(c, ' ' | '\t'));
+    blank.fold(0, |column, c| if c == '\t' { column / CODE * CODE + CODE } else { column + 1 })
+}
+
+/// Where the contents of an item of a list begin, if the line begins one.
+fn item(line: &str, indent: usize) -> Option<usize> {
+    let line = line.trim();
+    let digits = line.chars().take_while(char::is_ascii_digit).count();
+    let marker = match line[digits..].chars().next()? {
+        '-' | '+' | '*' if digits == 0 => 1,
+        '.' | ')' if (1..=9).contains(&digits) => digits + 1,
+        _ => return None,
+    };
+    let behind = &line[marker..];
+    let blanks = behind.len() - behind.trim_start_matches([' ', '\t']).len();
+    let is_item = behind.is_empty() || blanks > 0;
+    is_item.then_some(indent + marker + if (1..=CODE).contains(&blanks) { blanks } else { 1 })
 }
 
 /// The mark of a line that opens or closes a block, how many there are, and what stands behind them.
@@ -138,6 +174,12 @@ mod tests {
         assert_eq!(found("~~~\n```\n~~~"), [(String::new(), "```\n")]);
         assert_eq!(found("````\n```\n````"), [(String::new(), "```\n")]);
         assert_eq!(found("1. so:\n     ```\r\n     x\r\n     ```\r\n"), [(String::new(), "     x\r\n")]);
+        assert_eq!(found("a\n\n    ```\n    x\n    ```\n"), [], "indented code");
+        assert_eq!(found("a\n\n\t```\n\tx\n\t```\n"), [], "indented code");
+        assert_eq!(found("   ```\n   x\n   ```\n"), [(String::new(), "   x\n")]);
+        assert_eq!(found("- a\n  - b\n\n    ```\n    x\n    ```\n"), [(String::new(), "    x\n")]);
+        assert_eq!(found("- a\n\nb\n\n    ```\n    x\n    ```\n"), [], "behind the list");
+        assert_eq!(found("```\n- x\n```"), [(String::new(), "- x\n")]);
         assert_eq!(found("```\nno end"), []);
         assert_eq!(found("```a``` b\n```"), []);
         assert_eq!(found("``\nx\n``"), []);

@@ -321,7 +321,7 @@ fn a_program_says_it_in_json() {
         assert_eq!(checked.lack, Some(Lack::Errored), "{printed}");
     }
     let script = Script::new(&[r#"{"pass": false}"#]);
-    assert!(!check("exec: ./check", "an answer", &script).pass);
+    assert!(!check("exec: [./check]", "an answer", &script).pass);
     let asked = script.asked.borrow();
     assert_eq!((asked[0].0.as_str(), &asked[0].1["output"]), ("./check", &"an answer".into()));
     assert_eq!(asked[0].1["vars"]["topic"], "refunds");

@@ -130,13 +130,17 @@ fn by_code(code: &str) -> Option<Lang> {
 static OTHER: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"`[^`\n]*`|\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|\S+@\S+\.\S+").ok());
 
-/// The language of a text; none where nobody can tell.
 /// The language of a text by its English name, where that can be told.
 pub(super) fn name_of(text: &str) -> Option<&'static str> {
     detect(text).map(Lang::eng_name)
 }
 
 fn detect(text: &str) -> Option<Lang> {
+    guess(text).and_then(|(found, why)| why.is_none().then_some(found))
+}
+
+/// The likeliest language of a text, and why it is not told for sure.
+fn guess(text: &str) -> Option<(Lang, Option<Doubt>)> {
     let mut prose = String::new();
     let mut at = 0;
     for block in blocks(text) {
@@ -152,20 +156,39 @@ fn detect(text: &str) -> Option<Lang> {
         Script::Hiragana | Script::Katakana | Script::Hangul | Script::Mandarin | Script::Thai | Script::Greek
     );
     let enough = prose.chars().filter(|c| c.is_alphabetic()).count() >= LETTERS;
-    (alone || enough && found.confidence() >= SURE).then(|| found.lang())
+    let doubt = match (alone, enough) {
+        (true, _) => None,
+        (_, false) => Some(Doubt::Short),
+        _ => (found.confidence() < SURE).then_some(Doubt::Close),
+    };
+    Some((found.lang(), doubt))
+}
+
+/// Why the language of a text is not told.
+#[derive(Clone, Copy, PartialEq)]
+enum Doubt {
+    /// It has too few letters.
+    Short,
+    /// Another language is nearly as likely: Danish and Norwegian.
+    Close,
 }
 
 impl Check for Language {
     fn check(&self, subject: &Subject<'_>) -> Finding {
         let text = &subject.response.text;
         let names: Vec<&str> = self.0.iter().map(|language| language.eng_name()).collect();
-        let Some(found) = detect(text) else {
-            let why = "the answer is too short to tell its language, or holds too little prose";
-            return Finding::unknown(format!("{why}; expected {}: {}", names.join(" or "), quoted(text)));
+        let why = match guess(text) {
+            Some((found, None)) => {
+                let (wanted, found_name) = (names.join(" or "), found.eng_name());
+                let why = format!("expected {wanted}; the answer seems to be {found_name}: {}", quoted(text));
+                return Finding::new(self.0.contains(&found), why);
+            }
+            Some((found, Some(Doubt::Close))) => {
+                format!("the answer is most like {}, but another language is nearly as likely", found.eng_name())
+            }
+            _ => "the answer is too short to tell its language, or holds too little prose".to_owned(),
         };
-        let why =
-            format!("expected {}; the answer seems to be {}: {}", names.join(" or "), found.eng_name(), quoted(text));
-        Finding::new(self.0.contains(&found), why)
+        Finding::unknown(format!("{why}; expected {}: {}", names.join(" or "), quoted(text)))
     }
 }
 
@@ -213,6 +236,8 @@ mod tests {
         ] {
             assert_eq!(detect(text), by_code(expected), "{text}");
         }
+        let danish = "Din pakke bliver leveret i morgen mellem klokken 10 og 12.";
+        assert!(guess(danish).is_none_or(|(_, doubt)| doubt != Some(Doubt::Short)), "it is long enough");
         for text in [
             "Yes.",
             "Hello there",

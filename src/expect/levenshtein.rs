@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::argument::Arguments;
-use super::shown::quoted;
+use super::shown::{form_hint, quoted};
 use super::{Check, Finding, Subject, Written};
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
@@ -59,10 +59,11 @@ impl Check for BoundDistance {
         }
         let distance = strsim::levenshtein(answer, &self.text) as u64;
         let why = format!(
-            "{distance} characters differ, at most {} are expected; expected {}, the answer is {}",
+            "{distance} characters differ, at most {} are expected; expected {}, the answer is {}{}",
             self.most,
             quoted(&self.text),
-            quoted(answer)
+            quoted(answer),
+            form_hint(answer, &self.text)
         );
         Finding::new(distance <= self.most, why)
     }

@@ -89,6 +89,10 @@ fn as_float(value: u64) -> f64 {
 
 pub(super) fn max_tokens(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
     let limit = arguments.limit("a number of tokens")?;
+    if limit < 1.0 {
+        arguments.error("`max-tokens` needs a number of at least 1: every answer has a token");
+        return None;
+    }
     let figure = |subject: &Subject<'_>| subject.response.usage.output.map(as_float);
     Some(fixed(AtMost { limit, unit: " tokens", what: "the length of the answer", figure }))
 }
@@ -110,6 +114,10 @@ pub(super) fn latency(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn W
         },
         _ => arguments.limit("milliseconds")?,
     };
+    if limit <= 0.0 {
+        arguments.error("`latency` needs a time above 0: every answer takes some");
+        return None;
+    }
     let figure = |subject: &Subject<'_>| subject.response.latency_ms.map(as_float);
     Some(fixed(AtMost { limit, unit: " ms", what: "the latency", figure }))
 }

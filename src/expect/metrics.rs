@@ -163,6 +163,16 @@ impl Written for Likeness {
     fn bind(&self, variables: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
         let references = render(&self.references, variables)?;
         let Self { metric, least, fold, .. } = *self;
+        let words = match metric {
+            Metric::RougeN(n) => n,
+            Metric::RougeL => 1,
+            _ => 0,
+        };
+        let is_short = |reference: &&String| words > 0 && ngrams::rouge_words(reference).len() < words;
+        if let Some(short) = references.iter().find(is_short) {
+            let name = metric.name();
+            return Err(format!("{name} needs texts of at least {words} words, no answer is like {}", quoted(short)));
+        }
         let fold = fold && MEASURES.iter().any(|(_, measure)| *measure == metric);
         Ok(Arc::new(BoundLikeness { metric, references, least, fold }))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::argument::Arguments;
-use super::shown::quoted;
+use super::shown::{form_hint, quoted};
 use super::texts::Texts;
 use super::{Check, Finding, Subject, Written};
 use crate::core::yaml::Data;
@@ -60,7 +60,10 @@ impl Check for BoundOneOf {
                 let shown: Vec<String> = self.texts.iter().take(10).map(|text| quoted(text)).collect();
                 let more = self.texts.len().saturating_sub(10);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let why = format!("expected one of {}{more}; the answer is {}", shown.join(", "), quoted(&answer));
+                let hints = self.texts.iter().map(|text| form_hint(&folded(text, self.fold), &answer));
+                let hint = hints.max_by_key(|hint| hint.len()).unwrap_or_default();
+                let why =
+                    format!("expected one of {}{more}; the answer is {}{hint}", shown.join(", "), quoted(&answer));
                 Finding::new(false, why)
             }
         }

@@ -24,8 +24,15 @@ pub(super) fn exec(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Writ
     let node = arguments.required("a program with its arguments, as a list")?;
     let command = match &node.data {
         Data::List(_) => arguments.decoder.texts(node, "the value of `exec`")?,
-        // A single word is a program; a line with blanks would need a shell, which nothing here is given to.
-        _ => vec![arguments.decoder.text(node, "the value of `exec`")?],
+        // A line would need a shell, which nothing here is given to; one word looks like one.
+        _ => {
+            arguments.decoder.error_help(
+                node.span.clone(),
+                "`exec` runs a program and no shell; its value is a list of the program and its arguments",
+                "write a list: `exec: [python3, checks/tone.py]`",
+            );
+            return None;
+        }
     };
     if command.first().is_none_or(|program| program.trim().is_empty()) {
         arguments.error("`exec` names no program");

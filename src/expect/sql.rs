@@ -65,6 +65,13 @@ mod parsed {
     /// As other tools of the field have it.
     const DEFAULT: &str = "mysql";
 
+    /// What a statement begins with, as the parser writes it.
+    const KINDS: &str = "alter analyze assert attach begin cache call case close comment commit copy create deallocate \
+        declare delete deny desc describe detach discard drop end execute exec explain export fetch flush grant if \
+        insert install kill list listen load lock merge msck notify open optimize pragma prepare print put raise \
+        raiserror release remove rename replace reset return revoke rollback savepoint select set show start throw \
+        truncate uncache unlisten unload unlock update use vacuum waitfor while with";
+
     struct Sql {
         anywhere: bool,
         dialect: String,
@@ -83,6 +90,14 @@ mod parsed {
                 }
                 sql.tables = words(arguments, &fields, "tables")?;
                 sql.statements = words(arguments, &fields, "statements")?;
+                let unknown = |kind: &&String| KINDS.split(' ').all(|known| known != kind.as_str());
+                if let Some(unknown) = sql.statements.iter().flatten().find(unknown) {
+                    let hint = did_you_mean(unknown, KINDS.split(' '));
+                    let message = format!("`{unknown}` is no kind of statement{hint}");
+                    let help = "kinds are the first words of statements: select, insert, update, delete, create, …";
+                    arguments.decoder.error_help(arguments.span.clone(), message, help);
+                    return None;
+                }
             } else {
                 sql.dialect = arguments.decoder.text(node, "the dialect")?;
             }

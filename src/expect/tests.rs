@@ -44,7 +44,7 @@ fn check(yaml: &str, text: &str) -> Checked {
 }
 
 /// Expectation, an answer for which it holds, an answer for which it does not.
-const TABLE: [(&str, &str, &str); 49] = [
+const TABLE: [(&str, &str, &str); 53] = [
     ("equals: yes", "yes", "yes\n"),
     ("{equals: yes, transform: trim}", " yes\n", "yes!"),
     ("{equals: yes, transform: [trim, lower]}", " YES\n", "no"),
@@ -62,6 +62,10 @@ const TABLE: [(&str, &str, &str); 49] = [
     ("none: [contains: a, is-json]", "x", "1"),
     ("{any: [equals: a, equals: b], transform: lower}", "B", "c"),
     ("equals: {a: 1, b: [2]}", "{\"b\": [2.0], \"a\": 1}", "{\"a\": 1}"),
+    ("equals: {a: \"{{ label }}\"}", "{\"a\": \"billing\"}", "{\"a\": \"{{ label }}\"}"),
+    ("equals: [\"{{ label }}\", 1]", "[\"billing\", 1]", "[\"billing\", 1, 2]"),
+    ("json-path: {path: $.a, exists: false}", "{}", "{\"a\": 1}"),
+    ("is-sql: {statements: [SELECT, insert]}", "SELECT 1", "DROP TABLE t"),
     ("equals: 42", "42", "42.0"),
     ("equals: true", "true", "True"),
     ("contains: \"{{ label }}\"", "it is billing", "it is shipping"),
@@ -213,10 +217,37 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
         ("finish-reason: stopped", "no finish reason"),
         ("is-empty: true", "takes no value"),
         ("latency: fast", "no duration"),
+        ("latency: 0", "a time above 0"),
+        ("latency: 0ms", "a time above 0"),
+        ("max-tokens: 0", "at least 1"),
+        ("exec: foo", "its value is a list"),
+        ("is-sql: {statements: [foo]}", "`foo` is no kind of statement"),
+        ("contains-sql: {statements: [selct]}", "did you mean \"select\"?"),
+        ("json-path: {path: $.a, exists: false, equals: 1}", "nothing else can be tested"),
+        ("json-path: {path: $.a, count: 0, type: string}", "nothing else can be tested"),
+        ("rouge-n: {value: two words, n: 3}", "texts of at least 3 words"),
+        ("rouge-n: '!!!'", "texts of at least 1 words"),
+        ("equals: {a: '{{ q '}", "template"),
         ("contains: '{{ x '", "template"),
     ] {
         let messages = compiled(yaml).expect_err(yaml);
         assert!(messages.iter().any(|m| m.contains(part)), "{yaml}: {messages:?}");
+    }
+}
+
+#[test]
+fn reasons_said_that_a_length_of_5_was_expected_and_5_was_there() {
+    for (yaml, text, part) in [
+        ("json-path: {path: $.a, length: 5}", "{\"a\": 5}", "a number, which has no length"),
+        ("equals: café", "cafe\u{301}", "Unicode form"),
+        ("one-of: [café, tea]", "cafe\u{301}", "Unicode form"),
+        ("{levenshtein: café, threshold: 0}", "cafe\u{301}", "Unicode form"),
+        ("json-path: {path: $.a, equals: café}", "{\"a\": \"cafe\u{301}\"}", "Unicode form"),
+        ("equals: {a: '{{ label }}'}", "{\"a\": \"x\"}", "expected {\"a\":\"billing\"}"),
+    ] {
+        let checked = check(yaml, text);
+        let reason = checked.reason.replace("\"{", "{").replace("}\"", "}");
+        assert!(!checked.pass && reason.contains(part), "{yaml}: {reason}");
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::argument::Arguments;
-use super::shown::quoted;
+use super::shown::{form_hint, quoted};
+use super::wanted::{How as Exactly, Template, Wanted};
 use super::{Check, Finding, Subject, Written};
-use crate::core::json::same;
 use crate::core::yaml::Data;
 use crate::prompt::Inline;
 
@@ -62,7 +62,8 @@ impl Check for BoundText {
             How::StartsWith => (text.starts_with(&self.text), "beginning with"),
             How::EndsWith => (text.ends_with(&self.text), "ending with"),
         };
-        Finding::new(holds, format!("expected an answer {verb} {}; it is {}", quoted(&self.text), quoted(answer)))
+        let hint = if matches!(self.how, How::Equals) { form_hint(text, &self.text) } else { "" };
+        Finding::new(holds, format!("expected an answer {verb} {}; it is {}{hint}", quoted(&self.text), quoted(answer)))
     }
 }
 
@@ -90,7 +91,7 @@ pub(super) fn ends_with(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn
 pub(super) fn equals(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
     let node = arguments.required("a value")?;
     match &node.data {
-        Data::Map(_) | Data::List(_) => Some(Box::new(EqualJson(Arc::new(BoundJson(node.to_json()))))),
+        Data::Map(_) | Data::List(_) => Some(Box::new(EqualJson(Template::read(arguments, node)?))),
         Data::Bool(value) => {
             let text = arguments.inline(node, &value.to_string())?;
             Some(Box::new(OneText { how: How::Equals, fold: false, text }))
@@ -99,22 +100,30 @@ pub(super) fn equals(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Wr
     }
 }
 
-struct EqualJson(Arc<BoundJson>);
-struct BoundJson(Value);
+struct EqualJson(Template);
+struct BoundJson(Wanted);
 
 impl Written for EqualJson {
-    fn bind(&self, _: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
-        Ok(Arc::clone(&self.0) as Arc<dyn Check>)
+    fn variables(&self) -> Vec<String> {
+        self.0.variables()
+    }
+
+    fn bind(&self, variables: &minijinja::Value) -> Result<Arc<dyn Check>, String> {
+        Ok(Arc::new(BoundJson(self.0.render(variables)?)))
     }
 }
 
 impl Check for BoundJson {
     fn check(&self, subject: &Subject<'_>) -> Finding {
-        let wanted = quoted(&self.0.to_string());
+        let wanted = self.0.shown();
         match serde_json::from_str::<Value>(&subject.response.text) {
             Ok(value) => {
+                let mismatch = self.0.mismatch(&value, Exactly { exact: true, ..Exactly::default() });
                 let reason = format!("expected {wanted}; the answer is {}", quoted(&value.to_string()));
-                Finding::new(same(&value, &self.0), reason)
+                match mismatch {
+                    None => Finding::new(true, reason),
+                    Some(why) => Finding::new(false, format!("{reason}: {why}")),
+                }
             }
             Err(error) => Finding::unread(format!("expected {wanted}; the answer is no JSON ({error})")),
         }

@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::argument::Arguments;
 use super::schema::{mismatch, validator};
-use super::shown::quoted;
+use super::shown::{form_hint, quoted};
 use super::wanted::{How, Template, Wanted, shown};
 use crate::core::decode::Fields;
 use crate::core::json::{kind, order};
@@ -117,6 +117,17 @@ pub(super) fn read(arguments: &mut Arguments<'_, '_, '_>, fields: &Fields<'_>) -
     let mut tests = Vec::new();
     for (key, node) in fields.iter().filter(|(key, _)| !matches!(key.text.as_str(), "path" | "tolerance")) {
         tests.push(read_test(arguments, &key.text, node, tolerance)?);
+    }
+    if tests.len() > 1
+        && let Some(nothing) = fields.get("exists").filter(|node| matches!(node.data, Data::Bool(false)))
+    {
+        let message = "`exists: false` wants nothing at the path, so nothing else can be tested there";
+        arguments.decoder.error(nothing.span.clone(), message);
+        return None;
+    }
+    if tests.iter().any(|test| matches!(test, Test::Count(_, 0))) && tests.len() > 1 {
+        arguments.error("`count: 0` wants nothing at the path, so nothing else can be tested there");
+        return None;
     }
     if tests.is_empty() {
         tests.push(Test::Exists);
@@ -341,7 +352,12 @@ impl BoundTest {
         let how = |tolerance: f64| How { exact: true, tolerance, ..How::default() };
         let (fits, wanted) = match self {
             Self::Exists | Self::Count(..) => return None,
-            Self::Equals(wanted, by) => (wanted.mismatch(value, how(*by)).is_none(), wanted.shown()),
+            Self::Equals(wanted, by) => {
+                wanted.mismatch(value, how(*by))?;
+                let texts = (wanted.to_json(), value);
+                let hint = texts.0.as_str().zip(texts.1.as_str()).map_or("", |(wanted, text)| form_hint(wanted, text));
+                return Some(format!("expected {}, it is {}{hint}", wanted.shown(), shown(value)));
+            }
             Self::Differs(other, by) => {
                 (other.mismatch(value, how(*by)).is_some(), format!("anything but {}", other.shown()))
             }
@@ -378,7 +394,10 @@ impl BoundTest {
                     _ => None,
                 };
                 let fits = length.is_some_and(|length| (*min..=*max).contains(&(length as u64)));
-                let is = length.map(|length| format!(" (its length is {length})")).unwrap_or_default();
+                let is = match length {
+                    Some(length) => format!(" (its length is {length})"),
+                    None => format!(" (a {}, which has no length)", kind(value)),
+                };
                 let wanted = format!("a length of {}", amount(*min, *max));
                 return (!fits).then(|| format!("expected {wanted}, it is {}{is}", shown(value)));
             }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::argument::Arguments;
-use super::shown::quoted;
+use super::shown::{form_hint, quoted};
 use crate::core::json::{near, same};
 use crate::core::yaml::{Data, Node};
 use crate::prompt::Inline;
@@ -123,7 +123,8 @@ impl Wanted {
                 if plain_fits(wanted, value, how) {
                     return None;
                 }
-                Some(format!("expected {}, it is {}", shown(wanted), shown(value)))
+                let hint = wanted.as_str().zip(value.as_str()).map_or("", |(wanted, text)| form_hint(wanted, text));
+                Some(format!("expected {}, it is {}{hint}", shown(wanted), shown(value)))
             }
             (Self::Rendered(wanted), value) => {
                 let as_json =

@@ -139,6 +139,11 @@ fn convert(
             return None;
         }
     };
+    let is_nested = value.as_ref().is_some_and(|value| value.is_object() || value.is_array());
+    if bare == "equals" && is_nested && value.as_ref().is_some_and(|value| value.to_string().contains("{{")) {
+        let message = format!("a template within the JSON of `{name}` may be plain text there");
+        exported.lost(place.clone(), message, "look at the assertion there once");
+    }
     let mut assertion = Map::from_iter([("type".to_owned(), json!(kind))]);
     match (bare, value) {
         ("latency" | "cost", Some(limit)) => {

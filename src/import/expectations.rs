@@ -8,6 +8,7 @@ use super::draft::expectation;
 use super::finding::{Keys, shown};
 use super::intake::{Intake, Loaded};
 use super::javascript;
+use super::template::literal;
 use super::yaml::to_yaml;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problems, Source};
@@ -225,6 +226,8 @@ fn shape(
                 // What these have beside them is not looked at there.
                 ("is-html" | "contains-html" | "is-refusal" | "valid-tool-arguments", _) => None,
                 ("finish-reason", Some(Value::String(reason))) => Some(json!(reason.replace('_', "-"))),
+                // There, no template within an object is rendered; here it would be.
+                ("equals", Some(Value::Object(map))) => Some(as_text(Value::Object(map))),
                 (_, value) => value,
             };
             Some((name.to_owned(), value))
@@ -283,6 +286,16 @@ fn shape(
             }
         },
         Fate::Lost(_) => None,
+    }
+}
+
+/// JSON whose texts are no templates.
+fn as_text(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(literal(&text)),
+        Value::Array(items) => items.into_iter().map(as_text).collect(),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, as_text(value))).collect()),
+        other => other,
     }
 }
 
