@@ -49,6 +49,7 @@ pub(super) fn write(workspace: &Workspace, items: &[Item]) -> Exported {
         if !evaluators.is_empty() {
             file.insert("evaluators".to_owned(), Value::Array(evaluators));
         }
+        super::lost_of_cases(&cases, &mut exported);
         exported.cases += cases.len();
         exported.add(
             &format!("{}.prompt.yml", prompt.name),
@@ -152,7 +153,7 @@ fn evaluators(cases: &[&Case], exported: &mut Exported) -> Vec<Value> {
                 continue;
             }
             let place = Place::span(&check.source, check.node.span.clone());
-            let (name, text, _) = parts(value);
+            let (name, text, beside) = parts(value);
             if !all.iter().all(|other| other.contains(value)) {
                 exported.lost(place, format!("`{name}` is expected of some cases only, and is left out"), "");
                 continue;
@@ -172,7 +173,10 @@ fn evaluators(cases: &[&Case], exported: &mut Exported) -> Vec<Value> {
                 continue;
             };
             if !matches!(name.as_str(), "icontains" | "equals") {
-                exported.lost(place, format!("`{name}` does not tell capital from small letters there"), "");
+                exported.lost(place.clone(), format!("`{name}` does not tell capital from small letters there"), "");
+            }
+            for option in beside.keys() {
+                exported.lost(place.clone(), format!("`{option}` of `{name}` is left out"), "");
             }
             let number = evaluators.len() + 1;
             evaluators.push(json!({ "name": format!("{name} {number}"), "string": { theirs: names_only(&text) } }));

@@ -70,6 +70,7 @@ pub fn messages(workspace: &Workspace, items: &[Item], answers: Option<&Answers<
         }
         let mut messages: Vec<Value> = request.messages.iter().map(message).collect();
         if let Some(answers) = answers {
+            super::lost_of_samples(item, case, &what, &mut exported);
             let Some(answer) = answers(item) else {
                 exported.lost(
                     case.place.clone(),

@@ -11,10 +11,12 @@ mod template;
 
 use std::collections::BTreeMap;
 
+use crate::case::Case;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
 use crate::core::record::Response;
 use crate::plan::{Item, Workspace};
+use crate::project::Compare;
 
 pub use messages::messages;
 pub use table::table;
@@ -43,6 +45,54 @@ impl Exported {
     fn lost(&mut self, place: Place, message: impl Into<String>, help: &str) {
         let problem = Problem::warning(place, message);
         self.findings.push(if help.is_empty() { problem } else { problem.help(help) });
+    }
+}
+
+/// Tells what of the cases of a prompt no other tool has a word for.
+fn lost_of_cases(cases: &[&Case], exported: &mut Exported) {
+    for case in cases {
+        lost_of_case(case, exported);
+    }
+    let is_special = |case: &&&Case| {
+        case.compare == Compare::Json || case.compare == Compare::Text && !case.snapshot.redact.is_empty()
+    };
+    let special: Vec<&&Case> = cases.iter().filter(is_special).collect();
+    if let Some(first) = special.first() {
+        let more = match special.len() {
+            1 => String::new(),
+            2 => " and of 1 more case".to_owned(),
+            n => format!(" and of {} more cases", n - 1),
+        };
+        let message = format!("the `snapshot` of `{}`{more} is left out", first.name);
+        exported.lost(first.place.clone(), message, "there is no accepted answer to compare with");
+    }
+}
+
+fn lost_of_case(case: &Case, exported: &mut Exported) {
+    let name = &case.name;
+    let mut lost = |message: String| exported.lost(case.place.clone(), message, "");
+    if case.min_pass_rate < 1.0 {
+        lost(format!("`min-pass-rate` of `{name}` is left out"));
+    }
+    if case.must_pass {
+        lost(format!("`must-pass` of `{name}` is left out"));
+    }
+    if case.quarantine.is_some() {
+        lost(format!("the quarantine of `{name}` is left out"));
+    }
+    if let Some(group) = &case.group {
+        lost(format!("the group `{group}` of `{name}` is left out: its cases count as independent there"));
+    }
+    if case.compare != Compare::None && case.checks.is_empty() {
+        lost(format!("`{name}` checks nothing there: here it is compared with the accepted answer"));
+    }
+}
+
+/// Tells of an item of which only the first answer is exported.
+fn lost_of_samples(item: &Item, case: &Case, what: &str, exported: &mut Exported) {
+    if item.keys.len() > 1 {
+        let message = format!("of the {} samples of {what} only the first answer is here", item.keys.len());
+        exported.lost(case.place.clone(), message, "the JSON report of `promptctl test` has every sample");
     }
 }
 

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::template::{Language, shared};
-use super::{Exported, assertions, by_prompt, cases_of};
+use super::{Exported, assertions, by_prompt, cases_of, lost_of_cases};
 use crate::case::Case;
 use crate::core::problem::Place;
 use crate::plan::{Item, Workspace};
-use crate::project::ModelEntry;
+use crate::project::{Limits, ModelEntry};
 use crate::prompt::Prompt;
 
 pub(super) const CONFIG: &str = "promptfooconfig.yaml";
@@ -31,6 +31,7 @@ pub(super) fn write(workspace: &Workspace, items: &[Item]) -> Exported {
             continue;
         }
         let Some(shared) = shared(workspace, prompt, &cases, Language::Nunjucks, &mut exported) else { continue };
+        lost_of_cases(&cases, &mut exported);
         let messages: Vec<Value> =
             shared.turns.iter().map(|turn| message(turn.role.name(), &turn.text, &turn.calls)).collect();
         let file = format!("prompts/{}.json", prompt.name);
@@ -126,12 +127,6 @@ fn test(
     if !case.tags.is_empty() {
         test.insert("metadata".to_owned(), json!({ "tags": case.tags.to_vec() }));
     }
-    if case.min_pass_rate < 1.0 {
-        exported.lost(case.place.clone(), format!("`min-pass-rate` of `{}` is left out", case.name), "");
-    }
-    if case.quarantine.is_some() {
-        exported.lost(case.place.clone(), format!("the quarantine of `{}` is left out", case.name), "");
-    }
     Value::Object(test)
 }
 
@@ -199,8 +194,13 @@ fn provider(entry: &ModelEntry, exported: &mut Exported) -> Option<Value> {
             }
         }
     }
-    if !entry.ignore.is_empty() {
-        exported.lost(place, format!("`ignore` of the model `{}` is left out", entry.alias), "");
+    let left_out = [
+        ("ignore", !entry.ignore.is_empty()),
+        ("price", entry.price.is_some() && entry.price_as_of.is_none()),
+        ("limits", entry.limits != Limits::default()),
+    ];
+    for (name, _) in left_out.iter().filter(|(_, is_there)| *is_there) {
+        exported.lost(place.clone(), format!("`{name}` of the model `{}` is left out", entry.alias), "");
     }
     let mut provider =
         Map::from_iter([("id".to_owned(), json!(id)), ("label".to_owned(), json!(entry.alias.as_str()))]);

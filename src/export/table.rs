@@ -42,11 +42,12 @@ pub fn table(workspace: &Workspace, items: &[Item], answers: &Answers<'_>) -> Ex
                 None => String::new(),
             });
         }
+        let what = format!("`{}` › `{}` › `{}`", row[0], case.name, row[2]);
         if !case.turns.is_empty() {
-            let what = format!("`{}` › `{}` › `{}`", row[0], case.name, row[2]);
             let message = format!("of the conversation {what} only the first answer is here");
             exported.lost(case.place.clone(), message, "the JSON report of `promptctl test` has every turn");
         }
+        super::lost_of_samples(item, case, &what, &mut exported);
         row.push(answers(item).map(|answer| answer.text).unwrap_or_default());
         rows.push(row);
         exported.cases += 1;
