@@ -15,6 +15,8 @@ pub(super) struct Turn {
     pub(super) role: String,
     pub(super) content: Value,
     pub(super) calls: Vec<Value>,
+    /// Who speaks, beside the role.
+    pub(super) name: Option<String>,
 }
 
 /// What marks an expression that stood outside the quotes of a JSON text.
@@ -48,7 +50,8 @@ pub(super) fn turns_of(value: &Value) -> Option<Vec<Turn>> {
     let turn = |item: &Value| {
         let role = item.get("role")?.as_str()?.to_owned();
         let calls = item.get("tool_calls").and_then(Value::as_array).cloned().unwrap_or_default();
-        Some(Turn { role, content: item.get("content").cloned().unwrap_or(Value::Null), calls })
+        let name = item.get("name").and_then(Value::as_str).map(str::to_owned);
+        Some(Turn { role, content: item.get("content").cloned().unwrap_or(Value::Null), calls, name })
     };
     let turns: Option<Vec<Turn>> = items.iter().map(turn).collect();
     turns.filter(|turns| !turns.is_empty())

@@ -20,6 +20,10 @@ pub(super) fn read(intake: &mut Intake<'_>, path: &TreePath, prompt: &str, targe
         return Err(problem.into());
     }
     let source = intake.tree.source(path).map_err(|error| Problems::from(error.into_problem()))?;
+    if let Some(line) = table::unclosed_quote(&source.text) {
+        let problem = Problem::error(Place::Line(source.path.clone(), line), table::OPEN);
+        return Err(problem.help("close it: `\"` at the end of the text, and `\"\"` for a quote within it").into());
+    }
     let folder = path.parent();
     let none = |_: &mut Intake<'_>, _: &std::sync::Arc<crate::core::problem::Source>, _: &crate::core::yaml::Node| None;
     let around = Around { folder: &folder, judge: None, templates: None, provider: &none };

@@ -135,11 +135,17 @@ struct Sample {
 
 fn samples(intake: &mut Intake<'_>, source: &Arc<Source>, name: &str, description: Option<&String>, check: &Check) {
     let mut forms: BTreeMap<Vec<String>, Vec<Sample>> = BTreeMap::new();
+    let mut speakers = Speakers::new();
     for (number, line) in source.text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = Place::Line(source.path.clone(), number + 1);
-        let Some(sample) = sample(intake, line, &place) else { continue };
+        let Some(sample) = sample(intake, line, &place, &mut speakers) else { continue };
         let roles = sample.turns.iter().map(|(role, _)| role.clone()).collect();
         forms.entry(roles).or_default().push(sample);
+    }
+    for (name, (place, count)) in speakers {
+        let messages = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+        let message = format!("the name `{}` of {messages} is not carried over", shown(&name));
+        intake.findings.lost(place, message, "a message has a role only; say in its text who speaks");
     }
     if forms.len() > MOST_FORMS {
         let message = format!("the samples have {} different orders of roles; {MOST_FORMS} are the most", forms.len());
@@ -162,7 +168,10 @@ fn samples(intake: &mut Intake<'_>, source: &Arc<Source>, name: &str, descriptio
     }
 }
 
-fn sample(intake: &mut Intake<'_>, line: &str, place: &Place) -> Option<Sample> {
+/// Names of messages: where each is first, and of how many.
+type Speakers = BTreeMap<String, (Place, usize)>;
+
+fn sample(intake: &mut Intake<'_>, line: &str, place: &Place, speakers: &mut Speakers) -> Option<Sample> {
     let mut map = match serde_json::from_str::<Value>(line) {
         Ok(Value::Object(map)) => map,
         Ok(_) => {
@@ -181,6 +190,9 @@ fn sample(intake: &mut Intake<'_>, line: &str, place: &Place) -> Option<Sample> 
                 intake.findings.lost(place.clone(), "`input` is neither a text nor a list of messages", "");
                 return None;
             };
+            for name in turns.iter().filter_map(|turn| turn.name.clone()) {
+                speakers.entry(name).or_insert_with(|| (place.clone(), 0)).1 += 1;
+            }
             let text = |turn: super::chat::Turn| {
                 let content = turn.content.as_str().map_or_else(|| turn.content.to_string(), str::to_owned);
                 (our_role(&turn.role, &mut intake.findings, place).name().to_owned(), content)
@@ -194,7 +206,9 @@ fn sample(intake: &mut Intake<'_>, line: &str, place: &Place) -> Option<Sample> 
     };
     let ideals = match map.shift_remove("ideal").or_else(|| map.shift_remove("answer")) {
         Some(Value::String(text)) => vec![text],
-        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(items)) => {
+            items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect()
+        }
         Some(other) => vec![other.to_string()],
         None => Vec::new(),
     };

@@ -101,6 +101,7 @@ pub(super) fn rows(intake: &mut Intake<'_>, source: &Arc<Source>, around: &Aroun
         }
     };
     check_header(intake, source, &header);
+    let unclosed = unclosed_quote(&source.text);
     let mut tests = Vec::new();
     for record in reader.records() {
         let line_of = |position: Option<&csv::Position>| {
@@ -109,6 +110,11 @@ pub(super) fn rows(intake: &mut Intake<'_>, source: &Arc<Source>, around: &Aroun
         match record {
             Ok(record) => {
                 let place = Place::Line(source.path.clone(), line_of(record.position()));
+                if unclosed.is_some_and(|line| line <= line_of(record.position())) {
+                    let help = "close it; nothing from here to the end of the table is carried over";
+                    intake.findings.lost(place, OPEN, help);
+                    break;
+                }
                 if record.iter().all(|cell| cell.trim().is_empty()) {
                     continue;
                 }
@@ -129,6 +135,19 @@ pub(super) fn rows(intake: &mut Intake<'_>, source: &Arc<Source>, around: &Aroun
         }
     }
     tests
+}
+
+/// What is said of a quote that is opened and never closed.
+pub(super) const OPEN: &str = "a quote is opened in this row and not closed";
+
+/// The line of the row in which a quote is opened that nothing closes: for a reader of CSV it takes in all that follows.
+pub(super) fn unclosed_quote(text: &str) -> Option<usize> {
+    const LAST: &str = "\u{0}the last row";
+    let with_last = format!("{}\n{LAST}", text.trim_start_matches('\u{feff}'));
+    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(with_last.as_bytes());
+    let last = reader.records().filter_map(Result::ok).last()?;
+    let is_open = last.iter().ne([LAST]);
+    is_open.then(|| last.position().map_or(1, |position| usize::try_from(position.line()).unwrap_or(1)))
 }
 
 fn check_header(intake: &mut Intake<'_>, source: &Arc<Source>, header: &[String]) {
