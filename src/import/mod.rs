@@ -26,6 +26,7 @@ mod openai_evals;
 mod picoschema;
 mod promptfoo;
 mod prompty;
+mod prompty_form;
 mod shape;
 mod table;
 mod template;

@@ -11,8 +11,9 @@ use super::draft::{CaseDraft, PromptDraft, variable};
 use super::finding::{Findings, Keys, scalar, shown};
 use super::intake::Intake;
 use super::keys::{redacted, variable_of};
+use super::prompty_form::{resolved, schema_type};
 use super::template::own_name;
-use super::{dotprompt, github_models, nunjucks, shape};
+use super::{dotprompt, github_models, nunjucks, prompty_form, shape};
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems, Source};
 use crate::core::yaml::{self, Data, Node};
@@ -45,28 +46,30 @@ pub(super) fn read(intake: &mut Intake<'_>, path: &TreePath) -> Result<(), Probl
         if let Some(node) = keys.take("model") {
             model(intake, &source, node, &mut prompt, &place);
         }
-        let sample = keys.take("sample").map(Node::to_json);
+        let sample = keys.take("sample").map(|node| (node.to_json(), keys.place(node)));
         let mut example = Map::new();
         for name in ["inputs", "inputSchema"] {
             if let Some(node) = keys.take(name) {
-                inputs(intake, &source, node, &mut prompt, &mut example);
+                inputs(intake, &source, &folder, node, &mut prompt, &mut example);
             }
         }
-        if let Some(Value::Object(sample)) = sample {
-            example.extend(sample.into_iter().map(|(name, value)| (own_name(&name), value)));
-        } else if let Some(Value::String(file)) = sample {
+        if let Some((Value::Object(sample), place)) = sample {
+            let value = |(name, value): (String, Value)| (own_name(&name), resolved(intake, &folder, value, &place));
+            example.extend(sample.into_iter().map(value));
+        } else if let Some((Value::String(file), place)) = sample {
             sample_file(intake, &folder, &file, &place, &mut example);
         }
         for name in ["outputs", "outputSchema"] {
-            if let Some(node) = keys.take(name) {
-                outputs(intake, &source, node, &mut prompt);
+            if let Some(node) = keys.take(name)
+                && let Some(output) = prompty_form::output(intake, &source, node)
+            {
+                prompt.front.entry("output").or_insert(output);
             }
         }
-        if let Some(node) = keys.take("tools") {
-            let place = keys.place(node);
-            if let Some(tools) = shape::tools(&node.to_json(), &mut intake.findings, &place) {
-                prompt.front.insert("tools".to_owned(), tools);
-            }
+        if let Some(node) = keys.take("tools")
+            && let Some(tools) = prompty_form::tools(intake, &source, node)
+        {
+            prompt.front.insert("tools".to_owned(), tools);
         }
         if let Some(node) = keys.take("template") {
             is_mustache = node.to_json().to_string().contains("mustache");
@@ -266,6 +269,7 @@ fn options(
 fn inputs(
     intake: &mut Intake<'_>,
     source: &Arc<Source>,
+    folder: &TreePath,
     node: &Node,
     prompt: &mut PromptDraft,
     example: &mut Map<String, Value>,
@@ -281,19 +285,20 @@ fn inputs(
                     );
                     continue;
                 };
-                input(intake, source, &name, item, prompt, example);
+                input(intake, source, folder, (&name, item), prompt, example);
             }
         }
         Data::Map(entries) => {
             for (key, value) in entries {
                 if matches!(value.data, Data::Map(_)) {
-                    input(intake, source, &key.text, value, prompt, example);
+                    input(intake, source, folder, (&key.text, value), prompt, example);
                 } else if let Some(value) =
                     variable(value, &Place::span(source, value.span.clone()), &mut intake.findings)
                 {
                     let name = own_name(&key.text);
                     prompt.declared.insert(name.clone(), json!({}));
-                    example.insert(name, value);
+                    let place = Place::span(source, key.span.clone());
+                    example.insert(name, resolved(intake, folder, value, &place));
                 }
             }
         }
@@ -304,8 +309,8 @@ fn inputs(
 fn input(
     intake: &mut Intake<'_>,
     source: &Arc<Source>,
-    name: &str,
-    node: &Node,
+    folder: &TreePath,
+    (name, node): (&str, &Node),
     prompt: &mut PromptDraft,
     example: &mut Map<String, Value>,
 ) {
@@ -339,10 +344,11 @@ fn input(
         schema.insert("enum".to_owned(), values.to_json());
     }
     let required = keys.take("required").is_some_and(|node| matches!(node.data, Data::Bool(true)));
-    let default = keys.take("default").map(Node::to_json);
+    let default = keys.take("default").map(|node| resolved(intake, folder, node.to_json(), &keys.place(node)));
     for name in ["example", "sample"] {
-        if let Some(value) = keys.take(name) {
-            example.insert(own.clone(), value.to_json());
+        if let Some(node) = keys.take(name) {
+            let value = resolved(intake, folder, node.to_json(), &keys.place(node));
+            example.insert(own.clone(), value);
         }
     }
     match default {
@@ -359,18 +365,6 @@ fn input(
     prompt.declared.insert(own, Value::Object(schema));
 }
 
-fn schema_type(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "string" => "string",
-        "integer" => "integer",
-        "float" | "number" => "number",
-        "boolean" => "boolean",
-        "array" | "list" => "array",
-        "object" => "object",
-        _ => return None,
-    })
-}
-
 fn sample_file(
     intake: &mut Intake<'_>,
     folder: &TreePath,
@@ -382,38 +376,6 @@ fn sample_file(
     if let Some(super::intake::Loaded::Value(Value::Object(map))) = intake.load(folder, inner, place) {
         example.extend(map.into_iter().map(|(name, value)| (own_name(&name), value)));
     }
-}
-
-/// The form of the answer, where its parts are named.
-fn outputs(intake: &mut Intake<'_>, source: &Arc<Source>, node: &Node, prompt: &mut PromptDraft) {
-    let named: Vec<(String, &Node)> = match &node.data {
-        Data::List(items) => items.iter().filter_map(|item| Some((scalar(item.get("name")?)?, item))).collect(),
-        Data::Map(entries) => entries.iter().map(|(key, item)| (key.text.clone(), item)).collect(),
-        _ => Vec::new(),
-    };
-    if named.is_empty() {
-        return intake.findings.lost(
-            Place::span(source, node.span.clone()),
-            "`outputs` names nothing, and is not carried over",
-            "",
-        );
-    }
-    let mut properties = Map::new();
-    for (name, item) in &named {
-        let kind = item.get("kind").or_else(|| item.get("type")).and_then(scalar);
-        let mut property = Map::new();
-        if let Some(kind) = kind.as_deref().and_then(schema_type) {
-            property.insert("type".to_owned(), json!(kind));
-        }
-        if let Some(text) = item.get("description").and_then(scalar) {
-            property.insert("description".to_owned(), json!(text));
-        }
-        properties.insert(name.clone(), Value::Object(property));
-    }
-    let required: Vec<&String> = named.iter().map(|(name, _)| name).collect();
-    let schema =
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-    prompt.front.entry("output").or_insert_with(|| json!({ "schema": schema }));
 }
 
 /// The messages: cut at the lines that open a role before anything is rendered.

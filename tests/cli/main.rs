@@ -46,6 +46,7 @@ mod sharing;
 mod standing;
 mod talking;
 mod tls;
+mod translating;
 mod trees;
 mod versions;
 mod web;
