@@ -34,6 +34,8 @@ const AT_ONCE: usize = 64;
 
 /// What the asking side tells.
 pub(super) enum Told {
+    /// An answer that is still to be judged: should nobody wait for that, it was asked for all the same.
+    Arrived { item: usize, sample: u32, answer: Answer },
     /// What there is to a request now.
     Answered { item: usize, sample: u32, answer: Answer },
     /// All that checks want to know of a recorded answer was asked.
@@ -157,6 +159,9 @@ impl Asking<'_> {
         {
             if wanted.sample == 0 {
                 self.room.prepared.consulted.answered(item.case, item.model, response);
+            }
+            if self.room.prepared.asks(&self.workspace.cases.list[item.case]) {
+                self.send(Told::Arrived { item: wanted.item, sample: wanted.sample, answer: answer.clone() });
             }
             if self.waits_for_others(item.case) {
                 return self.put_off(wanted, answer, true);

@@ -402,8 +402,13 @@ impl Run<'_> {
     ) -> Result<(), RunError> {
         while live.missing.get(&index).is_some_and(|count| *count > 0) {
             match told.map(Receiver::recv) {
+                Some(Ok(Told::Arrived { item, sample, answer })) => {
+                    tally.summary.calls_made += 1;
+                    live.answers.insert((item, sample), Some(answer));
+                }
                 Some(Ok(Told::Answered { item, sample, answer })) => {
-                    if !matches!(answer, Answer::Skipped(_) | Answer::Unasked(_)) {
+                    let arrived = live.answers.get(&(item, sample)).is_some_and(Option::is_some);
+                    if !arrived && !matches!(answer, Answer::Skipped(_) | Answer::Unasked(_)) {
                         tally.summary.calls_made += 1;
                     }
                     live.answers.insert((item, sample), Some(answer));

@@ -151,3 +151,25 @@ fn a_second_interruption_leaves_at_once_and_loses_nothing_that_arrived() {
     assert!(ended.stdout.contains("8 answers of a run that was killed were recovered"), "{}", ended.stdout);
     assert_eq!(sandbox.read("fixtures/p/recorded/echo.jsonl").lines().count(), 8);
 }
+
+#[test]
+fn an_answer_that_was_not_judged_any_more_was_asked_for_all_the_same() {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: one, vars: { q: hello }, snapshot: none, expect: [{ contains: hi }, { llm-rubric: polite }] }\n",
+    );
+    sandbox.write(
+        "promptctl.yaml",
+        "models:\n  bot: { provider: mock, replies: [{ say: hi there }] }\n  slow: { provider: mock, replies: [{ say: '{}', latency: 60s }] }\ndefaults: { models: [bot] }\njudge: { model: slow }\n",
+    );
+    let child = sandbox.command(&["test"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    while recorded(&sandbox).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let stopped = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(stopped.expect("kill").success());
+    let ended = child.wait_with_output().expect("ended");
+    let text = String::from_utf8(ended.stdout).expect("UTF-8");
+    assert_eq!(ended.status.code(), Some(130), "{text}");
+    assert!(text.contains("interrupted before it was judged"), "{text}");
+    assert!(text.contains("1 call, 0 replayed"), "{text}");
+}
