@@ -43,7 +43,8 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 20] = [
+const PROJECT: [&str; 21] = [
+    "models: { m: { provider: mock, replies: [{ say: x }] }, t: { provider: mock, replies: [{ say: y }], fine-tuned: { from: m, base: m, data: tuned, on: 2026-10-01 } } }\n",
     "models: { m: { provider: mock, price: { input: 1, output: 2, reasoning: 3 } } }\ncost: { volume: 5, budget: { increase: 10%, per-request: 0.004, per-month: 500 }, cache: { minimum: 1024, hit-rate: 0.9 }, alternatives: { smaller-model: { models: [m], delta: 0.05 }, fine-tuned: { model: m, training: 25, input: 1, output: 2, hosting: 3, epochs: 3, examples: 9, fixed-share: 0.5 }, retrieval: { context: c, chunks: 1, chunk-tokens: 2, embedding: 0.1, corpus-tokens: 3, query-tokens: 4, index: 5, latency: 9ms } } }\n",
     "models: { m: { provider: mock } }\ncost: { volume: { p: 5 }, budget: { prompts: { p: { increase: +10% } } } }\n",
     "models: { m: { provider: mock } }\njudge: { model: m, embeddings: m, gate: { kappa: 0.5, accuracy: 0.9, labels: 5, errored: 0.2 } }\n",
@@ -91,6 +92,7 @@ fn what_is_right_is_right_for_both() {
     validator(include_str!("../docs/schema/report.schema.json"));
     validator(include_str!("../docs/schema/events.schema.json"));
     validator(include_str!("../docs/schema/lint.schema.json"));
+    validator(include_str!("../docs/schema/split.schema.json"));
     for (path, validator, documents) in kinds() {
         for yaml in documents {
             assert!(schema_accepts(&validator, yaml), "the schema refuses {yaml}");

@@ -14,5 +14,5 @@ mod turns;
 
 pub use labels::{Labelled, read_labels};
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
-pub use selection::{Selection, SelectionError, by_name};
+pub use selection::{Listed, Selection, SelectionError, by_name};
 pub use turns::{Say, Turn};

@@ -1,5 +1,7 @@
 //! Which cases a command is about: prompts by name, glob or path, cases by glob, tags.
 
+use std::collections::BTreeSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::load::{Case, Cases, FIXTURES};
@@ -15,6 +17,17 @@ pub struct Selection {
     pub cases: Vec<String>,
     /// Tags, one of which a case must have.
     pub tags: Vec<String>,
+    /// A list that a case must be in.
+    pub listed: Option<Listed>,
+}
+
+/// A list of cases by name.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Where it is from.
+    pub from: String,
+    /// Prompts and cases.
+    pub names: BTreeSet<(String, String)>,
 }
 
 /// A filter is wrong, or matches nothing.
@@ -42,7 +55,7 @@ impl Selection {
     /// Whether it selects everything.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.prompts.is_empty() && self.cases.is_empty() && self.tags.is_empty()
+        self.prompts.is_empty() && self.cases.is_empty() && self.tags.is_empty() && self.listed.is_none()
     }
 
     /// The indexes of the selected prompts.
@@ -72,7 +85,14 @@ impl Selection {
     /// The indexes of the selected cases.
     pub fn select(&self, prompts: &Prompts, cases: &Cases) -> Result<Vec<usize>, SelectionError> {
         let in_prompts = self.prompts(prompts)?;
-        Ok(self.select_each(&[(cases, &in_prompts)])?.into_iter().flatten().collect())
+        let mut selected: Vec<usize> = self.select_each(&[(cases, &in_prompts)])?.into_iter().flatten().collect();
+        let Some(listed) = &self.listed else { return Ok(selected) };
+        let name = |case: &Case| (prompts.list[case.prompt].name.to_string(), case.name.to_string());
+        selected.retain(|index| listed.names.contains(&name(&cases.list[*index])));
+        if selected.is_empty() {
+            return Err(SelectionError::NothingLeft(format!("none of those of {} is among them", listed.from)));
+        }
+        Ok(selected)
     }
 
     /// The indexes of the selected cases of several projects, each with the indexes of its prompts, sorted. A filter

@@ -72,7 +72,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     let workspace = &prepared.workspace;
-    let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let selected = args.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let overrides = Overrides { models, repeat: None };

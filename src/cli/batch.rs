@@ -79,7 +79,7 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("`{}` names {} models; name one", args.model, models.len())));
     };
     let batch = Batch::of(entry)?;
-    let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let selected = args.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
     // What a run would ask of this model; a prompt that is named is asked of it in any case.
     let named = !args.selection.prompts.is_empty();
     let models = if named { vec![entry.alias.clone()] } else { Vec::new() };

@@ -7,6 +7,7 @@ use super::ask::{AskArgs, Asker};
 use super::compare_reports::{self, Reports};
 use super::context::Context;
 use super::failure::Failure;
+use super::held::HeldArgs;
 use super::past;
 use super::reports::ReportArg;
 use super::sides::{Both, Loaded, Wanted};
@@ -34,6 +35,8 @@ pub(super) struct Args {
     /// Only cases with this tag. May be given several times.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    #[command(flatten)]
+    held: HeldArgs,
     /// The model of the base.
     #[arg(long, value_name = "ALIAS", requires = "head_model")]
     base_model: Option<String>,
@@ -114,10 +117,12 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mut reports = Reports::open(context, &args.reports, args.json)?;
     let (base_revision, head_revision) = sides(args);
+    let (prompts, cases, tags) = (args.prompts.clone(), args.cases.clone(), args.tags.clone());
+    let selection = Selection { prompts, cases, tags, listed: args.held.read(context)? };
     let wanted = |revision, model| Wanted {
         revision,
         model,
-        selection: Selection { prompts: args.prompts.clone(), cases: args.cases.clone(), tags: args.tags.clone() },
+        selection: selection.clone(),
         repeat: args.confirm.map(|samples| samples + 1),
     };
     let base = Loaded::new(context, &wanted(base_revision, args.base_model.as_ref()))?;
@@ -192,7 +197,7 @@ fn prompt_changes(both: &Both, args: &Args) -> Option<Changes> {
     let side = |side: &Loaded| TreeSide::load(Arc::clone(&side.project.tree), side.project.store());
     let (base, head) = (side(&both.base), side(&both.head));
     let prompts = pair_prompts(&base, &head);
-    let cases = Selection { prompts: Vec::new(), cases: args.cases.clone(), tags: args.tags.clone() };
+    let cases = Selection { cases: args.cases.clone(), tags: args.tags.clone(), ..Selection::default() };
     let layers = Layers { template: true, rendered: true, answers: false };
     let wanted = layered::Wanted { prompts: &prompts, layers, cases: &cases, models: &Overrides::default() };
     layered::changes(&base, &head, &wanted).ok()

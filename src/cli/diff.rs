@@ -133,7 +133,7 @@ fn open_side(
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (sides, prompts) = decide(context, args.prompt.as_deref(), args.range.as_deref())?;
-    let cases = Selection { prompts: Vec::new(), cases: args.cases.clone(), tags: args.tags.clone() };
+    let cases = Selection { cases: args.cases.clone(), tags: args.tags.clone(), ..Selection::default() };
     let models = Overrides { models: models(&sides, &args.models)?, repeat: None };
     let layers = args.layers();
     let found =

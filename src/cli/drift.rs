@@ -100,7 +100,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
     let store = project.store().with(orphans(&project.root));
-    let models = recorded(args, &prepared, &store)?;
+    let models = recorded(context, args, &prepared, &store)?;
     if models.is_empty() {
         let message = "nothing that is selected is recorded, so there is nothing to ask again".to_owned();
         let help = Some("`promptctl test` records answers".to_owned());
@@ -158,9 +158,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The models with what is recorded of them, in the order in which it is asked again.
-fn recorded(args: &Args, prepared: &Prepared, store: &Store) -> Result<Vec<Recorded>, Failure> {
+fn recorded(context: &Context, args: &Args, prepared: &Prepared, store: &Store) -> Result<Vec<Recorded>, Failure> {
     let workspace = &prepared.workspace;
-    let selected = args.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let selected = args.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;

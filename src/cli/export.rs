@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::fine_tune;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use crate::core::path::TreePath;
@@ -35,6 +36,7 @@ enum Format {
     OpenaiMessages(Messages),
     /// A table with a row for each case on each model: variables and answers.
     Csv(Common),
+    FineTune(Box<fine_tune::Args>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,19 +68,20 @@ struct Messages {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let common = match &args.format {
+        Format::FineTune(args) => return fine_tune::run(context, args),
         Format::Promptfoo(common) | Format::GithubModels(common) | Format::Csv(common) => common,
         Format::OpenaiMessages(messages) => &messages.common,
     };
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
-    let plan = plan(&prepared, common)?;
+    let plan = plan(context, &prepared, common)?;
     let store = project.store();
     let answers = |item: &Item| answer(&prepared, &store, item);
     let workspace = &prepared.workspace;
     let exported = match &args.format {
         Format::Promptfoo(_) => export::promptfoo(workspace, &plan.items),
         Format::GithubModels(_) => export::github_models(workspace, &plan.items),
-        Format::Csv(_) => export::table(workspace, &plan.items, &answers),
+        Format::Csv(_) | Format::FineTune(_) => export::table(workspace, &plan.items, &answers),
         Format::OpenaiMessages(messages) => {
             let wanted: Option<&Answers<'_>> = if messages.answers { Some(&answers) } else { None };
             export::messages(workspace, &plan.items, wanted, messages.bare)
@@ -87,9 +90,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     write_out(context, common, exported)
 }
 
-fn plan(prepared: &Prepared, common: &Common) -> Result<Plan, Failure> {
+fn plan(context: &Context, prepared: &Prepared, common: &Common) -> Result<Plan, Failure> {
     let workspace = &prepared.workspace;
-    let selected = common.selection.selection().select(&workspace.prompts, &workspace.cases)?;
+    let selected = common.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &common.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;

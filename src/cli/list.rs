@@ -31,7 +31,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (prepared, _) = Project::find(context, args.at.as_deref())?.load()?;
     let workspace = prepared.workspace;
-    let selection = args.selection.selection();
+    let selection = args.selection.selection(context)?;
     let prompts = selection.prompts(&workspace.prompts)?;
     let cases = selection.select(&workspace.prompts, &workspace.cases)?;
     let listed: Vec<(&Prompt, Vec<usize>)> = prompts

@@ -8,6 +8,7 @@ use clap::Args;
 use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::held::HeldArgs;
 use crate::case::{Selection, SelectionError};
 use crate::core::names::PromptName;
 use crate::core::problem::{Problem, Problems};
@@ -33,11 +34,14 @@ pub(super) struct SelectionArgs {
     /// Only cases with this tag. May be given several times.
     #[arg(long = "tag", value_name = "TAG")]
     pub(super) tags: Vec<String>,
+    #[command(flatten)]
+    pub(super) held: HeldArgs,
 }
 
 impl SelectionArgs {
-    pub(super) fn selection(&self) -> Selection {
-        Selection { prompts: self.prompts.clone(), cases: self.cases.clone(), tags: self.tags.clone() }
+    pub(super) fn selection(&self, context: &Context) -> Result<Selection, Failure> {
+        let (prompts, cases, tags) = (self.prompts.clone(), self.cases.clone(), self.tags.clone());
+        Ok(Selection { prompts, cases, tags, listed: self.held.read(context)? })
     }
 }
 

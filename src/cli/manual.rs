@@ -51,6 +51,8 @@ enum SchemaOf {
     Lint,
     /// The report of `audit --report json`
     Audit,
+    /// The split.json of `export fine-tune`
+    Split,
 }
 
 pub(super) fn completions(context: &mut Context, args: &CompletionsArgs) -> Result<Exit, Failure> {
@@ -91,6 +93,7 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Lint => include_str!("../../docs/schema/lint.schema.json"),
         SchemaOf::Audit => include_str!("../../docs/schema/audit.schema.json"),
         SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
+        SchemaOf::Split => include_str!("../../docs/schema/split.schema.json"),
         SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;

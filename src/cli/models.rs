@@ -6,6 +6,7 @@ use super::context::Context;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::load::Project;
+use super::tuned::{origin, reminders};
 use crate::core::escape::terminal_line;
 use crate::core::record::Price;
 use crate::core::verdict::Exit;
@@ -31,10 +32,18 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let environment = Environment::load(&project)?;
         let (prepared, _) = project.load()?;
         for entry in &prepared.workspace.config.models {
-            rows.push(describe(entry, &environment));
+            let mut row = describe(entry, &environment);
+            if let Some(tuned) = &entry.fine_tuned {
+                let why = reminders(context, &project, &prepared, entry, tuned)?;
+                let (from, base, data, on) = (&tuned.from, &tuned.base, &tuned.data, &tuned.on);
+                row["fine_tuned"] = json!({"from": from, "base": base, "data": data, "on": on, "retrain": why});
+                row["origin"] = json!(origin(tuned));
+            }
+            rows.push(row);
         }
     }
     if args.json {
+        rows.iter_mut().filter_map(Value::as_object_mut).for_each(|row| drop(row.remove("origin")));
         let document = json!({"models": rows, "prices": prices(), "prices_as_of": prices_as_of()});
         context.print_json(&document)?;
         return Ok(Exit::Good);
@@ -55,6 +64,12 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         lines.push(format!("price: {}", text("price")));
         if row["retires"].is_string() {
             lines.push(style.yellow(&format!("the vendor ends it on {}", text("retires"))));
+        }
+        if row["origin"].is_string() {
+            lines.push(format!("tuned from {}", text("origin")));
+        }
+        for why in row["fine_tuned"]["retrain"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            lines.push(style.yellow(&format!("tune it again: {}", terminal_line(why))));
         }
         for line in lines {
             writeln!(context.out(), "    {line}")?;

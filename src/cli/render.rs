@@ -28,7 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let mut selection = args.selection.selection();
+    let mut selection = args.selection.selection(context)?;
     let project = match &selection.prompts[..] {
         [one] if one.contains('@') && args.at.is_none() => {
             let found = past::project_at(context, one)?;

@@ -158,7 +158,7 @@ enum FlakyArg {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let is_whole = args.models.is_empty() && args.selection.cases.is_empty() && args.selection.tags.is_empty();
-    let is_part = !is_whole || args.shard.is_some() || args.from.is_some();
+    let is_part = !is_whole || args.selection.held.cases_from.is_some() || args.shard.is_some() || args.from.is_some();
     let opened = args.reports.open(context)?.of_a_part(is_part);
     let mut project = Project::find(context, args.at.as_deref())?;
     if args.write || args.snapshots == PolicyArg::Accept {
@@ -174,7 +174,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         );
     }
     settings.max_age = days::max_age(context, prepared.workspace.config.recordings.max_age, args.at.is_some());
-    let selected = args.selection.selection().select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+    let selected = args.selection.selection(context)?.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
     let overrides = Overrides {
         models: models.into_iter().map(|entry| entry.alias.clone()).collect(),
@@ -260,7 +260,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// The plan of what is selected. Plan and values look at every case, and what both find is shown in one go.
-fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Result<Plan, Failure> {
+pub(super) fn planned(prepared: &Prepared, selected: &[usize], overrides: &Overrides) -> Result<Plan, Failure> {
     let mut values = prepared.check_values(selected);
     values.extend(prepared.check_calibrations());
     match prepared.plan(selected, overrides) {

@@ -3,6 +3,7 @@
 //! Gets the cases that were selected and gives files and problems (warnings). Writes nothing itself, asks nobody.
 
 mod assertions;
+pub mod fine_tune;
 mod github_models;
 mod messages;
 mod promptfoo;

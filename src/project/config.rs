@@ -13,6 +13,7 @@ use super::lint::{LintSettings, decode_lint};
 use super::prices::{KnownPrice, known_price};
 use super::recordings::{Recordings, decode_recordings};
 use super::settings::{SnapshotSettings, decode_review, decode_snapshot};
+use super::tuned::{FineTuned, check_bases, decode_fine_tuned};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::ModelAlias;
@@ -105,6 +106,8 @@ pub struct ModelEntry {
     pub context_window: Option<u64>,
     /// The day on which the model is no longer served, `2026-12-31`: the entry's own, or else the shipped one.
     pub retires_on: Option<String>,
+    /// What it was tuned from, where it was.
+    pub fine_tuned: Option<FineTuned>,
     /// Keys that only this entry's provider knows; the provider reads and checks them.
     pub options: Vec<(Key, Node)>,
     /// SHA-256 of those options that change what the model is shown or told; `None` where there are none.
@@ -217,6 +220,7 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
             models.extend(decode_model(&mut decoder, key, entry));
         }
     }
+    check_bases(&mut decoder, &models);
     if models.is_empty() && !decoder.problems.has_errors() {
         decoder.error(fields.span.clone(), "the project has no model; name one under `models:`");
     }
@@ -307,7 +311,7 @@ pub(crate) fn decode_rate(decoder: &mut Decoder<'_>, node: &Node) -> Option<f64>
     None
 }
 
-const MODEL_KEYS: [&str; 10] = [
+const MODEL_KEYS: [&str; 11] = [
     "provider",
     "model",
     "base-url",
@@ -318,6 +322,7 @@ const MODEL_KEYS: [&str; 10] = [
     "price",
     "context-window",
     "retires-on",
+    "fine-tuned",
 ];
 
 fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<ModelEntry> {
@@ -359,6 +364,7 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
     let known = row.filter(|_| fields.get("price").is_none());
     let own_window = fields.get("context-window").and_then(|node| decoder.count(node, "context-window", 1));
     let own_day = fields.get("retires-on").and_then(|node| decode_day(decoder, node, "retires-on"));
+    let fine_tuned = fields.get("fine-tuned").and_then(|node| decode_fine_tuned(decoder, node));
     let options: Vec<_> = fields.iter().filter(|(key, _)| !MODEL_KEYS.contains(&key.text.as_str())).cloned().collect();
     Some(ModelEntry {
         model,
@@ -374,6 +380,7 @@ fn decode_model(decoder: &mut Decoder<'_>, key: &Key, node: &Node) -> Option<Mod
         price_as_of: known.map(|row| row.as_of.as_str()),
         context_window: own_window.or_else(|| row?.context),
         retires_on: own_day.or_else(|| row?.retires.clone()),
+        fine_tuned,
         extras: digest_of_extras(&options),
         options,
         source: Arc::clone(decoder.source),

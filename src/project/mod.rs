@@ -9,6 +9,7 @@ mod lint;
 mod prices;
 mod recordings;
 mod settings;
+mod tuned;
 
 pub use audit::{AuditSettings, FactsChange};
 pub use config::{CONFIG_FILE, Config, Defaults, Limits, ModelEntry, Spans, common_model_keys, decode_duration};
@@ -17,6 +18,7 @@ pub use cost::{Budget, CacheSettings, CostSettings, MOST_COUNTED, RetrievalSetti
 pub use discovery::{DiscoveryError, Root, find_project, find_root};
 pub use judge::{Gate, JudgeSettings};
 pub use lint::{Level, LintSettings, WrittenRule};
-pub use prices::{KnownPrice, known_price, known_prices, prices_as_of};
+pub use prices::{KnownPrice, is_version_of, known_price, known_prices, prices_as_of};
 pub use recordings::{MaxAge, Recordings};
 pub use settings::{Compare, Redaction, RedactionTarget, SnapshotSettings, decode_snapshot};
+pub use tuned::FineTuned;

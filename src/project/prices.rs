@@ -105,7 +105,8 @@ fn vendor_of(url: &str) -> Option<&'static str> {
 
 /// Whether a model is the one of an id, or a dated version of it (`-2025-04-14`, `-001`, `-latest`): `gpt-4o-mini` is
 /// no version of `gpt-4o`.
-fn is_version_of(model: &str, id: &str) -> bool {
+#[must_use]
+pub fn is_version_of(model: &str, id: &str) -> bool {
     let Some(rest) = model.strip_prefix(id) else { return false };
     let Some(rest) = rest.strip_prefix(['-', '@']) else { return rest.is_empty() };
     rest == "latest" || rest.len() >= 3 && rest.chars().all(|c| c.is_ascii_digit() || c == '-')

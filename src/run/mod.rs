@@ -12,6 +12,7 @@ mod calibration;
 mod checking;
 mod consulted;
 mod consulting;
+mod conversation;
 mod deciding;
 mod desk;
 mod engine;
@@ -29,6 +30,7 @@ mod wanted;
 
 pub use against::{Against, Script};
 pub use calibration::{Calibration, calibration_path};
+pub use conversation::Conversation;
 pub use engine::{Run, RunError, RunResult};
 pub use evaluate::place_of;
 pub use judges::{Judge, shipped_path};

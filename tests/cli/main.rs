@@ -21,6 +21,7 @@ mod embedding;
 mod expecting;
 mod exporting;
 mod faults;
+mod fine_tuning;
 mod git;
 mod hostile;
 mod html;

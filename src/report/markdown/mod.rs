@@ -2,6 +2,7 @@
 //! away, the riskiest first, cut to what a host accepts.
 
 mod audit;
+mod card;
 mod comparison;
 mod cost;
 mod difference;
@@ -10,6 +11,7 @@ mod page;
 mod run;
 
 pub use audit::audit_markdown;
+pub use card::{KEPT, data_card};
 pub use comparison::comparison_markdown;
 pub(super) use comparison::{cause, comparison_verdict};
 pub use cost::cost_markdown;
