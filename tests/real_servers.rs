@@ -530,7 +530,7 @@ fn what_a_real_judge_and_a_real_embedder_say_is_replayed() {
         &embeddings,
         "{ llm-rubric: It names a queue., prompt: judges/tiny }",
     );
-    sandbox.write("prompts/judges/tiny.j2", "---\noutput: { schema: { type: object, properties: { reason: { const: because }, pass: { type: boolean }, score: { enum: [0, 1] } }, required: [reason, pass, score], additionalProperties: false } }\n---\n{{ role('system') }}\nYou triage support tickets. Reply in JSON with queue and urgent.\n{{ role('user') }}\n{{ output }}\n");
+    sandbox.write("prompts/judges/tiny.j2", "---\noutput: { schema: { type: object, properties: { reason: { const: because }, pass: { const: true }, score: { enum: [0.5, 1] } }, required: [reason, pass, score], additionalProperties: false } }\n---\n{{ role('system') }}\nYou triage support tickets. Reply in JSON with queue and urgent.\n{{ role('user') }}\n{{ output }}\n");
     let found = judged_and_replayed(&sandbox);
     let pass: Vec<bool> = found.iter().map(|check| check["pass"].as_bool().expect("known")).collect();
     assert_eq!(pass[..2], [true, false], "{found:?}");
