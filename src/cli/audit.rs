@@ -1,12 +1,13 @@
 //! `promptctl audit`: what kind of gap a failing case has, by experiment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use super::ask::{AskArgs, Asker, Keep};
 use super::audit_reports::{self, Reports};
 use super::context::Context;
 use super::failure::Failure;
+use super::heard::Heard;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::reports::ReportArg;
@@ -16,7 +17,6 @@ use crate::audit::{
 };
 use crate::case::Case;
 use crate::core::escape::terminal_line;
-use crate::core::event::{Event, Listener};
 use crate::core::names::{PromptName, RequestKey};
 use crate::core::verdict::{Exit, Outcome, SampleOutcome, Verdict};
 use crate::core::words::counted;
@@ -51,19 +51,6 @@ pub(super) struct Args {
     /// Print JSON: the same as --report json.
     #[arg(long)]
     json: bool,
-}
-
-/// Keeps what becomes of each item, in the order of the plan.
-#[derive(Default)]
-struct Heard(Vec<Outcome>);
-
-impl Listener for Heard {
-    fn on(&mut self, event: &Event) -> io::Result<()> {
-        if let Event::Finished(outcome) = event {
-            self.0.push((**outcome).clone());
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::context::Context;
 use super::failure::Failure;
 use super::reports::{Format, ReportArg};
-use super::sink::{self, Piped, ReportFile};
+use super::sink::{self, Opened, Piped};
 use crate::audit::Document;
 use crate::report::{Style, audit_markdown, write_audit, write_html_audit};
 
@@ -26,41 +26,28 @@ pub(super) fn report(text: &str) -> Result<ReportArg, String> {
 }
 
 /// The reports of an audit, opened before anything is asked.
-pub(super) struct Reports {
-    files: Vec<(Format, ReportFile)>,
-    on_stdout: Format,
-}
+pub(super) struct Reports(Opened);
 
 impl Reports {
     pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
-        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
-        if json && !on_stdout.contains(&Format::Json) {
-            on_stdout.push(Format::Json);
-        }
-        if on_stdout.len() > 1 {
-            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
-        }
-        let on_stdout = on_stdout.first().copied().unwrap_or(Format::Human);
-        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
-        Ok(Self { files: opened.filter_map(|(format, file)| Some((format, file?))).collect(), on_stdout })
+        Ok(Self(Opened::open(context, args, json)?))
+    }
+
+    fn on_stdout(&self) -> Format {
+        self.0.on_stdout.unwrap_or(Format::Human)
     }
 
     /// Whether a person reads standard output.
     pub(super) fn is_human(&self) -> bool {
-        self.on_stdout == Format::Human
+        self.on_stdout() == Format::Human
     }
 
     /// Writes all of them.
     pub(super) fn write(mut self, context: &mut Context, document: &Document) -> Result<(), Failure> {
-        // One that cannot be written does not keep the others from it.
-        let mut failed = Ok(());
-        for (format, file) in &mut self.files {
-            let done = one(file, *format, document, Style::plain());
-            failed = failed.and(done.and_then(|()| file.flush()));
-        }
+        let mut failed = self.0.write_files(&mut |out, format| one(out, format, document, Style::plain()));
         let style = context.style();
         if !(context.is_quiet() && self.is_human() && document.failing == 0) {
-            failed = failed.and(one(&mut Piped::new(context.out()), self.on_stdout, document, style));
+            failed = failed.and(one(&mut Piped::new(context.out()), self.on_stdout(), document, style));
         }
         sink::unless_failed(failed)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::context::Context;
 use super::failure::Failure;
 use super::reports::{Format, ReportArg, folder_of, job_summary};
-use super::sink::{self, Piped, ReportFile};
+use super::sink::{self, Opened, Piped, ReportFile};
 use crate::compare::Document;
 use crate::compare::changes::Changes;
 use crate::core::verdict::Exit;
@@ -52,24 +52,13 @@ pub(super) type Changed<'a> = dyn Fn() -> Option<Changes> + 'a;
 /// The reports of a comparison, opened before anything is asked: what cannot be written shows then, and nobody finds an
 /// older one.
 pub(super) struct Reports {
-    files: Vec<(Format, ReportFile)>,
-    on_stdout: Option<Format>,
+    opened: Opened,
     job_summary: Option<(ReportFile, usize)>,
 }
 
 impl Reports {
     pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
-        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
-        if json && !on_stdout.contains(&Format::Json) {
-            on_stdout.push(Format::Json);
-        }
-        if on_stdout.len() > 1 {
-            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
-        }
-        let on_stdout = on_stdout.first().copied();
-        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
-        let files = opened.filter_map(|(format, file)| Some((format, file?))).collect();
-        Ok(Self { files, on_stdout, job_summary: job_summary(context, args)? })
+        Ok(Self { opened: Opened::open(context, args, json)?, job_summary: job_summary(context, args)? })
     }
 
     /// Writes all of them. Without one for standard output, a person reads it there.
@@ -83,7 +72,7 @@ impl Reports {
     ) -> Result<(), Failure> {
         self.write_for_programs(context, document, root, human, changes)?;
         let (style, is_good) = (context.style(), document.exit_code == Exit::Good.code());
-        if self.on_stdout.is_none_or(|format| format == Format::Human) && !(context.is_quiet() && is_good) {
+        if self.opened.on_stdout.is_none_or(|format| format == Format::Human) && !(context.is_quiet() && is_good) {
             human(&mut Piped::new(context.out()), style)?;
         }
         Ok(())
@@ -98,15 +87,12 @@ impl Reports {
         human: &Human<'_>,
         changes: &Changed<'_>,
     ) -> Result<(), Failure> {
-        // One that cannot be written does not keep the others from it.
-        let mut failed = Ok(());
-        for (format, file) in &mut self.files {
-            let done = one(file, *format, document, root, (human, Style::plain()), changes);
-            failed = failed.and(done.and_then(|()| file.flush()));
-        }
-        if let Some(format) = self.on_stdout.filter(|format| *format != Format::Human) {
+        let mut write =
+            |out: &mut dyn Write, format| one(out, format, document, root, (human, Style::plain()), changes);
+        let mut failed = self.opened.write_files(&mut write);
+        if let Some(format) = self.opened.on_stdout.filter(|format| *format != Format::Human) {
             let out = &mut Piped::new(context.out());
-            failed = failed.and(one(out, format, document, root, (human, Style::plain()), changes));
+            failed = failed.and(write(out, format));
         }
         if let Some((file, room)) = &mut self.job_summary {
             let done = file.write_all(comparison_markdown(document, *room).as_bytes());

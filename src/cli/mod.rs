@@ -24,6 +24,7 @@ mod folder;
 mod failure;
 mod forecast;
 mod github;
+mod heard;
 mod held;
 mod history;
 mod import;

@@ -1,12 +1,11 @@
 //! What became of a plan by what is recorded alone, as `promptctl test --offline` decides it. Nothing is asked and nothing
 //! written.
 
-use std::io;
-
 use super::context::Context;
 use super::failure::Failure;
+use super::heard::Heard;
 use super::load::Project;
-use crate::core::event::{Event, Listener, Provenance};
+use crate::core::event::Provenance;
 use crate::core::redact::Secrets;
 use crate::core::verdict::Outcome;
 use crate::model::{AllowedHosts, Permissions};
@@ -14,17 +13,6 @@ use crate::plan::Plan;
 use crate::recording::Store;
 use crate::run::{FlakyResult, Mode, Prepared, Run, RunError, Settings, SnapshotPolicy, Stop};
 use crate::snapshot::Index;
-
-struct Heard(Vec<Outcome>);
-
-impl Listener for Heard {
-    fn on(&mut self, event: &Event) -> io::Result<()> {
-        if let Event::Finished(outcome) = event {
-            self.0.push((**outcome).clone());
-        }
-        Ok(())
-    }
-}
 
 /// The outcomes of a plan, in its order.
 pub(super) fn replay(
@@ -78,7 +66,7 @@ pub(super) fn replay(
         permissions,
         notes: Vec::new(),
     };
-    let mut heard = Heard(Vec::new());
+    let mut heard = Heard::default();
     match run.run(&mut heard) {
         Ok(result) if result.problems.has_errors() => Err(result.problems.into()),
         Ok(_) => Ok(heard.0),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::failure::Failure;
-use super::reports::ReportArg;
+use super::reports::{Format, ReportArg};
 use crate::core::verdict::Exit;
 use crate::project::{Root, find_project};
 
@@ -72,6 +72,42 @@ impl Write for Piped<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.unless_closed((), |out| out.flush())
+    }
+}
+
+/// The reports of a command that has several formats, opened before it does anything.
+pub(super) struct Opened {
+    files: Vec<(Format, ReportFile)>,
+    /// What goes to standard output, where that was said.
+    pub(super) on_stdout: Option<Format>,
+}
+
+impl Opened {
+    /// Opens the files; `json` asks for JSON on standard output, however often that is said.
+    pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
+        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
+        if json && !on_stdout.contains(&Format::Json) {
+            on_stdout.push(Format::Json);
+        }
+        if on_stdout.len() > 1 {
+            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
+        }
+        let opened = args.iter().map(|report| report.format).zip(open(context, args)?);
+        let files = opened.filter_map(|(format, file)| Some((format, file?))).collect();
+        Ok(Self { files, on_stdout: on_stdout.first().copied() })
+    }
+
+    /// Writes the files. One that cannot be written does not keep the others from it.
+    pub(super) fn write_files(
+        &mut self,
+        write: &mut dyn FnMut(&mut dyn Write, Format) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut failed = Ok(());
+        for (format, file) in &mut self.files {
+            let done = write(file, *format);
+            failed = failed.and(done.and_then(|()| file.flush()));
+        }
+        failed
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::reports::{Format, ReportArg};
-use crate::cli::sink::{self, Piped, ReportFile};
+use crate::cli::sink::{self, Opened, Piped};
 use crate::core::escape;
 use crate::core::suggest::did_you_mean;
 use crate::core::verdict::Exit;
@@ -26,34 +26,19 @@ pub(super) fn report(text: &str) -> Result<ReportArg, String> {
 }
 
 /// The reports, opened before anything is read.
-pub(super) struct Reports {
-    files: Vec<(Format, ReportFile)>,
-    on_stdout: Format,
-}
+pub(super) struct Reports(Opened);
 
 impl Reports {
     pub(super) fn open(context: &Context, args: &[ReportArg], json: bool) -> Result<Self, Failure> {
-        let mut on_stdout: Vec<Format> = args.iter().filter(|report| report.path.is_none()).map(|r| r.format).collect();
-        if json && !on_stdout.contains(&Format::Json) {
-            on_stdout.push(Format::Json);
-        }
-        if on_stdout.len() > 1 {
-            return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
-        }
-        let opened = args.iter().map(|report| report.format).zip(sink::open(context, args)?);
-        let files = opened.filter_map(|(format, file)| Some((format, file?))).collect();
-        Ok(Self { files, on_stdout: on_stdout.first().copied().unwrap_or(Format::Human) })
+        Ok(Self(Opened::open(context, args, json)?))
     }
 
     pub(super) fn write(mut self, context: &mut Context, document: &Document) -> Result<(), Failure> {
-        // One that cannot be written does not keep the others from it.
-        let mut failed = Ok(());
-        for (format, file) in &mut self.files {
-            failed = failed.and(one(file, *format, document, Style::plain()).and_then(|()| file.flush()));
-        }
+        let mut failed = self.0.write_files(&mut |out, format| one(out, format, document, Style::plain()));
+        let on_stdout = self.0.on_stdout.unwrap_or(Format::Human);
         let (style, is_good) = (context.style(), document.exit_code == Exit::Good.code());
-        if self.on_stdout != Format::Human || !(context.is_quiet() && is_good) {
-            failed = failed.and(one(&mut Piped::new(context.out()), self.on_stdout, document, style));
+        if on_stdout != Format::Human || !(context.is_quiet() && is_good) {
+            failed = failed.and(one(&mut Piped::new(context.out()), on_stdout, document, style));
         }
         sink::unless_failed(failed)
     }

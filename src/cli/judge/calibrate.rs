@@ -1,18 +1,18 @@
 //! `promptctl judge calibrate`: holds a judge against answers that people have labelled.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::case::read_labels;
 use crate::cli::ask::{AskArgs, Asker, Keep, store};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::heard::Heard;
 use crate::cli::load::Project;
 use crate::core::escape::terminal_line;
-use crate::core::event::{Event, Listener};
 use crate::core::path::TreePath;
 use crate::core::time::{Clock as _, day};
-use crate::core::verdict::{Exit, Outcome, Verdict};
+use crate::core::verdict::{Exit, Verdict};
 use crate::core::words::counted;
 use crate::report::{Asked, trial_json, write_problems, write_trial};
 use crate::run::{Calibration, Expected, Forecast, Mode, Settings, Trial, Tried};
@@ -69,18 +69,6 @@ pub(super) struct Args {
     ask: AskArgs,
 }
 
-/// Keeps what becomes of each label.
-struct Heard(Vec<Outcome>);
-
-impl Listener for Heard {
-    fn on(&mut self, event: &Event) -> io::Result<()> {
-        if let Event::Finished(outcome) = event {
-            self.0.push((**outcome).clone());
-        }
-        Ok(())
-    }
-}
-
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let project = Project::find(context, None)?;
     let file = below(&project, &context.folder().join(&args.file), &args.file)?;
@@ -124,7 +112,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     if !args.json && !context.is_quiet() {
         writeln!(context.err(), "{}", terminal_line(what))?;
     }
-    let mut heard = Heard(Vec::new());
+    let mut heard = Heard::default();
     asker.run_through(context, &project, &trial.prepared, &trial.plan, (&settings, keep), store, &mut heard)?;
     let tried = trial.result(&heard.0, day(context.take_clock().now()));
     let took = Asked::of(&heard.0);
