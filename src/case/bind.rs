@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::{Data, Node};
-use crate::prompt::{Inline, Prompt, VariableDeclaration, Variables};
+use crate::prompt::{DOCUMENTS, Inline, Prompt, PromptRetriever, VariableDeclaration, Variables};
 
 /// Fills in the declared defaults that neither the case nor its file gives.
 pub(super) fn add_defaults(prompt: &Prompt, given: impl Fn(&str) -> bool, own: &mut Map<String, Value>) {
@@ -19,11 +19,15 @@ pub(super) fn add_defaults(prompt: &Prompt, given: impl Fn(&str) -> bool, own: &
 
 /// Everything that is wrong with a case's variables as a whole.
 pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<String> {
+    if let (Some(PromptRetriever { retriever, .. }), Some(_)) = (&prompt.front.retriever, variables.get(DOCUMENTS)) {
+        return vec![format!("`{DOCUMENTS}` is what the retriever `{}` finds, and cannot be given", retriever.name)];
+    }
     let Some(declared) = &prompt.front.variables else {
         return missing_undeclared(prompt, variables);
     };
     let mut found = Vec::new();
-    for declaration in declared {
+    let is_found = |name: &str| prompt.front.retriever.is_some() && name == DOCUMENTS;
+    for declaration in declared.iter().filter(|declaration| !is_found(&declaration.name)) {
         match variables.get(&declaration.name) {
             None => found.push(missing(prompt, &declaration.name, variables)),
             Some(value) => {
@@ -45,7 +49,7 @@ fn missing_undeclared(prompt: &Prompt, variables: &Variables) -> Vec<String> {
     prompt
         .variables
         .iter()
-        .filter(|name| !given.contains(name.as_str()))
+        .filter(|name| !given.contains(name.as_str()) && (prompt.front.retriever.is_none() || *name != DOCUMENTS))
         .filter_map(|name| {
             let unused = given.iter().copied().filter(|g| !prompt.variables.contains(*g));
             let hint = did_you_mean(name, unused);

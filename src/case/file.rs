@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::relevant::{Relevant, decode_relevant};
 use super::turns::{WrittenTurn, decode_turns};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::names::ModelAlias;
@@ -28,6 +29,7 @@ pub(super) struct Common {
     pub(super) quarantine: Option<Arc<Quarantine>>,
     pub(super) must_pass: Option<bool>,
     pub(super) facts: Vec<WrittenFact>,
+    pub(super) relevant: Vec<Relevant>,
 }
 
 /// One of `facts:`: a text, or `{ file: NAME }`, and where it stands.
@@ -92,7 +94,7 @@ pub(super) struct CasesFile {
     pub(super) datasets: Vec<WrittenDataset>,
 }
 
-const COMMON: [&str; 10] = [
+const COMMON: [&str; 11] = [
     "expect",
     "snapshot",
     "repeat",
@@ -103,6 +105,7 @@ const COMMON: [&str; 10] = [
     "quarantine",
     "must-pass",
     "facts",
+    "relevant",
 ];
 
 fn keys(own: &[&'static str]) -> Vec<&'static str> {
@@ -213,6 +216,7 @@ fn decode_common(decoder: &mut Decoder<'_>, fields: &Fields<'_>, config: &Config
         }
     }
     common.facts = fields.get("facts").map(|node| decode_facts(decoder, node)).unwrap_or_default();
+    common.relevant = fields.get("relevant").map(|node| decode_relevant(decoder, node)).unwrap_or_default();
     common
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::bind;
 use super::dataset;
 use super::file::{self, CasesFile, Common, Written, WrittenCase, WrittenDataset, WrittenFact, WrittenVariable};
+use super::relevant::{Relevant, Retrieval};
 use super::row::RowTemplates;
 use super::turns::{Turn, WrittenTurn};
 use crate::core::decode::Decoder;
@@ -71,6 +72,10 @@ pub struct Case {
     pub models: Option<Arc<[ModelAlias]>>,
     /// What is known to be true and would answer it: shown to a model in an experiment, never in a test.
     pub facts: Arc<[String]>,
+    /// What its retriever was asked, and found, where the prompt has one.
+    pub retrieval: Option<Arc<Retrieval>>,
+    /// The documents that would answer it, by their ids, where the case says.
+    pub relevant: Arc<[Relevant]>,
     /// Where it is written.
     pub place: Place,
     /// Whether it may check nothing.
@@ -310,6 +315,7 @@ impl<'a> Loader<'a> {
         let group = written.group.as_deref().map(Arc::from);
         let facts: Vec<&WrittenFact> = file.common.facts.iter().chain(&written.common.facts).collect();
         let facts = self.facts(source, &facts).into();
+        let relevant = file.common.relevant.iter().chain(&written.common.relevant).cloned().collect();
         let turn = |written: &WrittenTurn| Turn {
             say: written.say.clone(),
             checks: self.checks(source, &written.expect).into(),
@@ -320,6 +326,7 @@ impl<'a> Loader<'a> {
             turns,
             group,
             facts,
+            relevant,
             ..shape.case(name, self.index, variables, checks.into(), tags.into(), place)
         });
     }
@@ -374,7 +381,8 @@ impl<'a> Loader<'a> {
                 let group = rendered.group.map(Arc::from);
                 let facts = shared_facts.iter().chain(&files).cloned().chain(rendered.facts).collect();
                 let case = shape.case(name, self.index, variables, Arc::clone(&checks), tags, place);
-                self.cases.push(Case { group, facts, ..case });
+                let relevant = file.common.relevant.iter().cloned().chain(rendered.relevant).collect();
+                self.cases.push(Case { group, facts, relevant, ..case });
             }
         }
     }
@@ -445,6 +453,8 @@ impl Shape {
             tags,
             group: None,
             facts: Arc::default(),
+            retrieval: None,
+            relevant: Arc::default(),
             models: self.models.clone(),
             place,
             unasserted: self.unasserted,

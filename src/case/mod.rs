@@ -8,11 +8,13 @@ mod dataset;
 mod file;
 mod labels;
 mod load;
+mod relevant;
 mod row;
 mod selection;
 mod turns;
 
 pub use labels::{Labelled, read_labels};
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
+pub use relevant::{Found, Relevant, Retrieval, decode_relevant, documents_value};
 pub use selection::{Listed, Selection, SelectionError, by_name};
 pub use turns::{Say, Turn};

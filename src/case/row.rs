@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::file::{CasesFile, Written, WrittenDataset};
+use super::relevant::Relevant;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problems, Source};
 use crate::prompt::Inline;
@@ -16,6 +17,7 @@ pub(super) struct RenderedRow {
     pub(super) group: Option<String>,
     pub(super) variables: Map<String, Value>,
     pub(super) facts: Vec<String>,
+    pub(super) relevant: Vec<Relevant>,
 }
 
 /// The templates over a row: its name, its tags, its group, its facts, and variables that are made from its columns.
@@ -25,6 +27,7 @@ pub(super) struct RowTemplates {
     group: Option<Inline>,
     variables: Vec<(String, Inline)>,
     facts: Vec<Inline>,
+    relevant: Vec<(Inline, f64)>,
 }
 
 impl RowTemplates {
@@ -74,7 +77,14 @@ impl RowTemplates {
                 }
             }
         }
-        complete.then_some(Self { name, tags, group, variables, facts })
+        let mut relevant = Vec::new();
+        for Relevant { id, grade } in &written.common.relevant {
+            match compile(id, written.span.clone()) {
+                Some(inline) => relevant.push((inline, *grade)),
+                None => complete = false,
+            }
+        }
+        complete.then_some(Self { name, tags, group, variables, facts, relevant })
     }
 
     pub(super) fn render(
@@ -118,7 +128,12 @@ impl RowTemplates {
         }
         // A row may know none.
         facts.retain(|fact| !fact.trim().is_empty());
-        Some(RenderedRow { name, tags, group, variables, facts })
+        let mut relevant = Vec::with_capacity(self.relevant.len());
+        for (inline, grade) in &self.relevant {
+            relevant.push(Relevant { id: render(inline, "relevant document")?, grade: *grade });
+        }
+        relevant.retain(|document| !document.id.trim().is_empty());
+        Some(RenderedRow { name, tags, group, variables, facts, relevant })
     }
 }
 

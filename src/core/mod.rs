@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod checked;
 pub mod decode;
 pub mod digest;
+pub mod document;
 pub mod embedding;
 pub mod escape;
 pub mod event;

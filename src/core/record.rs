@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::digest::{canonical_json, sha256_hex};
+pub use super::document::{Document, digest_of_documents};
 pub use super::embedding::{Embedding, NoEmbedding};
 pub use super::message::{Image, Message, Part, Role};
 use super::names::RequestKey;
@@ -40,6 +41,8 @@ pub enum RequestKind {
     Answer,
     /// The embedding of the one message, which is the user's.
     Embedding,
+    /// The documents that fit the one message, which is the user's.
+    Retrieval,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -58,7 +61,7 @@ pub struct Request {
     /// What is asked for.
     #[serde(default, skip_serializing_if = "is_answer")]
     pub kind: RequestKind,
-    /// The conversation so far; for an embedding the text, as one message of the user.
+    /// The conversation so far; for an embedding the text, for a retrieval the query, as one message of the user.
     pub messages: Vec<Message>,
     /// The tools on offer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,6 +75,9 @@ pub struct Request {
     /// SHA-256 of what the model entry adds to what is sent, where it adds anything: a body, a form of asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras: Option<String>,
+    /// The digest of the documents that were retrieved for it, where the prompt has a retriever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieved: Option<String>,
 }
 
 impl Request {
@@ -87,6 +93,18 @@ impl Request {
             response_format: None,
             params,
             extras: None,
+            retrieved: None,
+        }
+    }
+
+    /// A request for at most `top` documents that fit a query. `definition` is the digest of what else decides which.
+    #[must_use]
+    pub fn retrieval(retriever: &str, kind: &str, query: &str, top: usize, definition: &str) -> Self {
+        Self {
+            kind: RequestKind::Retrieval,
+            messages: vec![Message::new(Role::User, query)],
+            extras: Some(definition.to_owned()),
+            ..Self::of_params(kind, retriever, Map::from_iter([("top".to_owned(), json!(top))]))
         }
     }
 
@@ -121,6 +139,9 @@ impl Request {
         });
         if let Some(extras) = &self.extras {
             whole["extras"] = json!(extras);
+        }
+        if let Some(retrieved) = &self.retrieved {
+            whole["retrieved"] = json!(retrieved);
         }
         // Left out for answers, whose keys are older than the kinds.
         if self.kind != RequestKind::Answer {
@@ -269,6 +290,9 @@ pub struct Response {
     /// The embedding, where one was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedding: Option<Embedding>,
+    /// The documents, where they were asked for, the best first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<Vec<Document>>,
     /// How many times the request was sent, where more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
@@ -285,10 +309,13 @@ impl Response {
         })
     }
 
-    /// Whether there is no answer at all: no text but white space, no call of a tool, no embedding.
+    /// Whether there is no answer at all: no text but white space, no call of a tool, no embedding, no list of documents.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.text.trim().is_empty() && self.tool_calls.is_empty() && self.embedding.is_none()
+        self.text.trim().is_empty()
+            && self.tool_calls.is_empty()
+            && self.embedding.is_none()
+            && self.documents.is_none()
     }
 }
 
@@ -371,6 +398,7 @@ mod tests {
             response_format: Some(ResponseFormat { name: "s".into(), schema: json!({"type": "object"}) }),
             params: json!({"temperature": 0, "seed": 1}).as_object().cloned().unwrap_or_default(),
             extras: None,
+            retrieved: None,
         }
     }
 

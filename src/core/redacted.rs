@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::record::{Logprob, Response, ToolCall};
+use super::record::{Document, Logprob, Response, ToolCall};
 use super::redact::Secrets;
 
 /// Replaces every known secret in an answer.
@@ -21,6 +21,7 @@ pub fn redact_response(response: &mut Response, secrets: &Secrets) {
         reasoning,
         logprobs,
         embedding: _,
+        documents,
         attempts: _,
     } = response;
     redact_text(text, secrets);
@@ -31,6 +32,13 @@ pub fn redact_response(response: &mut Response, secrets: &Secrets) {
         redact_text(token, secrets);
         for (token, _) in top {
             redact_text(token, secrets);
+        }
+    }
+    for Document { id, text, score: _, source } in documents.iter_mut().flatten() {
+        redact_text(id, secrets);
+        redact_text(text, secrets);
+        if let Some(source) = source {
+            redact_text(source, secrets);
         }
     }
     for ToolCall { id, name, arguments } in tool_calls {

@@ -125,7 +125,7 @@ impl Client {
         };
         let place = || Place::span(&entry.source, entry.alias_span.clone());
         if entry.provider == "exec" && !self.permissions.programs {
-            let message = format!("the model `{}` runs a program, which was not allowed", entry.alias);
+            let message = format!("the {} `{}` runs a program, which was not allowed", entry.what(), entry.alias);
             let help = "say `--allow-exec` (or set PROMPTCTL_ALLOW_EXEC=1) if you trust the project";
             return Err(Problem::error(place(), message).help(help).into());
         }

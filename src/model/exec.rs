@@ -18,28 +18,34 @@ struct Exec {
 }
 
 pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>> {
+    let command = command(building)?;
+    if building.entry.base_url.is_some() {
+        building.wrong("a program has no base-url".to_owned(), "leave it out");
+    }
+    Some(Box::new(Exec { command }))
+}
+
+/// The program of an entry, with its arguments.
+pub(super) fn command(building: &mut Building<'_, '_>) -> Option<Vec<String>> {
+    let what = format!("the {} `{}`", building.entry.what(), building.entry.alias);
     let command = match building.option("command") {
         Some(node) => building.decoder().texts(node, "command")?,
         None => Vec::new(),
     };
     if command.first().is_none_or(String::is_empty) {
-        let message = format!("the model `{}` does not say which program it is", building.entry.alias);
+        let message = format!("{what} does not say which program it is");
         building.wrong(message, "write its name and its arguments: `command: [python3, answer.py]`");
         return None;
     }
     if let [only] = command.as_slice()
         && only.contains(char::is_whitespace)
     {
-        let message =
-            format!("the model `{}` names the program `{only}`, and no shell cuts that apart", building.entry.alias);
+        let message = format!("{what} names the program `{only}`, and no shell cuts that apart");
         let words: Vec<&str> = only.split_whitespace().collect();
         building.wrong(message, &format!("write a list: `command: [{}]`", words.join(", ")));
         return None;
     }
-    if building.entry.base_url.is_some() {
-        building.wrong("a program has no base-url".to_owned(), "leave it out");
-    }
-    Some(Box::new(Exec { command }))
+    Some(command)
 }
 
 impl Provider for Exec {

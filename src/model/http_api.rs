@@ -35,7 +35,7 @@ struct HttpApi {
 }
 
 /// A JSON value whose texts are templates.
-enum Template {
+pub(super) enum Template {
     Value(Value),
     /// A text; one that is a single expression gives the expression's own value.
     Text {
@@ -79,16 +79,10 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
         return None;
     };
     let headers_node = building.option("headers");
-    let key_node = building.option("key-header");
+    let key_header = key_header(building)?;
     let mut decoder = building.decoder();
     let body = template(&mut decoder, body)?;
-    let mut headers = Vec::new();
-    if let Some(node) = headers_node {
-        for (name, value) in decoder.map(node, "headers")?.iter() {
-            let Some((name, _)) = read_header(&mut decoder, name, value) else { continue };
-            headers.push((name, inline(&mut decoder, value)?));
-        }
-    }
+    let headers = headers(&mut decoder, headers_node)?;
     let mut known = PATHS.to_vec();
     known.push("finish-reasons");
     let fields = decoder.fields(response, "response", &known)?;
@@ -114,22 +108,50 @@ pub(super) fn build(building: &mut Building<'_, '_>) -> Option<Box<dyn Provider>
             reasons.insert(key.text.clone(), reason);
         }
     }
-    let key_header = match key_node {
-        Some(node) => {
-            let name = decoder.text(node, "key-header")?;
-            if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
-                decoder.error(node.span.clone(), format!("`{name}` is no valid HTTP header"));
-                return None;
-            }
-            KeyHeader::Named(name)
-        }
-        None => KeyHeader::Bearer,
-    };
     let alias = entry.alias.to_string();
     let mut mentioned = BTreeSet::new();
     body.mentions(&mut mentioned);
     mentioned.extend(headers.iter().flat_map(|(_, inline): &(String, Inline)| inline.variables().to_vec()));
     Some(Box::new(HttpApi { url, alias, headers, body, paths, reasons, key_header, mentioned }))
+}
+
+/// The headers of an entry, whose values are templates.
+pub(super) fn headers(decoder: &mut Decoder<'_>, node: Option<&Node>) -> Option<Vec<(String, Inline)>> {
+    let mut headers = Vec::new();
+    if let Some(node) = node {
+        for (name, value) in decoder.map(node, "headers")?.iter() {
+            let Some((name, _)) = read_header(decoder, name, value) else { continue };
+            headers.push((name, inline(decoder, value)?));
+        }
+    }
+    Some(headers)
+}
+
+/// The headers of a request.
+pub(super) fn rendered_headers(
+    headers: &[(String, Inline)],
+    variables: &Jinja,
+) -> Result<Vec<(String, String)>, String> {
+    let render = |(name, template): &(String, Inline)| {
+        let value = template.render(variables)?;
+        match reqwest::header::HeaderValue::from_str(&value) {
+            Ok(_) => Ok((name.clone(), value)),
+            Err(_) => Err(format!("the header `{name}` renders to what no header can hold")),
+        }
+    };
+    headers.iter().map(render).collect()
+}
+
+/// The header that carries the key.
+pub(super) fn key_header(building: &mut Building<'_, '_>) -> Option<KeyHeader> {
+    let Some(node) = building.option("key-header") else { return Some(KeyHeader::Bearer) };
+    let mut decoder = building.decoder();
+    let name = decoder.text(node, "key-header")?;
+    if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        decoder.error(node.span.clone(), format!("`{name}` is no valid HTTP header"));
+        return None;
+    }
+    Some(KeyHeader::Named(name))
 }
 
 fn inline(decoder: &mut Decoder<'_>, node: &Node) -> Option<Inline> {
@@ -143,7 +165,7 @@ fn inline(decoder: &mut Decoder<'_>, node: &Node) -> Option<Inline> {
     }
 }
 
-fn template(decoder: &mut Decoder<'_>, node: &Node) -> Option<Template> {
+pub(super) fn template(decoder: &mut Decoder<'_>, node: &Node) -> Option<Template> {
     Some(match &node.data {
         Data::Text(text) => {
             let trimmed = text.trim();
@@ -190,7 +212,7 @@ impl Template {
     }
 
     /// The bytes of a body. A body that is one text is the document itself.
-    fn document(&self, variables: &Jinja) -> Result<Vec<u8>, String> {
+    pub(super) fn document(&self, variables: &Jinja) -> Result<Vec<u8>, String> {
         let rendered = self.render(variables)?;
         match (self, rendered) {
             (Self::Text { alone: false, .. }, Value::String(text)) => {
@@ -236,14 +258,7 @@ impl Provider for HttpApi {
     fn exchange(&self, request: &Request, sample: u32, _attempt: u32) -> Exchange {
         let variables = variables(request, sample);
         let rendered = || -> Result<HttpCall, String> {
-            let mut headers = Vec::new();
-            for (name, template) in &self.headers {
-                let value = template.render(&variables)?;
-                if reqwest::header::HeaderValue::from_str(&value).is_err() {
-                    return Err(format!("the header `{name}` renders to what no header can hold"));
-                }
-                headers.push((name.clone(), value));
-            }
+            let headers = rendered_headers(&self.headers, &variables)?;
             Ok(HttpCall {
                 url: self.url.clone(),
                 headers: with_content_type(&headers),

@@ -27,6 +27,7 @@ mod program;
 mod provider;
 mod quota;
 mod responses;
+mod retrieving;
 mod retry;
 mod sign;
 mod wire;

@@ -383,6 +383,7 @@ mod tests {
             }),
             params: json!({"max_completion_tokens": 64}).as_object().cloned().unwrap_or_default(),
             extras: None,
+            retrieved: None,
         };
         let (_, _, body) = sent(&*provider("provider: openai\n"), &request);
         assert_eq!(

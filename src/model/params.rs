@@ -135,7 +135,7 @@ impl Checker {
                     format!("the provider `{}` of the model `{}` cannot be sent {what}", entry.provider, entry.alias);
                 let help = match request.kind {
                     RequestKind::Answer => "test this prompt on other models, or change it",
-                    RequestKind::Embedding => {
+                    RequestKind::Embedding | RequestKind::Retrieval => {
                         "name another model for embeddings (docs/providers.md says which providers have them)"
                     }
                 };

@@ -8,7 +8,9 @@ use super::credentials::{KeyOf, Variables};
 use super::embedding::Embeds;
 use super::fault::{Fault, FaultKind};
 use super::params::Parameter;
-use super::{anthropic, azure, bedrock, embedding, exec, gemini, http_api, mock, ollama, openai, responses};
+use super::{
+    anthropic, azure, bedrock, embedding, exec, gemini, http_api, mock, ollama, openai, responses, retrieving,
+};
 use crate::core::decode::Decoder;
 use crate::core::problem::Problems;
 use crate::core::record::{Request, RequestKind, Response};
@@ -105,7 +107,7 @@ impl dyn Provider + '_ {
     /// What to do for a request, whichever kind it is of.
     pub(super) fn exchange_of(&self, request: &Request, sample: u32, attempt: u32) -> Exchange {
         match (request.kind, self.embeds()) {
-            (RequestKind::Answer, _) => self.exchange(request, sample, attempt),
+            (RequestKind::Answer | RequestKind::Retrieval, _) => self.exchange(request, sample, attempt),
             (RequestKind::Embedding, Some(embeds)) => embeds.exchange(request, attempt),
             (RequestKind::Embedding, None) => Exchange::Local { delay: Duration::ZERO, answer: Err(no_embeddings()) },
         }
@@ -114,7 +116,7 @@ impl dyn Provider + '_ {
     /// The response in a reply to a request, or the fault that it is.
     pub(super) fn parse_of(&self, request: &Request, reply: &Reply) -> Result<Response, Fault> {
         match (request.kind, self.embeds()) {
-            (RequestKind::Answer, _) => self.parse(reply),
+            (RequestKind::Answer | RequestKind::Retrieval, _) => self.parse(reply),
             (RequestKind::Embedding, Some(embeds)) => embeds.parse(request, reply),
             (RequestKind::Embedding, None) => Err(no_embeddings()),
         }
@@ -123,7 +125,7 @@ impl dyn Provider + '_ {
     /// What of a request this protocol has no way to say, whichever kind it is of.
     pub(super) fn cannot_be_sent(&self, request: &Request) -> Option<String> {
         match (request.kind, self.embeds()) {
-            (RequestKind::Answer, _) => self.cannot(request),
+            (RequestKind::Answer | RequestKind::Retrieval, _) => self.cannot(request),
             (RequestKind::Embedding, Some(embeds)) => embedding::cannot(request).or_else(|| embeds.cannot(request)),
             (RequestKind::Embedding, None) => Some(NO_EMBEDDINGS.to_owned()),
         }
@@ -250,6 +252,9 @@ pub(super) fn build(entry: &ModelEntry, variables: Option<Variables<'_>>, proble
         decoder.error_help(entry.provider_span.clone(), message, format!("providers: {}", names.join(", ")));
         return None;
     };
+    if entry.retrieves {
+        return retrieving::build(&mut Building { entry, variables, problems });
+    }
     let known = || common_model_keys().iter().chain(registered.options).copied();
     for (key, _) in entry.options.iter().filter(|(key, _)| !registered.options.contains(&key.text.as_str())) {
         let hint = did_you_mean(&key.text, known());

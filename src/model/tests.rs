@@ -58,6 +58,7 @@ pub(super) fn request(model: &str) -> Request {
         response_format: None,
         params: serde_json::Map::new(),
         extras: None,
+        retrieved: None,
     }
 }
 

@@ -147,7 +147,7 @@ fn plan_case(
     let repeat = overrides.repeat.unwrap_or(case.repeat);
     let item = |alias: &ModelAlias| {
         let model = workspace.config.models.iter().position(|entry| entry.alias == *alias)?;
-        let request = request(prompt, &workspace.config.models[model], messages.clone());
+        let request = workspace.request_of(case, &workspace.config.models[model], messages.clone());
         if let Err(Unsendable { why, help }) = sendable(model, &request) {
             let message = format!("case `{}`: {why}", case.name);
             let alike = Some(format!("{} {why}", prompt.name));
@@ -202,6 +202,7 @@ pub fn request(prompt: &Prompt, entry: &ModelEntry, messages: Vec<Message>) -> R
         response_format: prompt.front.output.as_ref().map(|output| output.format.clone()),
         params,
         extras: entry.extras.clone(),
+        retrieved: None,
     }
 }
 
@@ -227,7 +228,8 @@ impl Workspace {
     /// The request of a case, whose messages are known, for a model.
     #[must_use]
     pub fn request_of(&self, case: &Case, entry: &ModelEntry, messages: Vec<Message>) -> Request {
-        request(&self.prompts.list[case.prompt], entry, messages)
+        let retrieved = case.retrieval.as_ref().map(|retrieval| retrieval.digest());
+        Request { retrieved, ..request(&self.prompts.list[case.prompt], entry, messages) }
     }
 
     /// The request of an item: that of its case, or of the experiment with it.

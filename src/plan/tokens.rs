@@ -226,6 +226,7 @@ mod tests {
             response_format: None,
             params: params.as_object().cloned().unwrap_or_default(),
             extras: None,
+            retrieved: None,
         }
     }
 

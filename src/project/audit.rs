@@ -1,6 +1,7 @@
 //! `audit:` of `promptctl.yaml`: how experiments are made, and what people weigh when they read them.
 
-use super::config::{ModelEntry, decode_aliases, decode_repeat};
+use super::config::{decode_aliases, decode_repeat};
+use super::model::ModelEntry;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
 use crate::core::time::parse_duration_ms;

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{ModelEntry, decode_aliases, decode_duration};
+use super::config::decode_aliases;
+use super::model::{ModelEntry, decode_duration};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::names::ModelAlias;
 use crate::core::yaml::{Data, Node};

@@ -1,6 +1,7 @@
 //! `judge:` of `promptctl.yaml`: who judges and who embeds where an expectation names nobody, and when a judge decides.
 
-use super::config::{ModelEntry, decode_aliases};
+use super::config::decode_aliases;
+use super::model::ModelEntry;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
 use crate::core::yaml::Node;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::config::ModelEntry;
+use super::model::ModelEntry;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
 use crate::core::suggest::did_you_mean;

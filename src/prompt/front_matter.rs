@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use semver::Version;
 use serde_json::{Map, Value, json};
 
+use super::retriever::{self, PromptRetriever};
 use crate::core::bundle::bundle;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
@@ -75,6 +76,8 @@ pub struct FrontMatter {
     pub output: Option<Output>,
     /// Tools on offer.
     pub tools: Vec<Tool>,
+    /// What finds documents for it.
+    pub retriever: Option<PromptRetriever>,
 }
 
 /// The ranges of a prompt file: its front matter, if it has one, and its body.
@@ -104,7 +107,7 @@ pub(super) struct FrontMatterReader<'a> {
     pub(super) leaf: &'a str,
 }
 
-const KEYS: [&str; 7] = ["version", "description", "models", "params", "vars", "output", "tools"];
+const KEYS: [&str; 8] = ["version", "description", "models", "params", "vars", "output", "tools", "retriever"];
 
 impl FrontMatterReader<'_> {
     /// Reads the front matter that stands in a range of a source.
@@ -123,6 +126,10 @@ impl FrontMatterReader<'_> {
         let Some(fields) = decoder.fields(&node, "the front matter", &KEYS) else { return FrontMatter::default() };
         let params = fields.get("params").and_then(|node| decode_params(&mut decoder, node));
         let (params, param_spans) = params.unwrap_or_default();
+        let variables = fields.entry("vars").map(|(_, node)| read_variables(&mut decoder, node));
+        let retriever = fields.entry("retriever").and_then(|(key, node)| {
+            retriever::read(&mut decoder, (key, node), self.config, variables.as_deref().unwrap_or_default())
+        });
         FrontMatter {
             version_span: fields.get("version").map(|node| node.span.clone()),
             version: fields.get("version").and_then(|node| read_version(&mut decoder, node)),
@@ -130,7 +137,8 @@ impl FrontMatterReader<'_> {
             models: fields.get("models").map(|node| decode_aliases(&mut decoder, node, &self.config.models)),
             params,
             param_spans,
-            variables: fields.entry("vars").map(|(_, node)| read_variables(&mut decoder, node)),
+            variables,
+            retriever,
             output: fields.get("output").and_then(|node| self.read_output(&mut decoder, node)),
             tools: fields.get("tools").map(|node| self.read_tools(&mut decoder, node)).unwrap_or_default(),
         }

@@ -10,6 +10,7 @@ use super::front_matter::{self, FrontMatter, FrontMatterReader};
 use super::images::Images;
 use super::messages::register;
 use super::reach::{self, Reached};
+use super::retriever::{DOCUMENTS, PromptRetriever};
 use crate::core::digest::{DigestBuilder, canonical_json};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
@@ -337,6 +338,15 @@ impl Loader<'_> {
                 variables.extend(template.undeclared_variables(false));
             }
         }
+        if let Some(retriever) = &front.retriever {
+            if !variables.contains(DOCUMENTS) && !open {
+                let place = Place::span(&self.templates[key].source, retriever.span.clone());
+                let message = format!("the prompt `{name}` has a retriever, and its template never uses `documents`");
+                let help = "write what was found: `{% for document in documents %}{{ document.text }}{% endfor %}`";
+                self.problems.push(Problem::warning(place, message).help(help));
+            }
+            variables.extend(retriever.query.variables().iter().cloned());
+        }
         variables.retain(|name| !self.env.globals().any(|(global, _)| global == name));
         let template = &self.templates[key];
         let prompt = Prompt {
@@ -360,7 +370,11 @@ impl Loader<'_> {
         let mut mentioned: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
         mentioned.sort_unstable();
         for name in mentioned {
-            if declared.iter().any(|d| d.name == name) || self.env.globals().any(|(global, _)| global == name) {
+            let is_found = name == DOCUMENTS && prompt.front.retriever.is_some();
+            if is_found
+                || declared.iter().any(|d| d.name == name)
+                || self.env.globals().any(|(global, _)| global == name)
+            {
                 continue;
             }
             let hint = did_you_mean(&name, declared.iter().map(|d| d.name.as_str()));
@@ -403,12 +417,16 @@ impl Loader<'_> {
             .flatten()
             .filter_map(|declaration| Some((declaration.name.clone(), declaration.default.clone()?)))
             .collect();
-        let shaping = serde_json::json!({
+        let mut shaping = serde_json::json!({
             "params": front.params,
             "output": front.output.as_ref().map(|output| &output.format),
             "tools": front.tools,
             "defaults": defaults,
         });
+        // Left out of prompts without one, whose digests are older than retrievers.
+        if let Some(PromptRetriever { retriever, query, top, .. }) = &front.retriever {
+            shaping["retriever"] = serde_json::json!([retriever.name, query.source(), top]);
+        }
         digest.part("front matter", canonical_json(&shaping).as_bytes());
         digest.finish()
     }

@@ -14,6 +14,7 @@ mod load;
 mod messages;
 mod reach;
 mod render;
+mod retriever;
 mod variables;
 
 pub use coverage::{Branch, Coverage};
@@ -21,4 +22,5 @@ pub use environment::{jinja_message, jinja_span};
 pub use front_matter::{FrontMatter, Output, VariableDeclaration};
 pub use inline::Inline;
 pub use load::{ENDING, File, JUDGES, PROMPTS, Prompt, Prompts};
+pub use retriever::{DOCUMENTS, PromptRetriever};
 pub use variables::{SharedVariables, Variables};

@@ -49,6 +49,11 @@ impl Variables {
         self.own.get(name).or_else(|| self.shared.values.get(name))
     }
 
+    /// Gives a variable a value, whatever it had.
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.own.insert(name.to_owned(), value);
+    }
+
     /// Every variable with its value, each once.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
         let shared = self.shared.values.iter().filter(|(name, _)| !self.own.contains_key(*name));

@@ -264,6 +264,7 @@ mod tests {
                 response_format: None,
                 params: Map::new(),
                 extras: None,
+                retrieved: None,
             })
         };
         let model = ModelAlias::new("fast").expect("an alias");

@@ -102,6 +102,7 @@ pub(super) mod tests {
             response_format: None,
             params: serde_json::Map::new(),
             extras: None,
+            retrieved: None,
         };
         Line {
             key: request.key(0),

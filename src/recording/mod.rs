@@ -2,7 +2,7 @@
 //!
 //! `fixtures/PROMPT/recorded/MODEL.jsonl` holds the sorted lines; `.promptctl/journal/` the answers of a run as they
 //! arrive, until they are settled into the sorted files. What judges say of answers is recorded likewise, in `judged/`, and what
-//! models say in the experiments of an audit in `audited/`. Gets responses and gives them back by the key of their
+//! models say in the experiments of an audit in `audited/`, and what retrievers found in `retrieved/`. Gets responses and gives them back by the key of their
 //! request; knows nothing of providers, expectations or snapshots.
 
 mod file;
@@ -34,6 +34,8 @@ pub const RECORDED: &str = "recorded";
 pub const JUDGED: &str = "judged";
 /// The folder beside it that holds what models said in the experiments of an audit.
 pub const AUDITED: &str = "audited";
+/// The folder beside it that holds what retrievers found for the prompt.
+pub const RETRIEVED: &str = "retrieved";
 /// The ending of a recording's file.
 pub const ENDING: &str = ".jsonl";
 
@@ -53,6 +55,12 @@ pub fn judged_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
 #[must_use]
 pub fn audited_path(prompt: &PromptName, model: &ModelAlias) -> TreePath {
     path_in(AUDITED, prompt, model)
+}
+
+/// The file with what a retriever found for a prompt.
+#[must_use]
+pub fn retrieved_path(prompt: &PromptName, retriever: &ModelAlias) -> TreePath {
+    path_in(RETRIEVED, prompt, retriever)
 }
 
 fn path_in(folder: &str, prompt: &PromptName, model: &ModelAlias) -> TreePath {

@@ -8,7 +8,7 @@ use super::file::RecordedFile;
 use super::line::Line;
 use super::settle::{SettleError, lock, to_text};
 use super::store::MAX_RECORDED;
-use super::{AUDITED, ENDING, JUDGED, RECORDED};
+use super::{AUDITED, ENDING, JUDGED, RECORDED, RETRIEVED};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, PromptName, RequestKey};
 use crate::core::path::TreePath;
@@ -39,7 +39,7 @@ fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let is_recorded = |path: &TreePath| {
         let folder = path.parent();
         let is_judged = folder.file_name() == JUDGED && !path.as_str().starts_with(&of_judges);
-        path.as_str().ends_with(ENDING) && ([RECORDED, AUDITED].contains(&folder.file_name()) || is_judged)
+        path.as_str().ends_with(ENDING) && ([RECORDED, AUDITED, RETRIEVED].contains(&folder.file_name()) || is_judged)
     };
     Ok(files.into_iter().filter(is_recorded).collect())
 }

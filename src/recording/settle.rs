@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::file::RecordedFile;
 use super::journal::find_orphans;
 use super::line::Line;
-use super::{audited_path, judged_path, recorded_path};
+use super::{audited_path, judged_path, recorded_path, retrieved_path};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem, Problems};
@@ -75,6 +75,7 @@ pub fn settle(root: &Path, lines: Vec<(PromptName, Line)>) -> Result<(), SettleE
     let mut by_file: BTreeMap<TreePath, Vec<Line>> = BTreeMap::new();
     for (prompt, line) in lines {
         let path = match (&line.check, &line.experiment) {
+            _ if line.response.documents.is_some() => retrieved_path,
             (Some(_), _) => judged_path,
             (None, Some(_)) => audited_path,
             (None, None) => recorded_path,

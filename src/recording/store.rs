@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::file::RecordedFile;
 use super::line::Line;
-use super::{AUDITED, ENDING, JUDGED, RECORDED, audited_path, judged_path, recorded_path};
+use super::{AUDITED, ENDING, JUDGED, RECORDED, RETRIEVED, audited_path, judged_path, recorded_path, retrieved_path};
 use crate::case::FIXTURES;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::path::TreePath;
@@ -129,6 +129,16 @@ impl Store {
         }
     }
 
+    /// What a retriever found for a prompt when it was asked this.
+    pub fn find_retrieved(
+        &self,
+        prompt: &PromptName,
+        retriever: &ModelAlias,
+        key: &RequestKey,
+    ) -> Result<Option<Line>, Problems> {
+        self.find_in(0..self.trees.len(), (RETRIEVED, prompt, &retrieved_path(prompt, retriever)), key)
+    }
+
     /// What was said when a judge was asked this of a prompt's answers, found likewise.
     pub fn find_judged(
         &self,
@@ -222,7 +232,10 @@ impl Store {
             }
         }
         let unsettled = self.extra.values().filter(|(p, line)| {
-            let is_first = line.check.is_none() && line.turn.is_none() && line.experiment.is_none();
+            let is_first = line.check.is_none()
+                && line.turn.is_none()
+                && line.experiment.is_none()
+                && line.response.documents.is_none();
             p == prompt && line.model == *model && line.case == *case && is_first
         });
         let lines = settled.into_iter().chain(unsettled.map(|(_, line)| line.clone()));

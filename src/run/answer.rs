@@ -24,6 +24,8 @@ pub(super) enum Skip {
     Failed,
     /// A person ended the run.
     Interrupted,
+    /// What its retriever finds could not be had.
+    Retrieval(String),
 }
 
 impl Skip {
@@ -35,6 +37,7 @@ impl Skip {
             Self::Credentials(variable) => format!("{NO_CREDENTIALS}: {variable} is not set"),
             Self::Failed => "stopped after the first failure".to_owned(),
             Self::Interrupted => "interrupted before it was asked".to_owned(),
+            Self::Retrieval(why) => why.clone(),
         }
     }
 }

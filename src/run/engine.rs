@@ -502,7 +502,11 @@ impl Live {
             *self.missing.entry(wanted.item).or_default() += 1;
         }
         for (wanted, skip) in &missing.skipped {
-            self.answers.insert((wanted.item, wanted.sample), Some(Answer::Skipped(skip.clone())));
+            let answer = match skip {
+                Skip::Retrieval(why) => Answer::Fault(why.clone()),
+                skip => Answer::Skipped(skip.clone()),
+            };
+            self.answers.insert((wanted.item, wanted.sample), Some(answer));
         }
     }
 

@@ -15,6 +15,7 @@ mod consulting;
 mod conversation;
 mod deciding;
 mod desk;
+mod documents;
 mod engine;
 mod evaluate;
 mod judges;

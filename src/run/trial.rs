@@ -292,6 +292,8 @@ fn case_of(label: &Labelled, check: &Arc<Check>) -> Case {
         tags: Arc::default(),
         group: None,
         facts: Arc::default(),
+        retrieval: None,
+        relevant: Arc::default(),
         models: None,
         place: label.place.clone(),
         unasserted: false,
@@ -310,6 +312,7 @@ fn known(label: &Labelled, model: crate::core::names::ModelAlias) -> (RequestKey
         response_format: None,
         params: Map::new(),
         extras: None,
+        retrieved: None,
     };
     let key = request.key(0);
     let line = Line {

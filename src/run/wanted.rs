@@ -90,6 +90,10 @@ impl Missing {
                 if known(wanted) || settings.mode == Mode::Fill && recorded(prepared, store, item, key)?.is_some() {
                     continue;
                 }
+                if let Some(why) = prepared.lacks_documents(item) {
+                    missing.skipped.push((wanted, Skip::Retrieval(why)));
+                    continue;
+                }
                 match (&without[item.model], settings.max_calls) {
                     (Some(variable), _) => {
                         *without_key.entry(variable.clone()).or_default() += 1;
