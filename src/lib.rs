@@ -26,6 +26,7 @@ pub mod run;
 pub mod compare;
 pub mod history;
 pub mod lint;
+pub mod retrieval;
 pub mod audit;
 pub mod cost;
 pub mod export;

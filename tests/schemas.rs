@@ -43,7 +43,8 @@ fn problems(path: &str, yaml: &str) -> Vec<String> {
 }
 
 /// Documents that are right, each with every key of its kind somewhere.
-const PROJECT: [&str; 21] = [
+const PROJECT: [&str; 22] = [
+    "models: { m: { provider: mock } }\nretrievers: { a: { type: local, files: ['docs/**/*.md', '!docs/old/*'], chunk: { by: heading, max: 500 }, embeddings: m, engine: bm25, top: 3, max-age: 90d }, b: { type: local, files: x.md, chunk: { by: sentences, window: 3, step: 2 } }, c: { type: local, files: x.md, chunk: { by: fixed, size: 100, overlap: 10 } }, d: { type: http, base-url: 'https://example.org/s', api-key-env: KEY, key-header: x-key, headers: { X-A: b }, body: { q: '{{ query }}', n: '{{ top }}' }, response: { documents: '$.hits[*]', id: $.i, text: $.t, score: $.s, source: $.u, error: $.e }, limits: { timeout: 3s }, top: 4, max-age: 9d }, e: { type: exec, command: [cat, x], api-key-env: KEY, limits: { retries: 0 }, top: 1 } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] }, t: { provider: mock, replies: [{ say: y }], fine-tuned: { from: m, base: m, data: tuned, on: 2026-10-01 } } }\n",
     "models: { m: { provider: mock, price: { input: 1, output: 2, reasoning: 3 } } }\ncost: { volume: 5, budget: { increase: 10%, per-request: 0.004, per-month: 500 }, cache: { minimum: 1024, hit-rate: 0.9 }, alternatives: { smaller-model: { models: [m], delta: 0.05 }, fine-tuned: { model: m, training: 25, input: 1, output: 2, hosting: 3, epochs: 3, examples: 9, fixed-share: 0.5 }, retrieval: { context: c, chunks: 1, chunk-tokens: 2, embedding: 0.1, corpus-tokens: 3, query-tokens: 4, index: 5, latency: 9ms } } }\n",
     "models: { m: { provider: mock } }\ncost: { volume: { p: 5 }, budget: { prompts: { p: { increase: +10% } } } }\n",
@@ -66,11 +67,14 @@ const PROJECT: [&str; 21] = [
     "models: { m: { provider: mock, replies: [{ say: x }] } }\ndefaults: { models: [m], repeat: 2, min-pass-rate: 0.5, snapshot: { compare: json, redact: [{ regex: a, replace: b }, { path: $.c }] } }\n",
     "models: { m: { provider: mock, replies: [{ say: x }] } }\nrecordings: { requests: false, max-age: 30d }\nreview: { require-reason: true }\nunasserted: allow\nversion-policy: strict\n",
 ];
-const FRONT: [&str; 2] = [
+const FRONT: [&str; 4] = [
+    "vars: { q: string }\nretriever: { type: local, files: ['*.md'], chunk: whole, top: 3, query: '{{ q }}' }\n",
+    "vars: { q: string }\nretriever: { type: exec, command: [cat, x], limits: { timeout: 3s } }\n",
     "version: 1.0.0\ndescription: d\nmodels: [m]\nparams: { a: 1 }\nvars: { q: string }\n",
     "vars: { q: { type: string, default: x, minLength: 1 } }\noutput: { schema: { type: object, required: [a] }, name: n }\ntools: [{ name: t, description: d, parameters: { type: object } }]\n",
 ];
-const CASES: [&str; 6] = [
+const CASES: [&str; 7] = [
+    "defaults: { relevant: b }\ncases: [{ name: one, vars: { q: hi, documents: [] }, relevant: [a, { id: c, grade: 2 }], expect: [cites-retrieved, { cites-retrieved: { by: source, pattern: '(a)', optional: true } }, { context-share: 0.5 }] }]\ndatasets: [{ file: r.csv, relevant: ['{{ id }}'], expect: [{ contains: a }] }]\n",
     "defaults: { facts: [f] }\ncases: [{ name: one, vars: { q: hi }, facts: [a, { file: r.csv }], expect: [{ type: contains, value: a, about: content }] }]\ndatasets: [{ file: r.csv, facts: ['{{ id }}'], expect: [{ contains: a }] }]\n",
     "defaults: { tags: [t], expect: [{ contains: a }], snapshot: text, repeat: 1, min-pass-rate: 1, threshold: 0.5, models: [m], unasserted: error, quarantine: { until: 2026-12-31, reason: r } }\ncases: [{ name: one, description: d, vars: { q: hi }, tags: [a], expect: [is-json, { type: regex, value: a, flags: i, weight: 2 }, { levenshtein: { value: a, threshold: 1 } }], snapshot: none, repeat: 2, min-pass-rate: 0.5, threshold: 1, models: [m], unasserted: allow }]\n",
     "datasets: [{ file: r.csv, name: '{{ id }}', tags: ['{{ q }}'], vars: { z: '{{ id }}' }, expect: [{ equals: '{{ z }}' }], snapshot: json }]\n",
@@ -150,7 +154,7 @@ fn keys_of(value: &Value, at: &str, free: &[&str]) -> Vec<String> {
                 let pointer = format!("{at}/{key}");
                 let mut below = if free.contains(&key.as_str()) && !(key == "models" && inner.is_object()) {
                     Vec::new()
-                } else if key == "models" {
+                } else if key == "models" || key == "retrievers" {
                     inner
                         .as_object()
                         .into_iter()

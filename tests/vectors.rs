@@ -179,6 +179,7 @@ fn no_expectation_is_without_vectors() {
         "context-faithfulness",
         "context-recall",
         "context-relevance",
+        "context-share",
         "exec",
         "factuality",
         "g-eval",

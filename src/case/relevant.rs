@@ -56,6 +56,18 @@ impl Retrieval {
         self.documents().map_or_else(|| "nothing yet".to_owned(), digest_of_documents)
     }
 
+    /// The same with what was found.
+    #[must_use]
+    pub fn with(&self, found: Found) -> Self {
+        Self { found, ..self.clone() }
+    }
+
+    /// How many documents are asked for.
+    #[must_use]
+    pub fn top(&self) -> usize {
+        self.request.params.get("top").and_then(Value::as_u64).and_then(|top| usize::try_from(top).ok()).unwrap_or(1)
+    }
+
     /// The query.
     #[must_use]
     pub fn query(&self) -> &str {

@@ -28,7 +28,7 @@ use crate::tree::{WorkingTree, state};
 /// The variable, set outside the repository, that allows models to be programs.
 const ALLOW_EXEC: &str = "PROMPTCTL_ALLOW_EXEC";
 /// Where answers are kept that belong to no file of the working tree: those of old versions.
-const ASIDE: &str = ".promptctl/asked";
+pub(super) const ASIDE: &str = ".promptctl/asked";
 /// Where the newest answers to recorded requests are kept until a person says that they count.
 pub(super) const DRIFT: &str = ".promptctl/drift";
 
@@ -405,7 +405,7 @@ impl Asker {
 }
 
 /// A folder of local state, which git ignores whatever the project's own files say.
-fn state_folder(project: &Project, folder: &str) -> io::Result<PathBuf> {
+pub(super) fn state_folder(project: &Project, folder: &str) -> io::Result<PathBuf> {
     let below = folder.strip_prefix(state::STATE).unwrap_or(folder).trim_start_matches('/');
     state::prepare(&project.root, &format!("{below}/fixtures"))?;
     Ok(project.root.join(folder))

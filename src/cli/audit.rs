@@ -11,6 +11,7 @@ use super::heard::Heard;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::reports::ReportArg;
+use super::retrieve::{Asks, documents};
 use crate::audit::{
     Answered, Audited, Bench, Document, Evidence, Example, Experiment, Frame, Lack, Trial, VERSION, answered, gather,
     next,
@@ -56,10 +57,20 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let reports = Reports::open(context, &args.reports, args.json)?;
     let project = Project::find(context, None)?;
-    let (prepared, warnings) = project.load()?;
+    let (mut prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;
+    let selected = args.selection.selection(context)?;
+    let selected = selected.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+    let asks = Asks {
+        mode: if args.dry_run { Mode::Replay } else { args.ask.mode(context).0 },
+        keep: if context.is_ci() { Keep::Nowhere } else { Keep::Recorded },
+        jobs: args.ask.jobs,
+        allow_exec: args.ask.allow_exec,
+    };
+    for note in documents(context, &project, &mut prepared, &selected, asks)? {
+        writeln!(context.err(), "note: {}", terminal_line(&note))?;
+    }
     let workspace = &prepared.workspace;
-    let selected = args.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let overrides = Overrides { models, repeat: None };

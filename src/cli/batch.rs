@@ -83,6 +83,11 @@ fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
     // What a run would ask of this model; a prompt that is named is asked of it in any case.
     let named = !args.selection.prompts.is_empty();
     let models = if named { vec![entry.alias.clone()] } else { Vec::new() };
+    if let Some(lack) = super::retrieve::lacks(&prepared, &selected).into_iter().next() {
+        return Err(
+            Failure::usage(lack).help("`promptctl test` asks for it; then its answers can be asked for in a batch")
+        );
+    }
     let mut plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
     plan.items.retain(|item| workspace.config.models[item.model].alias == entry.alias);
     if plan.items.is_empty() {

@@ -125,8 +125,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         selection: selection.clone(),
         repeat: args.confirm.map(|samples| samples + 1),
     };
-    let base = Loaded::new(context, &wanted(base_revision, args.base_model.as_ref()))?;
-    let head = Loaded::new(context, &wanted(head_revision, args.head_model.as_ref()))?;
+    let base = Loaded::new(context, &wanted(base_revision, args.base_model.as_ref()), &args.ask)?;
+    let head = Loaded::new(context, &wanted(head_revision, args.head_model.as_ref()), &args.ask)?;
     let damaged = head.prepared.check_calibrations();
     if damaged.has_errors() {
         return Err(damaged.into());

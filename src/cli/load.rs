@@ -119,7 +119,10 @@ impl Project {
         super::memory::watch();
         let mut problems = Problems::default();
         let workspace = Workspace::load(Arc::clone(&self.tree), &mut problems);
-        let prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));
+        let mut prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));
+        if let Some(prepared) = &mut prepared {
+            prepared.find_documents(&self.store(), &mut problems);
+        }
         if let Some(prepared) = &prepared {
             // A misspelt rule would not be missed before it is needed.
             lint::Settings::new(&prepared.workspace.config, &mut problems);

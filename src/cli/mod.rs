@@ -51,6 +51,7 @@ mod probe;
 mod prune;
 mod render;
 mod replay;
+mod retrieve;
 mod reasons;
 mod reports;
 mod rerun;

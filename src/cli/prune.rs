@@ -68,6 +68,7 @@ fn used(prepared: &Prepared, store: &Store) -> Result<(HashSet<RequestKey>, Hash
     let plan = Plan::new(workspace, &all, &Overrides { models, repeat: None }, &|_, _| Ok(()))?;
     // What was said later, and what judges say of it, follows from the answers.
     let mut keys = prepared.reached(&plan, store)?;
+    keys.extend(workspace.cases.list.iter().filter_map(|case| Some(case.retrieval.as_ref()?.key.clone())));
     let mut snapshots = HashSet::new();
     for item in &plan.items {
         let case = &workspace.cases.list[item.case];

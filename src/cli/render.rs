@@ -1,5 +1,7 @@
 //! `promptctl render`: what a model would be shown.
 
+use std::io::Write as _;
+
 use serde_json::json;
 
 use super::context::Context;
@@ -43,6 +45,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;
     let selected = selection.select(&workspace.prompts, &workspace.cases)?;
+    for note in super::retrieve::lacks(&prepared, &selected) {
+        writeln!(context.err(), "note: {}", terminal_line(&note))?;
+    }
     let models = find_models(&workspace.config.models, &args.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;

@@ -1,14 +1,17 @@
 //! Both sides of a comparison: loaded, and asked for what they lack.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
 
-use super::ask::{self, Asker, Keep};
+use super::ask::{self, AskArgs, Asker, Keep};
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use super::render::find_models;
+use super::retrieve::{Asks, documents};
 use crate::case::Selection;
 use crate::compare::{Comparison, Limits, Pairs, Side, ask_alike, compare, confirm, pair, ranks, screened};
+use crate::core::escape::terminal_line;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
 use crate::plan::{Item, Overrides, Plan};
@@ -40,24 +43,30 @@ pub(super) struct Wanted<'a> {
 type Name = (PromptName, CaseName, ModelAlias);
 
 impl Loaded {
-    pub(super) fn new(context: &Context, wanted: &Wanted<'_>) -> Result<Self, Failure> {
+    pub(super) fn new(context: &mut Context, wanted: &Wanted<'_>, asks: &AskArgs) -> Result<Self, Failure> {
         let mut project = Project::find(context, wanted.revision)?;
         if !wanted.selection.prompts.is_empty() {
             // Mistakes in prompts that are not compared do not matter.
             project.tree = super::past::only(&project.tree, &wanted.selection)?;
         }
-        let (prepared, _) = project.load().map_err(|failure| failure.at(&project.tree.describe()))?;
+        let (mut prepared, _) = project.load().map_err(|failure| failure.at(&project.tree.describe()))?;
         let selected = wanted.selection.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
-        let models: Vec<String> = wanted.model.into_iter().cloned().collect();
-        let models = find_models(&prepared.workspace.config.models, &models)?;
-        let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
-        let plan = prepared.plan(&selected, &Overrides { models, repeat: wanted.repeat })?;
-        let store = Some(ask::store(&project));
         let keep = match wanted.revision {
             _ if context.is_ci() || project.is_bare => Keep::Nowhere,
             Some(_) => Keep::Aside,
             None => Keep::Recorded,
         };
+        let (mode, _) = asks.mode(context);
+        let how = Asks { mode, keep, jobs: asks.jobs, allow_exec: asks.allow_exec };
+        for note in documents(context, &project, &mut prepared, &selected, how)? {
+            let note = format!("{}: {note}", project.tree.describe());
+            writeln!(context.err(), "note: {}", terminal_line(&note))?;
+        }
+        let models: Vec<String> = wanted.model.into_iter().cloned().collect();
+        let models = find_models(&prepared.workspace.config.models, &models)?;
+        let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
+        let plan = prepared.plan(&selected, &Overrides { models, repeat: wanted.repeat })?;
+        let store = Some(ask::store(&project));
         Ok(Self { project, prepared, plan, store, keep })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use rayon::prelude::*;
 
-use super::ask::permissions;
+use super::ask::{Keep, permissions};
 use super::changed;
 use super::context::Context;
 use super::days;
@@ -21,6 +21,7 @@ use super::reasons;
 use super::render::find_models;
 use super::reports::{All, Opened, ReportArgs, report_run};
 use super::rerun::{self, Rerun};
+use super::retrieve;
 use super::shared::SharedArgs;
 use crate::core::escape::terminal_line;
 use crate::core::event::Provenance;
@@ -166,7 +167,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let (provenance, unknown) = provenance(&project.root, args.at.as_deref());
     let mut settings = decide(context, args, &project, provenance);
-    let (prepared, warnings) = project.load()?;
+    let (mut prepared, warnings) = project.load()?;
     if args.snapshots == PolicyArg::Accept && prepared.workspace.config.require_reason {
         let message = "this project wants a reason for what is accepted (`review: { require-reason: true }`)";
         return Err(
@@ -175,6 +176,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     settings.max_age = days::max_age(context, prepared.workspace.config.recordings.max_age, args.at.is_some());
     let selected = args.selection.selection(context)?.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+    let found = retrieve::documents(context, &project, &mut prepared, &selected, asks(args, &settings))?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
     let overrides = Overrides {
         models: models.into_iter().map(|entry| entry.alias.clone()).collect(),
@@ -223,9 +225,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         });
     }
     if !had_items {
-        let message = "nothing to test: the project has no case yet".to_owned();
-        let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
-        return Err(Failure::Message { exit: Exit::Nothing, message, help });
+        return Err(no_case());
     }
     let committed = tracked(&project.root, PENDING);
     if !committed.is_empty() {
@@ -249,6 +249,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         });
     }
     let mut notes = args.shared.fetch(context, &mut project, &prepared, &plan, settings.mode)?;
+    notes.extend(found);
     if args.dry_run {
         return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
     }
@@ -257,6 +258,22 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     notes.extend(forecast::retirements(context, &prepared, &plan, &settings));
     execute(context, args, &project, &prepared, &plan, &settings, &environment, (notes, opened))
+}
+
+/// How retrievers are asked before it.
+fn asks(args: &Args, settings: &Settings) -> retrieve::Asks {
+    retrieve::Asks {
+        mode: if args.dry_run { Mode::Replay } else { settings.mode },
+        keep: if settings.writes { Keep::Recorded } else { Keep::Nowhere },
+        jobs: args.jobs,
+        allow_exec: args.allow_exec,
+    }
+}
+
+fn no_case() -> Failure {
+    let message = "nothing to test: the project has no case yet".to_owned();
+    let help = Some("write one into fixtures/PROMPT/cases.yaml; `promptctl schema cases` describes it".to_owned());
+    Failure::Message { exit: Exit::Nothing, message, help }
 }
 
 /// The plan of what is selected. Plan and values look at every case, and what both find is shown in one go.

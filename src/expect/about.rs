@@ -4,7 +4,7 @@ use super::registry;
 use crate::core::verdict::About;
 
 /// How an answer is put.
-const FORM: [&str; 22] = [
+const FORM: [&str; 23] = [
     "starts-with",
     "ends-with",
     "regex",
@@ -23,13 +23,14 @@ const FORM: [&str; 22] = [
     "reasoning",
     "language",
     "cites",
+    "cites-retrieved",
     "word-count",
     "max-tokens",
     registry::FINISH_REASON,
     registry::IS_EMPTY,
 ];
 /// What it took, and where it came from.
-const MEANS: [&str; 3] = ["latency", "cost", "served-model"];
+const MEANS: [&str; 4] = ["latency", "cost", "served-model", "context-share"];
 /// What is made of others speaks of what they speak of.
 const COMPOSED: [&str; 3] = ["all", "any", "none"];
 

@@ -28,11 +28,11 @@ enum Sources {
     Numbered(u64),
 }
 
-struct BoundCites {
-    sources: BTreeSet<String>,
-    pattern: Option<Regex>,
-    optional: bool,
-    every: bool,
+pub(super) struct BoundCites {
+    pub(super) sources: BTreeSet<String>,
+    pub(super) pattern: Option<Regex>,
+    pub(super) optional: bool,
+    pub(super) every: bool,
 }
 
 pub(super) fn cites(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Written>> {
@@ -75,7 +75,7 @@ pub(super) fn cites(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<dyn Wri
 }
 
 /// An expression whose first group is the name of a source.
-fn pattern(arguments: &mut Arguments<'_, '_, '_>, node: &Node) -> Option<Regex> {
+pub(super) fn pattern(arguments: &mut Arguments<'_, '_, '_>, node: &Node) -> Option<Regex> {
     let text = arguments.decoder.text(node, "pattern")?;
     let message = match Regex::new(&text) {
         Ok(regex) if regex.captures_len() < 2 => {

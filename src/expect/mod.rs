@@ -38,6 +38,7 @@ mod reasoning;
 mod references;
 mod refusal;
 mod registry;
+mod retrieved;
 mod schema;
 mod shipped;
 mod shown;

@@ -76,6 +76,16 @@ pub trait Oracle {
     /// The alias of the model that answered.
     fn model(&self) -> &str;
 
+    /// The most tokens that this model reads and writes at once, where that is known.
+    fn window(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many tokens a text has for this model, about.
+    fn tokens(&self, text: &str) -> u64 {
+        text.len() as u64 / 4
+    }
+
     /// What was asked last: the last message of the user in the request.
     fn question(&self) -> String;
 

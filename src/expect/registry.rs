@@ -4,7 +4,7 @@ use super::Written;
 use super::argument::Arguments;
 use super::{
     abstains, cites, compose, fence, html, json, judge, language, levenshtein, markup, meaning, measure, metrics,
-    number, one_of, pii, preference, program, reasoning, refusal, schema, sql, subset, text, tools, yaml,
+    number, one_of, pii, preference, program, reasoning, refusal, retrieved, schema, sql, subset, text, tools, yaml,
 };
 
 /// Builds an expectation from its arguments, or reports what is wrong with them.
@@ -108,6 +108,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry("language", language::language),
     entry("no-pii", pii::no_pii),
     entry("cites", cites::cites),
+    entry("cites-retrieved", retrieved::cites_retrieved),
+    entry("context-share", retrieved::context_share),
     entry("abstains", abstains::build),
     scored("rouge-n", metrics::rouge_n),
     scored("bleu", metrics::bleu),

@@ -13,6 +13,7 @@ use crate::core::problem::{Problem, Problems, Severity};
 use crate::plan::{Overrides, Plan, Workspace};
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::{ENDING as TEMPLATE, PROMPTS, Prompt, Prompts};
+use crate::recording::Store;
 use crate::run::Prepared;
 use crate::tree::{CommitTree, Nothing, Only, Reads, Traced, Tree};
 
@@ -169,7 +170,10 @@ fn prompt_alone(tree: &Arc<dyn Tree>, name: &PromptName) -> Option<(Option<Strin
 
 fn load_all(tree: &Arc<dyn Tree>) -> Result<Prepared, Problems> {
     let mut problems = Problems::default();
-    let prepared = Workspace::load(Arc::clone(tree), &mut problems).map(|w| Prepared::new(w, &mut problems));
+    let mut prepared = Workspace::load(Arc::clone(tree), &mut problems).map(|w| Prepared::new(w, &mut problems));
+    if let Some(prepared) = &mut prepared {
+        prepared.find_documents(&Store::open(Arc::clone(tree)).glancing(), &mut problems);
+    }
     prepared.filter(|_| !problems.has_errors()).ok_or(problems)
 }
 

@@ -44,4 +44,4 @@ pub use hosts::{ALLOWED_HOSTS, AllowedHosts, vendor_variables};
 pub use http::{call_fault, retry_after};
 pub use params::{Checker, refusal};
 pub use program::{end_programs, execute};
-pub use provider::host;
+pub use provider::{check_retriever, host};

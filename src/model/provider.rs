@@ -276,6 +276,11 @@ pub(super) fn parameters(entry: &ModelEntry) -> &'static [Parameter] {
     find(&entry.provider).map_or(&[], |registered| registered.parameters)
 }
 
+/// Reports what is wrong with the entry of a retriever.
+pub fn check_retriever(entry: &ModelEntry, problems: &mut Problems) {
+    build(entry, None, problems);
+}
+
 /// The host that a model's requests go to; `None` where nothing leaves this machine, or where it is not known yet.
 #[must_use]
 pub fn host(entry: &ModelEntry, variables: Variables<'_>) -> Option<String> {

@@ -115,9 +115,19 @@ impl Counter {
     /// Counts as the model of a request does, where its vocabulary is public.
     #[must_use]
     pub fn of(request: &Request) -> Self {
-        let openai = ["openai", "openai-responses", "azure-openai"].contains(&request.provider.as_str());
+        Self::named(&request.provider, &request.model)
+    }
+
+    /// The same of a model entry.
+    #[must_use]
+    pub fn of_entry(entry: &ModelEntry) -> Self {
+        Self::named(&entry.provider, &entry.model)
+    }
+
+    fn named(provider: &str, model: &str) -> Self {
+        let openai = ["openai", "openai-responses", "azure-openai"].contains(&provider);
         // Routers put the vendor before the model: `openai/gpt-4o`.
-        let model = request.model.rsplit('/').next().unwrap_or_default();
+        let model = model.rsplit('/').next().unwrap_or_default();
         Self { vocabulary: vocabulary::find(model).filter(|_| openai) }
     }
 

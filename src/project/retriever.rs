@@ -218,8 +218,9 @@ pub(super) fn decode_retrievers(decoder: &mut Decoder<'_>, node: &Node, models: 
 /// What a retriever says, whatever it is.
 const COMMON: [&str; 3] = ["type", "top", "max-age"];
 const LOCAL: [&str; 7] = ["type", "top", "max-age", "files", "chunk", "embeddings", "engine"];
-const HTTP: [&str; 9] =
-    ["type", "top", "max-age", "base-url", "api-key-env", "key-header", "headers", "body", "response"];
+const HTTP: [&str; 10] =
+    ["type", "top", "max-age", "base-url", "api-key-env", "key-header", "headers", "body", "response", "limits"];
+const EXEC: [&str; 6] = ["type", "top", "max-age", "command", "api-key-env", "limits"];
 
 /// Reads one retriever.
 pub(crate) fn decode_retriever(
@@ -243,23 +244,20 @@ pub(crate) fn decode_retriever(
         return None;
     };
     let kind = decoder.choice(type_node, "type", &[("local", "local"), ("http", "http"), ("exec", "exec")])?;
+    let known: &[&str] = match kind {
+        "local" => &LOCAL,
+        "http" => &HTTP,
+        _ => &EXEC,
+    };
+    decoder.fields(node, &what, known)?;
     let top = match fields.get("top") {
         Some(node) => decode_top(decoder, node)?,
         None => TOP,
     };
     let max_age_days = fields.get("max-age").and_then(|node| decode_days(decoder, node));
     let kind = match kind {
-        "local" => {
-            decoder.fields(node, &what, &LOCAL)?;
-            RetrieverKind::Local(decode_local(decoder, key, &fields, models)?)
-        }
+        "local" => RetrieverKind::Local(decode_local(decoder, key, &fields, models)?),
         kind => {
-            let mut known: Vec<&str> = match kind {
-                "http" => HTTP.to_vec(),
-                _ => [&COMMON[..], &["command"]].concat(),
-            };
-            known.push("limits");
-            decoder.fields(node, &what, &known)?;
             let provider = (kind.to_owned(), type_node.span.clone());
             RetrieverKind::Asked(Box::new(decode_entry(
                 decoder,

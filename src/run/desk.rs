@@ -18,7 +18,7 @@ use crate::core::record::{Request, Response, Role as SpeakerRole, Tool};
 use crate::core::verdict::{AnswerSource, JudgedBy, Judging, Lack};
 use crate::expect::{JudgeNeed, JudgeQuestion, Judgement, Oracle, Told};
 use crate::model::embedding_request;
-use crate::plan::{Item, Plan};
+use crate::plan::{Counter, Item, Plan};
 use crate::project::ModelEntry;
 use crate::recording::{Line, Store};
 use crate::snapshot::{Index, snapshot_path};
@@ -463,6 +463,14 @@ impl Oracle for Desk<'_> {
 
     fn model(&self) -> &str {
         self.entry.alias.as_str()
+    }
+
+    fn window(&self) -> Option<u64> {
+        self.entry.context_window
+    }
+
+    fn tokens(&self, text: &str) -> u64 {
+        Counter::of_entry(self.entry).count(text)
     }
 
     fn question(&self) -> String {

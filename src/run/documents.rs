@@ -13,51 +13,15 @@ use crate::plan::{Item, Workspace};
 use crate::prompt::{DOCUMENTS, PromptRetriever};
 use crate::recording::Store;
 
-/// What a template sees where nothing was found yet: nothing that any retriever finds.
-const NOTHING: [Document; 0] = [];
-
 impl Prepared {
-    /// Whether any case waits for what a retriever finds.
-    #[must_use]
-    pub fn has_retrievers(&self) -> bool {
-        let prompts = &self.workspace.prompts.list;
-        self.workspace.cases.list.iter().any(|case| prompts[case.prompt].front.retriever.is_some())
-    }
-
     /// Makes out what every retriever is asked, and gives the cases what is recorded of it.
     pub fn find_documents(&mut self, store: &Store, problems: &mut Problems) {
-        if !self.has_retrievers() {
-            return;
-        }
-        let definitions = definitions(&self.workspace, problems);
-        let (workspace, mut found) = (&self.workspace, Vec::new());
-        let asked = |(index, case): (usize, &Case)| -> Option<Result<(usize, Retrieval), Problems>> {
-            let prompt = workspace.prompt_of(case);
-            let retriever = prompt.front.retriever.as_ref()?;
-            let definition = definitions.get(retriever.retriever.name.as_str())?;
-            let request = match request(case, retriever, definition) {
-                Ok(request) => request,
-                Err(problem) => return Some(Err(problem.into())),
-            };
-            let (key, name) = (request.key(0), retriever.retriever.name.clone());
-            match store.find_retrieved(&prompt.name, &name, &key) {
-                Ok(line) => {
-                    let found = line.and_then(|line| line.response.documents);
-                    let found = found.map_or(Found::NotAsked, Found::Documents);
-                    Some(Ok((index, Retrieval { retriever: name, request, key, found })))
-                }
-                Err(damaged) => Some(Err(damaged)),
-            }
-        };
-        for result in workspace.cases.list.par_iter().enumerate().filter_map(asked).collect::<Vec<_>>() {
-            match result {
-                Ok(retrieval) => found.push(retrieval),
-                Err(wrong) => problems.extend(wrong),
-            }
-        }
-        for (index, retrieval) in found {
-            self.set_retrieval(index, retrieval);
-        }
+        find_documents(&mut self.workspace, store, problems);
+    }
+
+    /// Gives a case what its retriever found.
+    pub fn set_retrieval(&mut self, case: usize, retrieval: Retrieval) {
+        set_retrieval(&mut self.workspace.cases.list[case], retrieval);
     }
 
     /// Why an item cannot be asked for want of documents.
@@ -66,32 +30,71 @@ impl Prepared {
         match &retrieval.found {
             Found::Documents(_) => None,
             Found::NotAsked => Some(format!("what the retriever `{}` finds is not recorded", retrieval.retriever)),
-            Found::Failed(why) => Some(format!("the retriever `{}` found nothing out: {why}", retrieval.retriever)),
+            Found::Failed(why) => Some(format!("the retriever `{}` failed: {why}", retrieval.retriever)),
         }
-    }
-
-    /// Gives a case what its retriever found.
-    pub fn set_retrieval(&mut self, case: usize, retrieval: Retrieval) {
-        let case = &mut self.workspace.cases.list[case];
-        case.variables.set(DOCUMENTS, documents_value(retrieval.documents().unwrap_or(&NOTHING)));
-        case.retrieval = Some(Arc::new(retrieval));
     }
 }
 
-/// What decides beside the query what each retriever finds, by its name. One whose files cannot be read is a problem.
-fn definitions<'w>(workspace: &'w Workspace, problems: &mut Problems) -> HashMap<&'w str, String> {
-    let mut definitions = HashMap::new();
-    for prompt in &workspace.prompts.list {
-        let Some(PromptRetriever { retriever, .. }) = &prompt.front.retriever else { continue };
-        let name = retriever.name.as_str();
-        if definitions.contains_key(name) {
-            continue;
+/// Makes out what the retrievers of a project are asked for its cases, and gives the cases what is recorded of it.
+pub fn find_documents(workspace: &mut Workspace, store: &Store, problems: &mut Problems) {
+    let definitions = definitions(workspace, problems);
+    if definitions.is_empty() {
+        return;
+    }
+    let shared = &*workspace;
+    let look = |(index, case): (usize, &Case)| -> Option<Result<(usize, Retrieval), Problems>> {
+        let prompt = shared.prompt_of(case);
+        let retriever = prompt.front.retriever.as_ref()?;
+        let definition = definitions.get(&case.prompt)?;
+        let request = match request(case, retriever, definition) {
+            Ok(request) => request,
+            Err(problem) => return Some(Err(problem.into())),
+        };
+        let (key, name) = (request.key(0), retriever.retriever.name.clone());
+        let line = match store.find_retrieved(&prompt.name, &name, &key) {
+            Ok(line) => line,
+            Err(damaged) => return Some(Err(damaged)),
+        };
+        let found = line.and_then(|line| line.response.documents).map_or(Found::NotAsked, Found::Documents);
+        Some(Ok((index, Retrieval { retriever: name, request, key, found })))
+    };
+    let found: Vec<_> = shared.cases.list.par_iter().enumerate().filter_map(look).collect();
+    for result in found {
+        match result {
+            Ok((index, retrieval)) => set_retrieval(&mut workspace.cases.list[index], retrieval),
+            Err(wrong) => problems.extend(wrong),
         }
-        match retriever.definition(&*workspace.tree) {
-            Ok(definition) => {
-                definitions.insert(name, definition);
+    }
+}
+
+fn set_retrieval(case: &mut Case, retrieval: Retrieval) {
+    let shown = match retrieval.documents() {
+        Some(documents) => documents_value(documents),
+        // A template that takes the first one for granted can be rendered all the same.
+        None => documents_value(&vec![Document::default(); retrieval.top()]),
+    };
+    case.variables.set(DOCUMENTS, shown);
+    case.retrieval = Some(Arc::new(retrieval));
+}
+
+/// What decides beside the query what the retrievers of prompts find, by the index of the prompt. A file that cannot be read is
+/// a problem.
+fn definitions(workspace: &Workspace, problems: &mut Problems) -> HashMap<usize, String> {
+    let mut known: HashMap<(&str, &str), Option<String>> = HashMap::new();
+    let mut definitions = HashMap::new();
+    for (index, prompt) in workspace.prompts.list.iter().enumerate() {
+        let Some(PromptRetriever { retriever, .. }) = &prompt.front.retriever else { continue };
+        // One that stands in a front matter has a file of its own.
+        let place = (retriever.source.path.as_str(), retriever.name.as_str());
+        let definition = known.entry(place).or_insert_with(|| match retriever.definition(&*workspace.tree) {
+            Ok(definition) => Some(definition),
+            Err(error) => {
+                problems.push(error.into_problem());
+                None
             }
-            Err(error) => problems.push(error.into_problem()),
+        });
+        if let Some(definition) = definition {
+            definitions.insert(index, definition.clone());
         }
     }
     definitions

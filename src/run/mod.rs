@@ -32,6 +32,7 @@ mod wanted;
 pub use against::{Against, Script};
 pub use calibration::{Calibration, calibration_path};
 pub use conversation::Conversation;
+pub use documents::find_documents;
 pub use engine::{Run, RunError, RunResult};
 pub use evaluate::place_of;
 pub use judges::{Judge, shipped_path};

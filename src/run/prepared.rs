@@ -17,7 +17,7 @@ use crate::core::yaml::{Data, Key, Node};
 use crate::expect::{Expectation, Need, compile};
 use crate::model::{self, Checker};
 use crate::plan::{Item, Overrides, Plan, Unsendable, Variation, Workspace};
-use crate::project::Compare;
+use crate::project::{CONFIG_FILE, Compare, RetrieverKind};
 use crate::prompt::Prompt;
 use crate::recording::Store;
 
@@ -48,6 +48,7 @@ impl Prepared {
     /// Compiles every expectation and checks every model entry. What is wrong goes to `problems`.
     pub fn new(workspace: Workspace, problems: &mut Problems) -> Self {
         let checker = Checker::new(&workspace.config.models, problems);
+        check_retrievers(&workspace, problems);
         for prompt in &workspace.prompts.list {
             check_params(&workspace, prompt, problems);
         }
@@ -179,6 +180,18 @@ impl Prepared {
             problems.push(problem);
         }
         problems
+    }
+}
+
+/// Reports what is wrong with the retrievers that are asked, those of prompts included.
+fn check_retrievers(workspace: &Workspace, problems: &mut Problems) {
+    let of_prompts = workspace.prompts.list.iter().filter_map(|prompt| prompt.front.retriever.as_ref());
+    // One that prompts name is checked where it stands.
+    let own = of_prompts.map(|own| &own.retriever).filter(|own| own.source.path != CONFIG_FILE);
+    for retriever in workspace.config.retrievers.iter().chain(own) {
+        if let RetrieverKind::Asked(entry) = &retriever.kind {
+            model::check_retriever(entry, problems);
+        }
     }
 }
 

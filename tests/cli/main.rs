@@ -14,6 +14,7 @@ mod comparing;
 mod conversing;
 mod costing;
 mod diffing;
+mod documents;
 mod drifting;
 #[path = "../common/embed.rs"]
 mod embed;

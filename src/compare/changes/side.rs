@@ -11,6 +11,7 @@ use crate::plan::Workspace;
 use crate::project::CONFIG_FILE;
 use crate::prompt::{PROMPTS, Prompt};
 use crate::recording::Store;
+use crate::run::find_documents;
 use crate::snapshot::Index;
 use crate::tree::{MAX_FILE, Tree, TreeError};
 
@@ -34,7 +35,10 @@ impl TreeSide {
     #[must_use]
     pub fn load(tree: Arc<dyn Tree>, store: Store) -> Self {
         let mut problems = Problems::default();
-        let workspace = Workspace::load(Arc::clone(&tree), &mut problems);
+        let mut workspace = Workspace::load(Arc::clone(&tree), &mut problems);
+        if let Some(workspace) = &mut workspace {
+            find_documents(workspace, &store, &mut problems);
+        }
         let snapshots = Index::load(&*tree).unwrap_or_else(|problem| {
             problems.push(problem);
             Index::default()
