@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::core::decode::Decoder;
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::record::{Document, Request, digest_of_documents};
+use crate::core::verdict::{Quality, Retrieved};
 use crate::core::yaml::{Data, Node};
 
 /// A document, or a part of one, that is relevant to a query.
@@ -27,6 +28,8 @@ pub struct Retrieval {
     pub key: RequestKey,
     /// What it found.
     pub found: Found,
+    /// How good that is, where the case says what is relevant and somebody measured it.
+    pub quality: Option<Quality>,
 }
 
 /// What became of a retrieval.
@@ -50,6 +53,13 @@ impl Retrieval {
         }
     }
 
+    /// What it found, as it is told beside an answer.
+    #[must_use]
+    pub fn told(&self) -> Option<Retrieved> {
+        let documents = self.documents()?.iter().map(|document| document.id.clone()).collect();
+        Some(Retrieved { retriever: self.retriever.clone(), top: self.top(), documents, quality: self.quality })
+    }
+
     /// What stands for the documents in a request: their digest, or a word that no digest is.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -59,7 +69,7 @@ impl Retrieval {
     /// The same with what was found.
     #[must_use]
     pub fn with(&self, found: Found) -> Self {
-        Self { found, ..self.clone() }
+        Self { found, quality: None, ..self.clone() }
     }
 
     /// How many documents are asked for.

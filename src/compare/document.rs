@@ -11,7 +11,8 @@ use super::pair::{Flip, LeftOut, Pair, Pairs, Sample};
 use super::table::{Comparison, Limits, Row};
 use crate::core::escape::json;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
-use crate::core::verdict::{SourceLine, is_zero};
+use crate::core::summary::is_zero;
+use crate::core::verdict::SourceLine;
 
 /// The version of the document's shape; it grows when something is taken away or changes its meaning.
 pub const VERSION: u32 = 1;

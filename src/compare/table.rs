@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::verdict::is_zero;
+use crate::core::summary::is_zero;
 
 /// Rates of error, and the drop that matters.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::difference::write_difference;
-use super::samples::{is_undecided, judged_lines, samples_line};
+use super::samples::{found, is_undecided, judged_lines, samples_line};
 use super::style::Style;
 use crate::core::escape::{terminal, terminal_line};
 use crate::core::event::{Event, Listener};
@@ -145,6 +145,9 @@ impl<'a> HumanReport<'a> {
             writeln!(self.out, "    {passed}sample {}:", sample.sample)?;
         }
         self.reasons(sample)?;
+        if let Some(retrieved) = &outcome.detail.retrieved {
+            writeln!(self.out, "    {}", self.style.dim(&indented(&found(retrieved))))?;
+        }
         if outcome.detail.difference.is_none() {
             self.answer(Some(sample))?;
         }

@@ -1,6 +1,6 @@
 //! What the samples of a case say of its pass rate: how many passed, the interval, and whether they decide.
 
-use crate::core::verdict::{Outcome, SampleOutcome, Summary, Verdict};
+use crate::core::verdict::{Outcome, Retrieved, SampleOutcome, Summary, Verdict};
 use crate::core::words::counted;
 use crate::stats::{binomial_at_least, binomial_at_most, wilson};
 
@@ -50,6 +50,24 @@ pub(super) fn why(outcome: &Outcome) -> String {
     }
 }
 
+/// How many of the ids of what was found are shown.
+const SHOWN: usize = 5;
+
+/// What was found for a case, in a line.
+pub(super) fn found(retrieved: &Retrieved) -> String {
+    let Retrieved { retriever, documents, quality, top } = retrieved;
+    let ids = documents.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = documents.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let ids = if documents.is_empty() { "nothing".to_owned() } else { ids };
+    let good = match quality {
+        Some(quality) if quality.hit == 0.0 => ": nothing relevant".to_owned(),
+        Some(quality) => format!(": recall@{top} {:.3}", quality.recall),
+        None => String::new(),
+    };
+    format!("`{retriever}` found {ids}{more}{good}")
+}
+
 /// Why a sample failed, in a line.
 pub(super) fn sample_why(sample: &SampleOutcome) -> String {
     let reasons = sample.reason.iter().cloned();
@@ -59,10 +77,11 @@ pub(super) fn sample_why(sample: &SampleOutcome) -> String {
         .join("; ")
 }
 
-/// What judges took and said, and the named scores, a line each.
+/// What judges took and said, the named scores, and how good retrievers were, a line each.
 pub(super) fn judged_lines(summary: &Summary) -> Vec<String> {
     let mut lines: Vec<String> =
         summary.metrics.iter().map(|(name, metric)| format!("{name}: {}", metric.shown())).collect();
+    lines.extend(summary.retrieval.iter().map(|(name, retrieval)| format!("retrieval, {name}: {}", retrieval.shown())));
     if summary.judge_calls + summary.judge_replayed > 0 {
         let calls = counted(summary.judge_calls, "call", "calls");
         let mut line = format!("judges: {calls}, {} replayed", summary.judge_replayed);

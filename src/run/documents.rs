@@ -56,7 +56,7 @@ pub fn find_documents(workspace: &mut Workspace, store: &Store, problems: &mut P
             Err(damaged) => return Some(Err(damaged)),
         };
         let found = line.and_then(|line| line.response.documents).map_or(Found::NotAsked, Found::Documents);
-        Some(Ok((index, Retrieval { retriever: name, request, key, found })))
+        Some(Ok((index, Retrieval { retriever: name, request, key, found, quality: None })))
     };
     let found: Vec<_> = shared.cases.list.par_iter().enumerate().filter_map(look).collect();
     for result in found {

@@ -61,6 +61,7 @@ impl Evaluator<'_> {
             detail: Detail {
                 place: place_of(case),
                 must_pass: case.must_pass,
+                retrieved: case.retrieval.as_ref().and_then(|retrieval| retrieval.told()),
                 min_pass_rate: Some(case.min_pass_rate).filter(|rate| *rate < 1.0),
                 ..Detail::default()
             },
