@@ -10,37 +10,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::markdown::{Kind, Line, body, lines};
 use crate::core::path::TreePath;
-
-/// How files are cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chunking {
-    /// At the headings of Markdown; what is longer than `max` is cut again between paragraphs, then sentences, then words.
-    Heading {
-        /// The longest chunk.
-        max: usize,
-    },
-    /// At blank lines; what is longer than `max` is cut again between sentences, then words.
-    Paragraph {
-        /// The longest chunk.
-        max: usize,
-    },
-    /// A window that moves over the sentences.
-    Sentences {
-        /// How many sentences it shows.
-        window: usize,
-        /// How many it moves on.
-        step: usize,
-    },
-    /// So many characters each, whatever they say.
-    Fixed {
-        /// How many.
-        size: usize,
-        /// How many of them are those that the chunk before ends with.
-        overlap: usize,
-    },
-    /// Not at all.
-    Whole,
-}
+use crate::project::Chunking;
 
 /// A chunk of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +36,7 @@ pub fn chunks(path: &TreePath, text: &str, by: Chunking) -> Vec<Chunk> {
     };
     match by {
         Chunking::Heading { max } => by_heading(path, text, body, max.max(1)),
-        Chunking::Paragraph { max } => numbered(paragraphs(text, body, max.max(1))),
+        Chunking::Paragraph { max } => numbered(cut(text, body, max.max(1), Unit::Paragraph)),
         Chunking::Sentences { window, step } => numbered(windows(text, body, window.max(1), step.max(1))),
         Chunking::Fixed { size, overlap } => numbered(fixed(text, body, size.max(1), overlap)),
         Chunking::Whole => {
@@ -178,27 +148,6 @@ fn slug(title: &str) -> String {
     if slug.chars().any(char::is_alphanumeric) { slug } else { "section".to_owned() }
 }
 
-fn paragraphs(text: &str, body: Range<usize>, max: usize) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    let mut heading: Option<usize> = None;
-    let end = body.end;
-    for block in units(text, body, Unit::Paragraph) {
-        let part = &text[block.clone()];
-        let mut kinds = lines(part).into_iter().map(|line| line.kind).filter(|kind| *kind != Kind::Blank);
-        // A heading by itself says too little: it goes with what comes next.
-        if kinds.all(|kind| matches!(kind, Kind::Heading(..) | Kind::Underline)) {
-            heading.get_or_insert(block.start);
-            continue;
-        }
-        let start = heading.take().unwrap_or(block.start);
-        found.extend(cut(text, start..block.end, max, Unit::Sentence));
-    }
-    if let Some(start) = heading {
-        found.extend(cut(text, start..end, max, Unit::Sentence));
-    }
-    found
-}
-
 fn windows(text: &str, body: Range<usize>, window: usize, step: usize) -> Vec<Range<usize>> {
     let sentences = units(text, body, Unit::Sentence);
     let is_shown = |range: &Range<usize>| !text[range.clone()].trim().is_empty();
@@ -306,30 +255,25 @@ fn units(text: &str, range: Range<usize>, unit: Unit) -> Vec<Range<usize>> {
     starts.iter().zip(ends).map(|(start, end)| range.start + start..range.start + end).collect()
 }
 
-/// Where paragraphs begin: behind blank lines, and at headings. Code within fences is one, with its blank lines.
+/// Where paragraphs begin: behind blank lines, and at headings, which go with what comes next: by itself a heading says too little.
+/// Code within fences is one, with its blank lines.
 fn paragraph_starts(part: &str) -> Vec<usize> {
-    let mut starts = Vec::new();
-    let mut is_new = true;
+    let mut starts = vec![0];
+    // Whether blank lines were seen since the last word, and whether that was one of a heading.
+    let (mut is_apart, mut is_heading) = (false, true);
     for Line { range, kind } in lines(part) {
         match kind {
-            Kind::Blank => {
-                if starts.is_empty() {
+            Kind::Blank => is_apart = true,
+            Kind::Underline => {}
+            kind => {
+                let is_title = matches!(kind, Kind::Heading(..));
+                if !is_heading && (is_apart || is_title) {
                     starts.push(range.start);
                 }
-                is_new = true;
+                (is_apart, is_heading) = (false, is_title);
             }
-            Kind::Heading(..) => {
-                starts.push(range.start);
-                is_new = false;
-            }
-            _ if is_new => {
-                starts.push(range.start);
-                is_new = false;
-            }
-            _ => {}
         }
     }
-    starts.dedup();
     starts
 }
 
@@ -423,7 +367,8 @@ mod tests {
     #[test]
     fn a_paragraph_keeps_its_heading_and_code_its_blank_lines() {
         let text = "# T\n\nOne\nline.\n\n```\na\n\nb\n```\n\n## End\n";
-        assert_eq!(texts(text, Chunking::Paragraph { max: 99 }), ["# T\n\nOne\nline.", "```\na\n\nb\n```", "## End"]);
+        assert_eq!(texts(text, Chunking::Paragraph { max: 15 }), ["# T\n\nOne\nline.", "```\na\n\nb\n```", "## End"]);
+        assert_eq!(texts(text, Chunking::Paragraph { max: 30 }), ["# T\n\nOne\nline.\n\n```\na\n\nb\n```", "## End"]);
     }
 
     #[test]

@@ -21,12 +21,12 @@ pub const CONFIDENCE: f64 = 0.95;
 pub const MOST: usize = 1000;
 
 /// What of a ranking is relevant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Relevance {
     /// The grade of what each rank brings, from the first; 0 where that is nothing new.
-    pub gains: Vec<u32>,
+    pub gains: Vec<f64>,
     /// The grades of everything that is relevant, the highest first.
-    pub ideal: Vec<u32>,
+    pub ideal: Vec<f64>,
 }
 
 impl Relevance {
@@ -34,14 +34,14 @@ impl Relevance {
     /// relevant thing. What is named by itself goes before what it is a part of.
     pub fn of<'a, R>(
         retrieved: &[R],
-        relevant: &'a [(String, u32)],
+        relevant: &'a [(String, f64)],
         fits: impl Fn(&R, &'a str) -> Option<Fit>,
     ) -> Self {
         let mut is_taken = vec![false; relevant.len()];
-        let mut take = |one: &R| -> u32 {
+        let mut take = |one: &R| -> f64 {
             let mut best: Option<(Fit, usize)> = None;
             for (index, (id, grade)) in relevant.iter().enumerate() {
-                if *grade == 0 || is_taken[index] {
+                if *grade <= 0.0 || is_taken[index] {
                     continue;
                 }
                 if let Some(fit) = fits(one, id)
@@ -50,22 +50,22 @@ impl Relevance {
                     best = Some((fit, index));
                 }
             }
-            let Some((_, index)) = best else { return 0 };
+            let Some((_, index)) = best else { return 0.0 };
             is_taken[index] = true;
             relevant[index].1
         };
         let gains = retrieved.iter().map(&mut take).collect();
-        let mut ideal: Vec<u32> = relevant.iter().map(|(_, grade)| *grade).filter(|grade| *grade > 0).collect();
-        ideal.sort_unstable_by(|a, b| b.cmp(a));
+        let mut ideal: Vec<f64> = relevant.iter().map(|(_, grade)| *grade).filter(|grade| *grade > 0.0).collect();
+        ideal.sort_unstable_by(|a, b| b.total_cmp(a));
         Self { gains, ideal }
     }
 
-    fn top(&self, k: usize) -> &[u32] {
+    fn top(&self, k: usize) -> &[f64] {
         &self.gains[..k.min(self.gains.len())]
     }
 
     fn found(&self, k: usize) -> usize {
-        self.top(k).iter().filter(|gain| **gain > 0).count()
+        self.top(k).iter().filter(|gain| **gain > 0.0).count()
     }
 }
 
@@ -128,11 +128,11 @@ impl Measure {
             Self::Precision => as_f64(found) / as_f64(k),
             Self::ContextPrecision if found == 0 => 0.0,
             Self::ContextPrecision => {
-                let ranks = relevance.top(k).iter().zip(1..).filter(|(gain, _)| **gain > 0).map(|(_, rank)| rank);
+                let ranks = relevance.top(k).iter().zip(1..).filter(|(gain, _)| **gain > 0.0).map(|(_, rank)| rank);
                 ranks.zip(1..).map(|(rank, so_far)| as_f64(so_far) / as_f64(rank)).sum::<f64>() / as_f64(found)
             }
             Self::Mrr => {
-                let first = relevance.top(k).iter().position(|gain| *gain > 0);
+                let first = relevance.top(k).iter().position(|gain| *gain > 0.0);
                 first.map_or(0.0, |index| 1.0 / as_f64(index + 1))
             }
             Self::Ndcg => discounted(relevance.top(k)) / discounted(&relevance.ideal[..k.min(relevance.ideal.len())]),
@@ -140,8 +140,8 @@ impl Measure {
     }
 }
 
-fn discounted(gains: &[u32]) -> f64 {
-    gains.iter().zip(2..).map(|(gain, rank)| f64::from(*gain) / as_f64(rank).log2()).sum()
+fn discounted(gains: &[f64]) -> f64 {
+    gains.iter().zip(2..).map(|(gain, rank)| gain / as_f64(rank).log2()).sum()
 }
 
 /// A measure on the first k: `recall@5`.
@@ -232,15 +232,15 @@ mod tests {
         (*one == other).then_some(Fit::Same)
     }
 
-    fn relevance(ranking: &[&str], relevant: &[(&str, u32)]) -> Relevance {
-        let relevant: Vec<(String, u32)> = relevant.iter().map(|(id, grade)| ((*id).to_owned(), *grade)).collect();
+    fn relevance(ranking: &[&str], relevant: &[(&str, f64)]) -> Relevance {
+        let relevant: Vec<(String, f64)> = relevant.iter().map(|(id, grade)| ((*id).to_owned(), *grade)).collect();
         Relevance::of(ranking, &relevant, same)
     }
 
     #[derive(Deserialize)]
     struct Query {
         run: BTreeMap<String, f64>,
-        relevant: BTreeMap<String, u32>,
+        relevant: BTreeMap<String, f64>,
         values: BTreeMap<String, f64>,
     }
 
@@ -259,7 +259,7 @@ mod tests {
             let mut run: Vec<(f64, &str)> = query.run.iter().map(|(id, score)| (*score, id.as_str())).collect();
             run.sort_by(|a, b| by_score_then_id(*a, *b));
             let ranking: Vec<&str> = run.into_iter().map(|(_, id)| id).collect();
-            let relevant: Vec<(&str, u32)> = query.relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect();
+            let relevant: Vec<(&str, f64)> = query.relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect();
             let relevance = relevance(&ranking, &relevant);
             for (name, expected) in &query.values {
                 let at: At = name.parse().expect(name);
@@ -278,16 +278,16 @@ mod tests {
     fn what_references_leave_open_is_defined() {
         let nothing = relevance(&["a", "b"], &[]);
         assert!(Measure::ALL.iter().all(|measure| measure.of(&nothing, 5).is_none()));
-        let unjudged = relevance(&["a"], &[("a", 0)]);
+        let unjudged = relevance(&["a"], &[("a", 0.0)]);
         assert_eq!(Measure::Hit.of(&unjudged, 1), None);
         // An id that comes again counts once.
-        let again = relevance(&["a", "a", "b"], &[("a", 1), ("b", 1)]);
-        assert_eq!(again.gains, [1, 0, 1]);
+        let again = relevance(&["a", "a", "b"], &[("a", 1.0), ("b", 1.0)]);
+        assert_eq!(again.gains, [1.0, 0.0, 1.0]);
         assert_eq!(Measure::Recall.of(&again, 3), Some(1.0));
         // Fewer than k.
-        let short = relevance(&["a"], &[("a", 1), ("b", 1)]);
+        let short = relevance(&["a"], &[("a", 1.0), ("b", 1.0)]);
         assert_eq!((Measure::Precision.of(&short, 5), Measure::Recall.of(&short, 5)), (Some(0.2), Some(0.5)));
-        assert_eq!(Measure::Hit.of(&relevance(&[], &[("a", 1)]), 5), Some(0.0));
+        assert_eq!(Measure::Hit.of(&relevance(&[], &[("a", 1.0)]), 5), Some(0.0));
     }
 
     #[test]
@@ -297,11 +297,11 @@ mod tests {
             Some(rest) if rest.starts_with('#') => Some(Fit::Part),
             _ => None,
         };
-        let relevant = [("a.md".to_owned(), 1), ("b.md#x".to_owned(), 3)];
+        let relevant = [("a.md".to_owned(), 1.0), ("b.md#x".to_owned(), 3.0)];
         let found = Relevance::of(&["a.md#one", "a.md#two", "b.md#xy", "b.md#x"], &relevant, fits);
-        assert_eq!((found.gains, found.ideal), (vec![1, 0, 0, 3], vec![3, 1]));
-        let both = [("a.md".to_owned(), 1), ("a.md#two".to_owned(), 2)];
-        assert_eq!(Relevance::of(&["a.md#two", "a.md#one", "a.md#three"], &both, fits).gains, [2, 1, 0]);
+        assert_eq!((found.gains, found.ideal), (vec![1.0, 0.0, 0.0, 3.0], vec![3.0, 1.0]));
+        let both = [("a.md".to_owned(), 1.0), ("a.md#two".to_owned(), 2.0)];
+        assert_eq!(Relevance::of(&["a.md#two", "a.md#one", "a.md#three"], &both, fits).gains, [2.0, 1.0, 0.0]);
     }
 
     #[test]
@@ -333,16 +333,17 @@ mod tests {
         #[test]
         fn every_measure_is_a_share(
             ranking in prop::collection::vec("[a-h]", 0..12),
-            relevant in prop::collection::btree_map("[a-h]", 0_u32..4, 0..8),
+            relevant in prop::collection::btree_map("[a-h]", 0_u8..4, 0..8),
             k in 1_usize..15,
         ) {
             let ranking: Vec<&str> = ranking.iter().map(String::as_str).collect();
-            let relevant: Vec<(&str, u32)> = relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect();
+            let relevant: Vec<(&str, f64)> =
+                relevant.iter().map(|(id, grade)| (id.as_str(), f64::from(*grade))).collect();
             let relevance = relevance(&ranking, &relevant);
             for measure in Measure::ALL {
                 match measure.of(&relevance, k) {
                     Some(value) => prop_assert!((0.0..=1.0 + 1e-12).contains(&value), "{measure:?} {value}"),
-                    None => prop_assert!(relevant.iter().all(|(_, grade)| *grade == 0)),
+                    None => prop_assert!(relevant.iter().all(|(_, grade)| *grade <= 0.0)),
                 }
             }
         }

@@ -10,7 +10,6 @@ mod lexical;
 mod markdown;
 pub mod metrics;
 
-pub use ask::{Asking, Came};
-pub use chunk::{Chunk, Chunking, chunks};
+pub use chunk::{Chunk, chunks};
 pub use fuse::{RRF_K, fuse};
 pub use lexical::{Lexical, words};
