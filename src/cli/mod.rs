@@ -55,6 +55,7 @@ mod retrieve;
 mod reasons;
 mod reports;
 mod rerun;
+mod retrieval;
 mod review;
 mod search;
 mod serve;
@@ -114,6 +115,7 @@ enum Command {
     List(list::Args),
     Lint(lint::Args),
     Render(render::Args),
+    Retrieval(retrieval::Args),
     Review(review::Args),
     Pending(waiting::PendingArgs),
     Accept(waiting::AcceptArgs),
@@ -172,6 +174,7 @@ fn run(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Bump(args) => bump::run(context, &args),
         Command::List(args) => list::run(context, &args),
         Command::Lint(args) => lint::run(context, &args),
+        Command::Retrieval(args) => retrieval::run(context, &args),
         Command::Review(args) => review::run(context, &args),
         Command::Pending(args) => waiting::list(context, &args),
         Command::Accept(args) => waiting::accept_some(context, &args),

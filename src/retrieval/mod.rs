@@ -5,11 +5,25 @@
 
 mod ask;
 mod chunk;
+mod document;
+mod engine;
+mod evaluate;
 mod fuse;
+mod golden;
+pub mod kept;
 mod lexical;
+mod local;
 mod markdown;
 pub mod metrics;
+mod passage;
+#[cfg(feature = "search")]
+mod tantivy;
 
+pub use age::written_day;
 pub use chunk::{Chunk, chunks};
+pub use document::{Against, Asked, Difference, Finding, Kept, Measured, Ranked, Retrieved, Row, Tag, Tested};
+pub use evaluate::{Retrieves, Trial, against};
 pub use fuse::{RRF_K, fuse};
+pub use golden::{Fault, Golden, Query, RETRIEVAL, golden_path, no_golden, report_orphans};
 pub use lexical::{Lexical, words};
+pub use local::{Index, VectorError};

@@ -10,6 +10,7 @@ mod overlay;
 mod provenance;
 mod repository;
 pub mod state;
+mod touched;
 mod traced;
 mod tracked;
 mod working;
@@ -26,6 +27,7 @@ pub use provenance::provenance;
 pub use repository::{
     Bare, FSCK, RepositoryError, bare_repository, damaged_commit, is_partial, open_repository, resolve,
 };
+pub use touched::touched;
 pub use traced::{Reads, Traced, blob_name};
 pub use tracked::{is_ignored, left_out, tracked};
 pub use working::WorkingTree;

@@ -39,6 +39,7 @@ mod pulls;
 mod regressions;
 mod requests;
 mod reporting;
+mod retrieving;
 mod review;
 mod running;
 mod sandbox;

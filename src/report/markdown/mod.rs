@@ -8,6 +8,7 @@ mod cost;
 mod difference;
 mod escape;
 mod page;
+mod retrieval;
 mod run;
 
 pub use audit::audit_markdown;
@@ -15,6 +16,7 @@ pub use card::{KEPT, data_card};
 pub use comparison::comparison_markdown;
 pub(super) use comparison::{cause, comparison_verdict};
 pub use cost::cost_markdown;
+pub use retrieval::retrieval_markdown;
 pub use run::MarkdownReport;
 
 /// The bytes that fit into a comment on GitHub (65,536 characters), with room for a marker.

@@ -1,0 +1,291 @@
+//! `promptctl retrieval test`: golden queries of retrievers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::finder::InIndex;
+use super::reports::{self, Reports};
+use super::side::{Side, chunking, local, written};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::reports::ReportArg;
+use crate::core::path::TreePath;
+use crate::core::problem::Problems;
+use crate::core::verdict::Exit;
+use crate::project::{Chunking, Engine, Local, Retriever, RetrieverKind};
+use crate::retrieval::metrics::MOST;
+use crate::retrieval::{Golden, Index, Kept, Row, Tested, Trial, against, kept, no_golden, report_orphans};
+use crate::tree::write::replace;
+
+/// At which ranks is measured where nobody says, as far as so many documents are taken.
+const RANKS: [usize; 4] = [1, 3, 5, 10];
+
+/// Test retrievers with golden queries (fixtures/_retrieval/NAME.yaml): hit, recall, precision, MRR and nDCG of what they find, what
+/// moved since it was accepted, and what is wrong with files and chunks.
+///
+/// Everything goes by ids, so that no model judges. Ends with 1 where a measure is below what is expected of it or a finding
+/// fails, with 5 where what is found is not what was accepted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Retrievers. Left out: all that have golden queries.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// At which ranks to measure. Left out: 1, 3, 5 and 10, as far as a prompt is given so many documents.
+    #[arg(long, value_name = "K", value_delimiter = ',', value_parser = rank)]
+    k: Vec<usize>,
+    /// Try the same files cut otherwise: `paragraph`, `heading:800`, `sentences:5/2` (a window, and how far it moves),
+    /// `fixed:1000/100` (a size, and how much is shared), `whole`.
+    #[arg(long, value_name = "CHUNKING", value_delimiter = ',', value_parser = chunking)]
+    chunkings: Vec<Chunking>,
+    /// Ask this retriever the same queries, too. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    also: Vec<String>,
+    /// The project as it is at this commit, tag or branch.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+    /// Against what was found at this commit, tag or branch; `A...B` is where both were one.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Accept what is found now.
+    #[arg(long, conflicts_with = "at")]
+    update: bool,
+    /// Report as human, json or markdown, to standard output or into a file. May be given several times.
+    #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = reports::report)]
+    reports: Vec<ReportArg>,
+    /// Print JSON: the same as --report json.
+    #[arg(long)]
+    json: bool,
+}
+
+fn rank(text: &str) -> Result<usize, String> {
+    let rank = text.parse().ok().filter(|rank| (1..=MOST).contains(rank));
+    rank.ok_or_else(|| format!("`{text}` is no rank from 1 to {MOST}"))
+}
+
+pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
+    if args.update && context.is_ci() {
+        return Err(Failure::usage("in continuous integration nothing is accepted")
+            .help("run `promptctl retrieval test --update` on a machine of yours, and commit the snapshot"));
+    }
+    let reports = Reports::open(context, &args.reports, args.json)?;
+    let head = Side::load(context, args.at.as_deref())?;
+    let selected = select(&head, &args.names)?;
+    let base = args.base.as_deref().map(|revision| Side::load_base(context, revision)).transpose()?;
+    let mut tested = Tested {
+        version: 1,
+        tree: head.project.tree.describe(),
+        base: base.as_ref().zip(args.base.as_ref()).map(|(base, revision)| {
+            base.as_ref().map_or_else(|| revision.clone(), |base| base.project.tree.describe())
+        }),
+        k: Vec::new(),
+        rows: Vec::new(),
+        notes: Vec::new(),
+        exit_code: 0,
+    };
+    for (retriever, golden) in &selected {
+        let ks = ranks(&args.k, retriever.top);
+        tested.k.extend(&ks);
+        let mut own = own(context, &head, retriever, golden, &ks)?;
+        if let Some(base) = &base {
+            own.0.against = at_base(context, base.as_ref(), retriever, golden, &ks, &own.0, &mut tested.notes)?;
+        }
+        own.0.snapshot = snapshot(&head, retriever, golden, &own.0, args.update)?;
+        let others = others(&head, args, retriever, golden, &ks, &own)?;
+        tested.rows.push(own.0);
+        tested.rows.extend(others);
+    }
+    tested.k.sort_unstable();
+    tested.k.dedup();
+    let exit = tested.exit(context.is_ci());
+    tested.exit_code = exit.code();
+    reports.write(context, &tested)?;
+    Ok(exit)
+}
+
+/// The retrievers with their golden queries.
+fn select<'s>(side: &'s Side, names: &[String]) -> Result<Vec<(&'s Arc<Retriever>, Golden)>, Failure> {
+    let tree = &*side.project.tree;
+    let mut problems = Problems::default();
+    let all: Vec<&Arc<Retriever>> = if names.is_empty() {
+        report_orphans(tree, &side.config.retrievers, &mut problems);
+        side.config.retrievers.iter().collect()
+    } else {
+        let mut found: Vec<&Arc<Retriever>> = Vec::new();
+        for name in names {
+            let retriever = side.retriever(name)?;
+            if !found.iter().any(|known| known.name == retriever.name) {
+                found.push(retriever);
+            }
+        }
+        found
+    };
+    let mut selected = Vec::new();
+    for retriever in all {
+        let before = problems.len();
+        match Golden::load(tree, &retriever.name, &mut problems) {
+            Some(golden) => selected.push((retriever, golden)),
+            None if !names.is_empty() && problems.len() == before => problems.push(no_golden(retriever)),
+            None => {}
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Failure::from(problems).at(&tree.describe()));
+    }
+    if selected.is_empty() {
+        let message = "there are no golden queries to test a retriever with".to_owned();
+        let help = "write them into fixtures/_retrieval/NAME.yaml, NAME being a retriever of promptctl.yaml; \
+                    docs/retrieval.md shows how";
+        return Err(Failure::Message { exit: Exit::Nothing, message, help: Some(help.to_owned()) });
+    }
+    Ok(selected)
+}
+
+fn ranks(asked: &[usize], top: usize) -> Vec<usize> {
+    let mut ranks: Vec<usize> = if asked.is_empty() {
+        RANKS.into_iter().filter(|rank| *rank < top).chain([top]).collect()
+    } else {
+        asked.to_vec()
+    };
+    ranks.sort_unstable();
+    ranks.dedup();
+    ranks
+}
+
+/// What a retriever finds for its own queries, with its index.
+fn own(
+    context: &Context,
+    side: &Side,
+    retriever: &Retriever,
+    golden: &Golden,
+    ks: &[usize],
+) -> Result<(Row, Option<Index>), Failure> {
+    let local = local(retriever, "only the files can be tested")?;
+    let index = side.index(retriever, local)?;
+    let stale = side.stale(context, retriever, &index);
+    let row = tried(retriever, local, &index, golden, ks, &stale, None);
+    Ok((row, Some(index)))
+}
+
+fn tried(
+    retriever: &Retriever,
+    local: &Local,
+    index: &Index,
+    golden: &Golden,
+    ks: &[usize],
+    stale: &HashMap<String, String>,
+    named: Option<(&Index, &Retriever)>,
+) -> Row {
+    let finder = InIndex { index, vectors: HashMap::new() };
+    let trial = Trial {
+        retriever: &finder,
+        top: named.map_or(retriever.top, |(_, own)| own.top),
+        index: Some(index),
+        named: named.map(|(index, _)| index),
+        stale,
+        is_own: named.is_none(),
+    };
+    let row = trial.run(golden, ks);
+    let engine = match local.engine {
+        Engine::Bm25 => "bm25",
+        Engine::Tantivy => "tantivy",
+    };
+    Row {
+        retriever: retriever.name.to_string(),
+        golden: named.map_or(&retriever.name, |(_, own)| &own.name).to_string(),
+        kind: retriever.kind_name().to_owned(),
+        chunking: Some(written(local.chunk)),
+        engine: Some(engine.to_owned()),
+        embeddings: local.embeddings.as_ref().map(ToString::to_string),
+        files: Some(index.files().len()),
+        chunks: Some(index.chunks().len()),
+        ..row
+    }
+}
+
+/// The other ways to find that are tried on the same queries.
+fn others(
+    side: &Side,
+    args: &Args,
+    retriever: &Retriever,
+    golden: &Golden,
+    ks: &[usize],
+    own: &(Row, Option<Index>),
+) -> Result<Vec<Row>, Failure> {
+    let (row, index) = own;
+    let mut rows = Vec::new();
+    let mut other = |name: &Retriever, local: &Local| -> Result<(), Failure> {
+        let other = side.index(name, local)?;
+        let named = index.as_ref().map(|index| (index, retriever));
+        let mut tried = tried(name, local, &other, golden, ks, &HashMap::new(), named);
+        tried.against = against(&tried, row, &format!("{}, {}", row.retriever, row.chunking.as_deref().unwrap_or("")));
+        rows.push(tried);
+        Ok(())
+    };
+    let own = local(retriever, "files can be cut otherwise only")?;
+    for chunking in &args.chunkings {
+        if *chunking != own.chunk {
+            other(retriever, &own.cut(*chunking))?;
+        }
+    }
+    for name in args.also.iter().filter(|name| **name != retriever.name.as_str()) {
+        let also = side.retriever(name)?;
+        other(also, local(also, "only the files can be tested")?)?;
+    }
+    Ok(rows)
+}
+
+/// The comparison with what the same queries found at base.
+fn at_base(
+    context: &Context,
+    base: Option<&Side>,
+    retriever: &Retriever,
+    golden: &Golden,
+    ks: &[usize],
+    row: &Row,
+    notes: &mut Vec<String>,
+) -> Result<Option<crate::retrieval::Against>, Failure> {
+    let found = base
+        .and_then(|side| side.config.retrievers.iter().find(|one| one.name == retriever.name).map(|one| (side, one)));
+    let Some((side, before)) = found else {
+        notes.push(format!("base has no retriever `{}`", retriever.name));
+        return Ok(None);
+    };
+    // With as many documents as now, or the two would not be alike.
+    let before = Retriever { top: retriever.top, max_age_days: None, ..(**before).clone() };
+    let is_there = |local: &Local| local.paths(&*side.project.tree).is_ok_and(|paths: Vec<TreePath>| !paths.is_empty());
+    if matches!(&before.kind, RetrieverKind::Local(local) if !is_there(local)) {
+        notes.push(format!("the retriever `{}` has no files in base", retriever.name));
+        return Ok(None);
+    }
+    let (other, _) = own(context, side, &before, golden, ks)?;
+    Ok(against(row, &other, &side.project.tree.describe()))
+}
+
+/// What became of the ids that are kept, and writes them where that is asked.
+fn snapshot(
+    side: &Side,
+    retriever: &Retriever,
+    golden: &Golden,
+    row: &Row,
+    update: bool,
+) -> Result<Option<Kept>, Failure> {
+    if !golden.snapshot {
+        return Ok(None);
+    }
+    let path = kept::kept_path(&retriever.name);
+    let accepted = kept::read(&*side.project.tree, &retriever.name)?;
+    let found = kept::found(&row.queries, accepted.as_deref().unwrap_or_default());
+    let changes = kept::moved(accepted.as_deref().unwrap_or_default(), &found);
+    let state = match (&accepted, changes.is_empty(), update) {
+        (Some(_), true, _) => "matches",
+        (_, _, true) => {
+            let text = kept::to_text(&retriever.name, &found).map_err(Failure::usage)?;
+            replace(&side.project.root, &path, text.as_bytes())?;
+            "written"
+        }
+        (Some(_), false, false) => "differs",
+        (None, _, false) => "missing",
+    };
+    let changes = if accepted.is_some() { changes } else { Vec::new() };
+    Ok(Some(Kept { state, path: path.to_string(), changes }))
+}
