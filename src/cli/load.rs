@@ -19,6 +19,7 @@ use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, Root, find_project};
 use crate::recording::{Line, Store};
+use crate::retrieval::{rate, search_local};
 use crate::run::Prepared;
 use crate::tree::{CommitError, CommitTree, Nothing, RepositoryError, Tree, WorkingTree};
 
@@ -122,6 +123,8 @@ impl Project {
         let mut prepared = workspace.map(|workspace| Prepared::new(workspace, &mut problems));
         if let Some(prepared) = &mut prepared {
             prepared.find_documents(&self.store(), &mut problems);
+            search_local(prepared, &mut problems);
+            rate(prepared);
         }
         if let Some(prepared) = &prepared {
             // A misspelt rule would not be missed before it is needed.

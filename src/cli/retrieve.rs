@@ -1,6 +1,7 @@
-//! What the retrievers of prompts find: asked for before anything is planned, because it stands in the requests.
+//! What retrievers find: asked for before anything is planned, because it stands in the requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ask::{ASIDE, Keep, permissions, state_folder, store};
@@ -10,17 +11,22 @@ use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
 use super::test::{journal_name, put_away, settle_failure};
-use crate::case::{Found, Retrieval};
-use crate::core::names::{CaseName, PromptName, RequestKey};
-use crate::core::record::Request;
+use crate::case::Found;
+use crate::core::embedding::Embedding;
+use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
+use crate::core::problem::Problems;
+use crate::core::record::{Request, Response};
 use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::model::Client;
-use crate::project::{ModelEntry, RetrieverKind};
-use crate::recording::{Journal, JournalError, Line, recover};
-use crate::retrieval::Asking;
+use crate::model::{Client, embedding_request};
+use crate::project::{Config, ModelEntry, Retriever, RetrieverKind};
+use crate::recording::{Journal, JournalError, Line, Store, recover};
+use crate::retrieval::{Asking, Came, Indexes, found, local_of, rate};
 use crate::run::{Mode, Prepared, Stop};
+
+/// The check that embeddings of an index are recorded for.
+const INDEX: &str = "retriever";
 
 /// How retrievers are asked.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,19 @@ pub(super) struct Asks {
     pub(super) allow_exec: bool,
 }
 
+/// What one retriever is to find, and for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    /// The prompt, or the folder of golden queries.
+    pub(super) owner: PromptName,
+    /// The case, or the golden query.
+    pub(super) name: CaseName,
+    /// The retriever, or the model that embeds.
+    pub(super) alias: ModelAlias,
+    /// What is asked.
+    pub(super) request: Request,
+}
+
 /// Gives the selected cases the documents that their retrievers find. What a person should know comes back.
 pub(super) fn documents(
     context: &mut Context,
@@ -44,17 +63,16 @@ pub(super) fn documents(
     asks: Asks,
 ) -> Result<Vec<String>, Failure> {
     let lacking = lacking(prepared, selected, asks.mode);
-    if lacking.is_empty() {
-        return Ok(Vec::new());
-    }
+    let mut notes = Vec::new();
     if asks.mode == Mode::Replay {
-        return Ok(not_recorded(prepared, &lacking));
+        notes = not_recorded(prepared, &lacking);
+    } else {
+        ask_apis(context, project, prepared, &lacking, asks)?;
+        search_hybrid(context, project, prepared, &lacking, asks)?;
+        keep_local(context, project, prepared, selected, asks)?;
     }
-    let found = ask(context, project, prepared, &lacking, asks)?;
-    for (case, retrieval) in found {
-        prepared.set_retrieval(case, retrieval);
-    }
-    Ok(Vec::new())
+    rate(prepared);
+    Ok(notes)
 }
 
 /// What of the documents for the selected cases nobody knows, in words.
@@ -66,10 +84,8 @@ pub(super) fn lacks(prepared: &Prepared, selected: &[usize]) -> Vec<String> {
 fn lacking(prepared: &Prepared, selected: &[usize], mode: Mode) -> Vec<usize> {
     let cases = &prepared.workspace.cases.list;
     let is_lacking = |index: &usize| {
-        let case = &cases[*index];
-        let Some(retrieval) = &case.retrieval else { return false };
-        let asked = entry_of(prepared, *index).is_some();
-        retrieval.documents().is_none() || mode == Mode::Refresh && asked
+        let Some(retrieval) = &cases[*index].retrieval else { return false };
+        retrieval.documents().is_none() || mode == Mode::Refresh && entry_of(prepared, *index).is_some()
     };
     selected.iter().copied().filter(is_lacking).collect()
 }
@@ -77,7 +93,12 @@ fn lacking(prepared: &Prepared, selected: &[usize], mode: Mode) -> Vec<usize> {
 /// The entry of a case's retriever, where that is asked.
 fn entry_of(prepared: &Prepared, case: usize) -> Option<&ModelEntry> {
     let case = &prepared.workspace.cases.list[case];
-    match &prepared.workspace.prompt_of(case).front.retriever.as_ref()?.retriever.kind {
+    entry(&prepared.workspace.prompt_of(case).front.retriever.as_ref()?.retriever)
+}
+
+/// The entry of a retriever, where that is asked.
+pub(super) fn entry(retriever: &Retriever) -> Option<&ModelEntry> {
+    match &retriever.kind {
         RetrieverKind::Asked(entry) => Some(entry),
         RetrieverKind::Local(_) => None,
     }
@@ -97,49 +118,239 @@ fn not_recorded(prepared: &Prepared, lacking: &[usize]) -> Vec<String> {
     by_retriever.into_iter().map(note).collect()
 }
 
-fn ask(
+fn query_of(prepared: &Prepared, case: usize) -> Option<Query> {
+    let case = &prepared.workspace.cases.list[case];
+    let retrieval = case.retrieval.as_ref()?;
+    let (owner, name) = (prepared.workspace.prompt_of(case).name.clone(), case.name.clone());
+    Some(Query { owner, name, alias: retrieval.retriever.clone(), request: retrieval.request.clone() })
+}
+
+/// Asks the retrievers that are APIs or programs.
+fn ask_apis(
+    context: &mut Context,
+    project: &Project,
+    prepared: &mut Prepared,
+    lacking: &[usize],
+    asks: Asks,
+) -> Result<(), Failure> {
+    let mut queries: Vec<(&ModelEntry, Query)> = Vec::new();
+    let mut cases = Vec::new();
+    for case in lacking.iter().copied() {
+        if let Some((entry, query)) = entry_of(prepared, case).zip(query_of(prepared, case)) {
+            queries.push((entry, query));
+            cases.push(case);
+        }
+    }
+    let came = ask(context, project, &prepared.workspace.config, &queries, asks)?;
+    for (case, came) in cases.into_iter().zip(came) {
+        let outcome = match came {
+            Ok(response) => Found::Documents(response.documents.unwrap_or_default()),
+            Err(why) => Found::Failed(why),
+        };
+        if let Some(retrieval) = prepared.workspace.cases.list[case].retrieval.clone() {
+            prepared.set_retrieval(case, retrieval.with(outcome));
+        }
+    }
+    Ok(())
+}
+
+/// Searches the indexes that know meaning, whose chunks and queries are embedded for that.
+fn search_hybrid(
+    context: &mut Context,
+    project: &Project,
+    prepared: &mut Prepared,
+    lacking: &[usize],
+    asks: Asks,
+) -> Result<(), Failure> {
+    let (mut indexes, mut problems) = (Indexes::default(), Problems::default());
+    for case in lacking.iter().copied() {
+        let own = &prepared.workspace.cases.list[case];
+        let Some(retrieval) = own.retrieval.clone() else { continue };
+        let Some((retriever, local)) = local_of(prepared, own) else { continue };
+        let Some(embedder) = &local.embeddings else { continue };
+        let config = &prepared.workspace.config;
+        let Some(embedder) = config.model(embedder) else { continue };
+        let owner = prepared.workspace.prompt_of(own).name.clone();
+        let Some(index) = indexes.of(prepared, (retriever, local), &mut problems) else { continue };
+        if !index.is_embedded() {
+            let mut texts: Vec<&str> = index.texts().iter().map(String::as_str).collect();
+            // The other queries of the retriever are embedded with it.
+            let others = lacking.iter().filter_map(|case| prepared.workspace.cases.list[*case].retrieval.as_ref());
+            let others: Vec<_> = others.filter(|other| other.retriever == retrieval.retriever).collect();
+            texts.extend(others.iter().map(|other| other.query()));
+            let vectors = vectors(context, project, config, (&owner, embedder), &texts, asks)?;
+            let of_queries = vectors.and_then(|vectors| {
+                index.embed(&|text: &str| vectors.get(text).cloned()).map_err(|error| error.to_string())?;
+                Ok(vectors)
+            });
+            index.remember(of_queries);
+        }
+        let outcome = match index.queries() {
+            Ok(vectors) => found(index, &retrieval, vectors.get(retrieval.query())),
+            Err(why) => Found::Failed(why.clone()),
+        };
+        prepared.set_retrieval(case, retrieval.with(outcome));
+    }
+    if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+}
+
+/// The vectors of texts, by a model that embeds; those that were asked for before are not asked again. `Err` says why there are
+/// none.
+pub(super) fn vectors(
+    context: &mut Context,
+    project: &Project,
+    config: &Config,
+    (owner, embedder): (&PromptName, &ModelEntry),
+    texts: &[&str],
+    asks: Asks,
+) -> Result<Result<HashMap<String, Embedding>, String>, Failure> {
+    let Ok(name) = CaseName::new(INDEX) else { return Ok(Err(String::new())) };
+    let query = |text: &&str| {
+        let (owner, name, alias) = (owner.clone(), name.clone(), embedder.alias.clone());
+        (embedder, Query { owner, name, alias, request: embedding_request(embedder, text) })
+    };
+    let queries: Vec<(&ModelEntry, Query)> = texts.iter().map(query).collect();
+    // An index is made again from its files: what it takes is kept aside, and not with the project.
+    let keep = if asks.keep == Keep::Nowhere { Keep::Nowhere } else { Keep::Aside };
+    let mode = if asks.mode == Mode::Refresh { Mode::Fill } else { asks.mode };
+    let came = ask(context, project, config, &queries, Asks { mode, keep, ..asks })?;
+    let mut vectors = HashMap::new();
+    for (text, came) in texts.iter().zip(came) {
+        let vector = came.and_then(|response| {
+            response.embedding.ok_or_else(|| format!("the model `{}` gave no embedding", embedder.alias))
+        });
+        match vector {
+            Ok(vector) => vectors.insert((*text).to_owned(), vector),
+            Err(why) => return Ok(Err(format!("the model `{}`: {why}", embedder.alias))),
+        };
+    }
+    Ok(Ok(vectors))
+}
+
+/// Records what local retrievers found, so that an old version is seen as it was.
+fn keep_local(
     context: &mut Context,
     project: &Project,
     prepared: &Prepared,
-    lacking: &[usize],
+    selected: &[usize],
     asks: Asks,
-) -> Result<Vec<(usize, Retrieval)>, Failure> {
-    let workspace = &prepared.workspace;
-    let known = store(project);
-    let mut found = Vec::new();
-    let mut requests: Vec<(&ModelEntry, Request)> = Vec::new();
-    let mut cases: Vec<(usize, &Retrieval)> = Vec::new();
-    for index in lacking.iter().copied() {
-        let case = &workspace.cases.list[index];
-        let (Some(retrieval), Some(entry)) = (case.retrieval.as_deref(), entry_of(prepared, index)) else { continue };
-        let prompt = &workspace.prompt_of(case).name;
-        let recorded = match asks.mode {
-            // What an earlier comparison asked for an old version stands aside.
-            Mode::Fill => known.find_retrieved(prompt, &retrieval.retriever, &retrieval.key)?,
-            Mode::Refresh | Mode::Replay => None,
+) -> Result<(), Failure> {
+    if asks.keep != Keep::Recorded {
+        return Ok(());
+    }
+    let known = project.store();
+    let now = rfc3339(context.take_clock().now());
+    let keeps_requests = prepared.workspace.config.recordings.requests;
+    let mut lines = Vec::new();
+    for case in selected.iter().copied() {
+        let own = &prepared.workspace.cases.list[case];
+        let Some((retrieval, Query { owner, name, alias, request })) =
+            own.retrieval.as_ref().zip(query_of(prepared, case)).filter(|_| local_of(prepared, own).is_some())
+        else {
+            continue;
         };
-        match recorded.and_then(|line| line.response.documents) {
-            Some(documents) => found.push((index, retrieval.with(Found::Documents(documents)))),
-            None => {
-                requests.push((entry, retrieval.request.clone()));
-                cases.push((index, retrieval));
-            }
+        let Some(documents) = retrieval.documents() else { continue };
+        if known.find_retrieved(&owner, &alias, &retrieval.key)?.is_none() {
+            let response = Response { documents: Some(documents.to_vec()), ..Response::default() };
+            let query = Query { owner: owner.clone(), name, alias, request };
+            lines.push((owner, line(&query, response, keeps_requests, now.clone())));
         }
     }
-    if requests.is_empty() {
-        return Ok(found);
+    if lines.is_empty() {
+        return Ok(());
     }
     let environment = Environment::load(project)?;
-    let entries: Vec<ModelEntry> = requests.iter().map(|(entry, _)| (*entry).clone()).collect();
-    let secrets = known_secrets(&environment, &[&workspace.config.models[..], &entries[..]].concat());
+    let secrets = known_secrets(&environment, &prepared.workspace.config.models);
+    let (_temporary, root) = root(project, asks.keep)?;
+    let journal = Journal::begin(&root, &journal_name(), secrets)?;
+    let written = lines.iter().try_for_each(|(prompt, line)| journal.append(prompt, line));
+    put_away(&root, journal)?;
+    written.map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Where lines go, below which folder; what is kept nowhere is written down all the same until the command ends.
+fn root(project: &Project, keep: Keep) -> Result<(tempfile::TempDir, PathBuf), Failure> {
     let temporary = tempfile::tempdir()?;
-    let root = match asks.keep {
+    let root = match keep {
         Keep::Recorded => project.root.clone(),
         Keep::Aside => state_folder(project, ASIDE)?,
         Keep::Drift | Keep::Nowhere => temporary.path().to_owned(),
     };
     std::fs::create_dir_all(&root)?;
     recover(&root).map_err(|error| settle_failure(error, Exit::Usage))?;
+    Ok((temporary, root))
+}
+
+fn line(query: &Query, response: Response, keeps_requests: bool, recorded_at: String) -> Line {
+    let is_embedding = response.embedding.is_some();
+    Line {
+        key: query.request.key(0),
+        case: query.name.clone(),
+        sample: 0,
+        model: query.alias.clone(),
+        check: is_embedding.then(|| INDEX.to_owned()),
+        turn: None,
+        experiment: None,
+        request: keeps_requests.then(|| query.request.clone()),
+        response,
+        recorded_at,
+    }
+}
+
+/// What is recorded of a query.
+fn recorded(store: &Store, query: &Query, key: &RequestKey) -> Result<Option<Response>, Problems> {
+    let line = match query.request.kind {
+        crate::core::record::RequestKind::Embedding => store.find_judged(&query.owner, &query.alias, key)?,
+        _ => store.find_retrieved(&query.owner, &query.alias, key)?,
+    };
+    Ok(line.map(|line| line.response))
+}
+
+/// Asks everything that is not recorded, and gives what came in the order of the queries; what comes is recorded at once.
+pub(super) fn ask(
+    context: &mut Context,
+    project: &Project,
+    config: &Config,
+    queries: &[(&ModelEntry, Query)],
+    asks: Asks,
+) -> Result<Vec<Came>, Failure> {
+    let known = store(project);
+    let keys: Vec<RequestKey> = queries.iter().map(|(_, query)| query.request.key(0)).collect();
+    let mut came: Vec<Option<Came>> = Vec::with_capacity(queries.len());
+    for ((_, query), key) in queries.iter().zip(&keys) {
+        let response = if asks.mode == Mode::Refresh { None } else { recorded(&known, query, key)? };
+        came.push(response.map(Ok));
+    }
+    let wanted: Vec<usize> = (0..queries.len()).filter(|index| came[*index].is_none()).collect();
+    if !wanted.is_empty() && asks.mode == Mode::Replay {
+        for index in wanted {
+            came[index] = Some(Err("it is not recorded".to_owned()));
+        }
+    } else if !wanted.is_empty() {
+        let asked = ask_wanted(context, project, config, (queries, &keys, &wanted), asks)?;
+        for (index, one) in wanted.into_iter().zip(asked) {
+            came[index] = Some(one);
+        }
+    }
+    Ok(came.into_iter().flatten().collect())
+}
+
+fn ask_wanted(
+    context: &mut Context,
+    project: &Project,
+    config: &Config,
+    (queries, keys, wanted): (&[(&ModelEntry, Query)], &[RequestKey], &[usize]),
+    asks: Asks,
+) -> Result<Vec<Came>, Failure> {
+    let environment = Environment::load(project)?;
+    let mut entries = config.models.clone();
+    for (entry, _) in wanted.iter().map(|index| &queries[*index]) {
+        if !entries.iter().any(|known| known.alias == entry.alias && known.retrieves == entry.retrieves) {
+            entries.push((*entry).clone());
+        }
+    }
+    let secrets = known_secrets(&environment, &entries);
+    let (_temporary, root) = root(project, asks.keep)?;
     let journal = Journal::begin(&root, &journal_name(), secrets.clone())?;
     let stop = Arc::new(Stop::default());
     interrupt::watch(&stop);
@@ -148,33 +359,21 @@ fn ask(
     let ends = || stop.is_interrupted();
     let asking = Asking { client: &client, variables: &variables, ends: &ends, jobs: asks.jobs.map(usize::from) };
     let clock = context.take_clock();
-    let keeps_requests = workspace.config.recordings.requests;
-    // What several cases look for is asked once, and recorded for each prompt.
-    let mut names: BTreeMap<&RequestKey, Vec<(&PromptName, &CaseName)>> = BTreeMap::new();
-    for (index, retrieval) in &cases {
-        let case = &workspace.cases.list[*index];
-        let prompt = &workspace.prompt_of(case).name;
-        let names = names.entry(&retrieval.key).or_default();
-        if !names.iter().any(|(known, _)| *known == prompt) {
-            names.push((prompt, &case.name));
+    // What several look for is asked once, and recorded for each owner.
+    let mut owners: BTreeMap<&RequestKey, Vec<&Query>> = BTreeMap::new();
+    for index in wanted {
+        let (key, query) = (&keys[*index], &queries[*index].1);
+        let own = owners.entry(key).or_default();
+        if !own.iter().any(|other| other.owner == query.owner) {
+            own.push(query);
         }
     }
-    let came = asking.ask(&requests, &mut |index, response| {
-        let (_, retrieval) = &cases[index];
-        for (prompt, case) in names.get(&retrieval.key).into_iter().flatten() {
-            let line = Line {
-                key: retrieval.key.clone(),
-                case: (*case).clone(),
-                sample: 0,
-                model: retrieval.retriever.clone(),
-                check: None,
-                turn: None,
-                experiment: None,
-                request: keeps_requests.then(|| retrieval.request.clone()),
-                response: response.clone(),
-                recorded_at: rfc3339(clock.now()),
-            };
-            match journal.append(prompt, &line) {
+    let requests: Vec<(&ModelEntry, Request)> =
+        wanted.iter().map(|index| (queries[*index].0, queries[*index].1.request.clone())).collect();
+    let asked = asking.ask(&requests, &mut |at, response| {
+        for query in owners.get(&keys[wanted[at]]).into_iter().flatten() {
+            let line = line(query, response.clone(), config.recordings.requests, rfc3339(clock.now()));
+            match journal.append(&query.owner, &line) {
                 Ok(()) => {}
                 Err(JournalError::Io(error)) => return Err(error),
                 Err(refused @ JournalError::Secret { .. }) => return Ok(Some(refused.to_string())),
@@ -183,18 +382,11 @@ fn ask(
         Ok(None)
     });
     // Whatever happened, what arrived is put where it belongs.
-    put_away(&root, journal)?;
-    let came = came?.map_err(|error| Failure::usage(format!("asking for documents ended early: {error}")))?;
+    put_away(Path::new(&root), journal)?;
+    let asked = asked?.map_err(|error| Failure::usage(format!("asking for documents ended early: {error}")))?;
     if stop.is_interrupted() {
         let message = "interrupted; the same command goes on from here".to_owned();
         return Err(Failure::Message { exit: Exit::Interrupted, message, help: None });
     }
-    for ((index, retrieval), came) in cases.into_iter().zip(came) {
-        let outcome = match came {
-            Ok(response) => Found::Documents(response.documents.unwrap_or_default()),
-            Err(why) => Found::Failed(why),
-        };
-        found.push((index, retrieval.with(outcome)));
-    }
-    Ok(found)
+    Ok(asked)
 }

@@ -77,11 +77,16 @@ pub(super) fn sample_why(sample: &SampleOutcome) -> String {
         .join("; ")
 }
 
+/// How good retrievers are, a line each.
+pub(super) fn retrieval_lines(summary: &Summary) -> impl Iterator<Item = String> + '_ {
+    summary.retrieval.iter().map(|(name, retrieval)| format!("retrieval, {name}: {}", retrieval.shown()))
+}
+
 /// What judges took and said, the named scores, and how good retrievers were, a line each.
 pub(super) fn judged_lines(summary: &Summary) -> Vec<String> {
     let mut lines: Vec<String> =
         summary.metrics.iter().map(|(name, metric)| format!("{name}: {}", metric.shown())).collect();
-    lines.extend(summary.retrieval.iter().map(|(name, retrieval)| format!("retrieval, {name}: {}", retrieval.shown())));
+    lines.extend(retrieval_lines(summary));
     if summary.judge_calls + summary.judge_replayed > 0 {
         let calls = counted(summary.judge_calls, "call", "calls");
         let mut line = format!("judges: {calls}, {} replayed", summary.judge_replayed);

@@ -132,11 +132,7 @@ impl Trial<'_> {
             let shared = wanted.end.min(range.end).saturating_sub(wanted.start.max(range.start));
             return (other == path && shared > 0 && shared * 2 >= wanted.len().min(range.len())).then_some(Fit::Part);
         }
-        if document.id == id {
-            return Some(Fit::Same);
-        }
-        let is_part = document.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
-        (is_part || document.source.as_deref() == Some(id)).then_some(Fit::Part)
+        part_of(document, id)
     }
 
     fn faults(
@@ -174,6 +170,15 @@ impl Trial<'_> {
         }
         faults
     }
+}
+
+/// How a document fits a relevant id: it is called so, or it is a part of what is called so.
+pub(super) fn part_of(document: &Document, id: &str) -> Option<Fit> {
+    if document.id == id {
+        return Some(Fit::Same);
+    }
+    let is_part = document.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
+    (is_part || document.source.as_deref() == Some(id)).then_some(Fit::Part)
 }
 
 fn knows(index: &Index, id: &str) -> bool {

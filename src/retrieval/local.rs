@@ -35,6 +35,9 @@ pub struct Index {
     files: Vec<(TreePath, String)>,
     words: Words,
     vectors: Vec<Vec<f64>>,
+    /// The vectors of what is looked for, or why there are none; empty before anybody asked.
+    queries: Result<HashMap<String, Embedding>, String>,
+    is_embedded: bool,
 }
 
 /// Why vectors are no use.
@@ -101,7 +104,17 @@ impl Index {
         let words = Words::new(local.engine, &indexed).map_err(|why| Problems::from(wrong(why)))?;
         let chunks: Vec<Chunk> = all.into_iter().flatten().collect();
         let places = chunks.iter().enumerate().map(|(place, chunk)| (chunk.id.clone(), place)).collect();
-        Ok(Self { chunks, indexed, headings, places, files, words, vectors: Vec::new() })
+        Ok(Self {
+            chunks,
+            indexed,
+            headings,
+            places,
+            files,
+            words,
+            vectors: Vec::new(),
+            queries: Ok(HashMap::new()),
+            is_embedded: false,
+        })
     }
 
     /// What each chunk is found by, in the order of the chunks: what is to be embedded.
@@ -119,6 +132,23 @@ impl Index {
         }
         self.vectors = vectors;
         Ok(())
+    }
+
+    /// Whether somebody tried to embed it.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.is_embedded
+    }
+
+    /// Keeps the vectors of what is looked for, or why there are none.
+    pub fn remember(&mut self, queries: Result<HashMap<String, Embedding>, String>) {
+        self.queries = queries;
+        self.is_embedded = true;
+    }
+
+    /// The vectors of what is looked for, or why there are none.
+    pub fn queries(&self) -> &Result<HashMap<String, Embedding>, String> {
+        &self.queries
     }
 
     /// Its chunks, by file.
@@ -204,7 +234,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::core::problem::Source;
     use crate::project::Config;
     use crate::tree::WorkingTree;
 
@@ -220,7 +249,9 @@ mod tests {
             "promptctl.yaml",
             "models: { m: { provider: mock } }\nretrievers: { h: { type: local, files: 'h/**' } }\n",
         );
-        files.iter().for_each(|(path, text)| write(path, text));
+        for (path, text) in files {
+            write(path, text);
+        }
         let tree = WorkingTree::open(root.path()).expect("open");
         let mut problems = Problems::default();
         let config = Config::load(&tree, &mut problems).expect("a project");

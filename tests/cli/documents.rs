@@ -250,3 +250,96 @@ fn an_older_version_is_compared_with_what_it_found() {
     says(&sandbox.run(&["log", "ask"]), 0, &["As it was"]);
     says(&sandbox.run(&["diff", "HEAD"]), 0, &["handbook: {{ question }}"]);
 }
+
+/// A project over a handbook of its own.
+fn handbook(retriever: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    sandbox.write(
+        "promptctl.yaml",
+        format!(
+            "models:\n  echo: {{ provider: mock, replies: [{{ say: \"thirty days [handbook/leave.md#carry-over]\" }}] }}\n  \
+             near: {{ provider: mock }}\ndefaults: {{ models: [echo] }}\nretrievers:\n  handbook: {{ type: local, files: \"handbook/*.md\", top: 2{retriever} }}\n"
+        ),
+    );
+    sandbox.write(
+        "handbook/leave.md",
+        "# Leave\n\nThere are thirty days of leave a year.\n\n## Carry-over\n\nFive days of leave may be carried over into March.\n",
+    );
+    sandbox.write("handbook/lunch.md", "# Lunch\n\nThe firm pays for lunch on Fridays.\n");
+    sandbox.write("handbook/travel.md", "# Travel\n\nBook the train early.\n");
+    sandbox.write("prompts/ask.j2", PROMPT);
+    sandbox.write(
+        "fixtures/ask/cases.yaml",
+        "defaults: { snapshot: none }\ncases:\n  \
+         - { name: leave, vars: { question: How many days of leave may be carried over? }, relevant: handbook/leave.md#carry-over, expect: [cites-retrieved] }\n  \
+         - { name: lunch, vars: { question: Who pays for the train? }, relevant: [handbook/lunch.md, { id: handbook/parking.md, grade: 2 }], expect: [{ contains: thirty }] }\n  \
+         - { name: bikes, vars: { question: Cycling? }, relevant: handbook/bikes.md, expect: [{ contains: thirty }] }\n",
+    );
+    sandbox
+}
+
+#[test]
+fn what_the_tree_holds_is_found_without_asking_and_its_quality_stands_beside_the_answers() {
+    let sandbox = handbook("");
+    assert_snapshot!(sandbox.run(&["test"]).shown());
+    let lines = sandbox.read("fixtures/ask/retrieved/handbook.jsonl");
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    says(
+        &sandbox.run_with(&["test"], &[("CI", "1")]),
+        0,
+        &["3 planned = 3 passed", "though nothing relevant was found"],
+    );
+    says(&sandbox.run(&["prune"]), 0, &["nothing to prune"]);
+    // A document that changes makes another request: what was answered is stale, and not taken for an answer to it.
+    sandbox.edit("handbook/leave.md", "Five days", "Ten days");
+    let run = sandbox.run(&["test", "--offline"]);
+    says(&run, 5, &["1 stale", "2 passed", "the request changed", "Ten"]);
+    sandbox.edit("handbook/leave.md", "Ten days", "Five days");
+    // A file that nothing is taken from changes nothing but what is recorded of the retriever.
+    sandbox.write("handbook/zebra.md", "# Zebra\n\nStripes.\n");
+    says(&sandbox.run(&["test", "--offline"]), 0, &["3 planned = 3 passed"]);
+    let report = sandbox.run(&["test", "--offline", "--report", "json"]).stdout;
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/report.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let wrong: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(report["summary"]["retrieval"]["ask › handbook"]["lucky"], json!(1), "{}", report["summary"]);
+    says(&sandbox.run(&["test", "--offline", "--report", "markdown=r.md", "--report", "html=r.html"]), 0, &[]);
+    assert!(sandbox.read("r.md").contains(" 0.667 · recall"));
+    assert!(sandbox.read("r.html").contains("handbook: hit@2 0.667"));
+}
+
+#[test]
+fn an_older_state_of_the_documents_is_compared_as_it_was() {
+    let sandbox = handbook("");
+    sandbox.write(".gitignore", ".promptctl/\n");
+    says(&sandbox.run(&["test"]), 0, &["3 planned = 3 passed"]);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-qm", "As it was"]);
+    sandbox.edit("handbook/leave.md", "Five days", "Ten days");
+    says(&sandbox.run(&["test", "--at", "HEAD"]), 0, &["3 planned = 3 passed"]);
+    says(&sandbox.run(&["compare", "HEAD"]), 0, &["1 call,"]);
+    says(&sandbox.run(&["test"]), 0, &["3 planned = 3 passed", "0 calls"]);
+}
+
+#[test]
+fn words_and_meaning_are_fused_and_what_that_takes_is_asked_once() {
+    let sandbox = handbook(", embeddings: near");
+    says(&sandbox.run(&["test", "--offline"]), 5, &["what the retriever `handbook` finds is not recorded for 3 cases"]);
+    says(&sandbox.run(&["test"]), 0, &["3 planned = 3 passed"]);
+    assert!(sandbox.exists(".promptctl/asked/fixtures/ask/judged/near.jsonl"), "vectors are kept aside");
+    assert!(!sandbox.exists("fixtures/ask/judged"));
+    // What was found is recorded: nobody else needs the vectors.
+    std::fs::remove_dir_all(sandbox.path(".promptctl")).expect("removed");
+    says(&sandbox.run_with(&["test"], &[("CI", "1")]), 0, &["3 planned = 3 passed", "0 calls, 3 replayed"]);
+    sandbox.edit(
+        "promptctl.yaml",
+        "near: { provider: mock }",
+        "near: { provider: mock, replies: [{ error: { status: 401, message: no key } }] }",
+    );
+    sandbox.edit("handbook/leave.md", "Five days", "Ten days");
+    let run = sandbox.run(&["test"]);
+    says(&run, 3, &["3 errored", "the model `near`"]);
+}

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::core::verdict::{Checked, Outcome, SampleOutcome, Verdict};
 use crate::report::page::difference::{Shown, difference, text};
 use crate::report::page::escape::shown;
-use crate::report::samples::{is_undecided, samples_line, why};
+use crate::report::samples::{found, is_undecided, samples_line, why};
 
 /// The most characters of a passing answer.
 const OF_PASSED: usize = 4_000;
@@ -143,6 +143,9 @@ impl Detail {
             samples.push(Sample::of(sample, same.map(|other| other.sample), &mut room));
         }
         let detail = &outcome.detail;
+        if let (Some(first), Some(retrieved)) = (samples.first_mut(), &detail.retrieved) {
+            first.facts.push(("retrieved", shown(&found(retrieved))));
+        }
         Self {
             place: detail.place.as_ref().map(|place| shown(&format!("{}:{}", place.path, place.line))),
             version: outcome.prompt_version.as_deref().map(shown),

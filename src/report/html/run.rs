@@ -17,7 +17,7 @@ use crate::core::verdict::{Exit, Outcome, Summary, Verdict};
 use crate::core::words::counted;
 use crate::report::Report;
 use crate::report::page::escape::shown;
-use crate::report::samples::is_undecided;
+use crate::report::samples::{is_undecided, retrieval_lines};
 
 /// The most cases that are in the page without a script, those to look at first.
 const FIRST: usize = 25;
@@ -137,6 +137,7 @@ impl HtmlReport {
         if let Some(shard) = &self.shard {
             warnings.insert(0, format!("this is part {} of {} of the run", shard.number, shard.of));
         }
+        warnings.extend(retrieval_lines(sums));
         warnings.extend(self.notes.iter().cloned());
         warnings
     }
