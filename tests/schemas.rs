@@ -200,3 +200,43 @@ fn every_rule_is_known_to_editors() {
         }
     }
 }
+
+#[test]
+fn golden_queries_are_right_or_wrong_for_both() {
+    let validator = validator(include_str!("../docs/schema/queries.schema.json"));
+    self::validator(include_str!("../docs/schema/retrieval.schema.json"));
+    let name = promptctl::core::names::ModelAlias::new("r").expect("a name");
+    let reader_accepts = |yaml: &str| {
+        let tree = MemoryTree::of([("fixtures/_retrieval/r.yaml", yaml.as_bytes())]);
+        let mut problems = Problems::default();
+        promptctl::retrieval::Golden::load(&tree, &name, &mut problems).is_some() && problems.is_empty()
+    };
+    let right = "expect: { recall@5: 0.9, context-precision@1000: 1 }\nfail-on: [stale, missed]\nsnapshot: none\nqueries:\n  - { name: a, query: b, relevant: [c, { id: d, grade: 0.5 }], tags: [e], passage: f }\n  - { query: g, relevant: h, tags: i }\n";
+    assert!(schema_accepts(&validator, right) && reader_accepts(right));
+    let value: Value = serde_yaml::from_str(right).expect("YAML");
+    let pointers = keys_of(&value, "", &[]);
+    assert!(pointers.len() > 14, "{pointers:?}");
+    for pointer in pointers {
+        let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+        let mut wrong = value.clone();
+        let Some(Value::Object(map)) = wrong.pointer_mut(parent) else { panic!("{pointer}") };
+        let old = map.remove(key).expect(key);
+        map.insert(format!("{key}zz"), old);
+        let wrong = serde_yaml::to_string(&wrong).expect("YAML");
+        assert!(!schema_accepts(&validator, &wrong) && !reader_accepts(&wrong), "{wrong}");
+    }
+    for wrong in [
+        "queries: []\n",
+        "queries: [{ query: a }]\n",
+        "queries: [{ relevant: a }]\n",
+        "queries: [{ query: a, relevant: [{ grade: 1 }] }]\n",
+        "queries: [{ query: a, relevant: [{ id: a, grade: 0 }] }]\n",
+        "queries: [{ query: a, relevant: b }]\nexpect: { hit@0: 1 }\n",
+        "queries: [{ query: a, relevant: b }]\nexpect: { hit@1001: 1 }\n",
+        "queries: [{ query: a, relevant: b }]\nexpect: { hit@1: 1.1 }\n",
+        "queries: [{ query: a, relevant: b }]\nsnapshot: texts\n",
+        "queries: [{ query: a, relevant: b }]\nfail-on: stale\n",
+    ] {
+        assert!(!schema_accepts(&validator, wrong) && !reader_accepts(wrong), "{wrong}");
+    }
+}

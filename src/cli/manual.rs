@@ -47,6 +47,10 @@ enum SchemaOf {
     Calibration,
     /// The report of `cost --report json`
     Cost,
+    /// Golden queries of a retriever: `fixtures/_retrieval/NAME.yaml`
+    Queries,
+    /// The report of `retrieval test --report json`
+    Retrieval,
     /// The report of `lint --report json`
     Lint,
     /// The report of `audit --report json`
@@ -94,6 +98,8 @@ pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, F
         SchemaOf::Audit => include_str!("../../docs/schema/audit.schema.json"),
         SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
         SchemaOf::Split => include_str!("../../docs/schema/split.schema.json"),
+        SchemaOf::Retrieval => include_str!("../../docs/schema/retrieval.schema.json"),
+        SchemaOf::Queries => include_str!("../../docs/schema/queries.schema.json"),
         SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
     };
     context.out().write_all(text.as_bytes())?;

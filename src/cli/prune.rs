@@ -10,6 +10,7 @@ use crate::core::path::TreePath;
 use crate::core::verdict::Exit;
 use crate::plan::{Overrides, Plan};
 use crate::recording::{SettleError, Store, audited, prune, unused};
+use crate::retrieval::kept::kept_path;
 use crate::run::Prepared;
 use crate::snapshot::{Index, pending_path, snapshot_path};
 use crate::tree::write;
@@ -30,7 +31,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     keys.extend(super::audit::used(context, &project, &prepared, &audited(&*project.tree)?)?);
     let lines = unused(&*project.tree, &keys)?;
     let index = Index::load(&*project.tree)?;
-    let obsolete: Vec<&TreePath> = index.paths().filter(|path| !snapshots.contains(*path)).collect();
+    // What a retriever found is used as long as there is the retriever.
+    let found: HashSet<TreePath> =
+        prepared.workspace.config.retrievers.iter().map(|one| kept_path(&one.name)).collect();
+    let is_used = |path: &&TreePath| snapshots.contains(*path) || found.contains(*path);
+    let obsolete: Vec<&TreePath> = index.paths().filter(|path| !is_used(path)).collect();
     for line in &lines {
         writeln!(context.out(), "{}:{}: case `{}` sample {}", line.path, line.number, line.case, line.sample)?;
     }

@@ -31,6 +31,9 @@ pub struct Unused {
     pub key: RequestKey,
 }
 
+/// The folder of golden queries of retrievers.
+const QUERIES: &str = "_retrieval";
+
 fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let Ok(folder) = TreePath::new(FIXTURES) else { return Ok(Vec::new()) };
     let files = tree.list(&folder).map_err(|error| Problems::from(error.into_problem()))?;
@@ -39,7 +42,11 @@ fn recorded_files(tree: &dyn Tree) -> Result<Vec<TreePath>, Problems> {
     let is_recorded = |path: &TreePath| {
         let folder = path.parent();
         let is_judged = folder.file_name() == JUDGED && !path.as_str().starts_with(&of_judges);
-        path.as_str().ends_with(ENDING) && ([RECORDED, AUDITED, RETRIEVED].contains(&folder.file_name()) || is_judged)
+        // Nor does what was asked for golden queries of retrievers.
+        let is_of_queries = path.as_str().starts_with(&format!("{FIXTURES}/{QUERIES}/"));
+        !is_of_queries
+            && path.as_str().ends_with(ENDING)
+            && ([RECORDED, AUDITED, RETRIEVED].contains(&folder.file_name()) || is_judged)
     };
     Ok(files.into_iter().filter(is_recorded).collect())
 }

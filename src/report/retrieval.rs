@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::history::write_aligned;
 use super::retrieval_words::{
-    STALE, counts, expected, figure, measured, of_difference, of_move, of_row, share, stale, title,
+    STALE, counts, expected, figure, lack_word, measured, of_difference, of_move, of_row, share, stale, title,
 };
 use super::style::Style;
 use crate::core::escape::{terminal, terminal_line};
@@ -106,7 +106,7 @@ fn write_query(out: &mut dyn Write, asked: &Asked, style: Style) -> io::Result<(
     }
     writeln!(out, "  {}", terminal_line(&asked.name))?;
     if let Some(error) = &asked.error {
-        writeln!(out, "    {}", style.red(&format!("errored: {}", terminal_line(error))))?;
+        writeln!(out, "    {}", style.red(&format!("{}: {}", lack_word(asked), terminal_line(error))))?;
     }
     for finding in findings {
         let line = terminal_line(&format!("{}: {}", finding.kind, finding.text)).into_owned();
@@ -204,8 +204,11 @@ pub fn write_chunks(out: &mut dyn Write, index: &Index, wanted: &[usize], whole:
         writeln!(out, "{}  {}", style.bold(&terminal_line(&chunk.id)), terminal_line(&format!("{size}{under}")))?;
         write_text(out, text, whole)?;
     }
+    let all = index.chunks().len();
+    let chunks = counted(all as u64, "chunk", "chunks");
     let files = counted(index.files().len() as u64, "file", "files");
-    writeln!(out, "{} of {files}", counted(wanted.len() as u64, "chunk", "chunks"))
+    let some = if wanted.len() < all { format!("{} of ", wanted.len()) } else { String::new() };
+    writeln!(out, "{some}{chunks} in {files}")
 }
 
 fn write_text(out: &mut dyn Write, text: &str, whole: bool) -> io::Result<()> {

@@ -4,7 +4,7 @@
 use super::audit::number;
 use crate::core::words::counted;
 use crate::retrieval::kept::Moved;
-use crate::retrieval::{Difference, Measured, Row};
+use crate::retrieval::{Asked, Difference, Measured, Row};
 
 /// What is told of files, not query by query.
 pub(super) const STALE: &str = "stale";
@@ -80,6 +80,11 @@ pub(super) fn stale(row: &Row) -> Vec<(bool, String)> {
     }
     let line = |(fails, text, count)| (fails, format!("stale: {text} (for {})", counted(count, "query", "queries")));
     found.into_iter().map(line).collect()
+}
+
+/// Why a query has no ranking, in a word.
+pub(super) fn lack_word(asked: &Asked) -> &'static str {
+    if asked.is_unrecorded { "unrecorded" } else { "errored" }
 }
 
 /// A difference in a line.

@@ -106,8 +106,10 @@ pub struct Asked {
     pub values: BTreeMap<String, f64>,
     /// What is wrong beside the measures.
     pub findings: Vec<Finding>,
-    /// Why there is no answer.
+    /// Why nothing is known to be found.
     pub error: Option<String>,
+    /// Whether that is because nothing is recorded and nobody may be asked.
+    pub is_unrecorded: bool,
 }
 
 /// A document that was found.
@@ -204,9 +206,9 @@ impl Tested {
         };
         if own().any(fails) {
             Exit::Failed
-        } else if own().flat_map(|row| &row.queries).any(|asked| asked.error.is_some()) {
+        } else if own().flat_map(|row| &row.queries).any(|asked| asked.error.is_some() && !asked.is_unrecorded) {
             Exit::Errored
-        } else if own().any(waits) {
+        } else if own().any(waits) || own().flat_map(|row| &row.queries).any(|asked| asked.is_unrecorded) {
             Exit::Waiting
         } else {
             Exit::Good

@@ -23,7 +23,18 @@ const SEED: u64 = 20_250_601;
 /// Something that finds documents.
 pub trait Retrieves: Sync {
     /// The first documents for a query, the best first; `Err` says why there are none.
-    fn retrieve(&self, query: &str, top: usize) -> Result<Vec<Document>, String>;
+    fn retrieve(&self, query: &str, top: usize) -> Result<Vec<Document>, Lack>;
+}
+
+/// Why nothing is known to be found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lack {
+    /// Nobody may be asked, and nothing is recorded.
+    #[error("what is found is not recorded, and nobody was asked")]
+    NotRecorded,
+    /// It could not be had.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// What is tried on golden queries.
@@ -50,7 +61,7 @@ impl Trial<'_> {
         wanted.extend(golden.expect.iter().map(|(at, _)| *at));
         wanted.sort_by_key(|at| (at.measure, at.k));
         wanted.dedup();
-        let most = wanted.iter().map(|at| at.k).max().unwrap_or(0).max(self.top);
+        let most = depth(golden, ks, self.top);
         let depth = if self.index.is_some() { most.max(DEEP) } else { most };
         let has_passages = golden.queries.iter().any(|query| query.passage.is_some());
         let passages = self.index.filter(|_| has_passages && self.is_own).map(Passages::new);
@@ -94,11 +105,13 @@ impl Trial<'_> {
             values: BTreeMap::new(),
             findings: Vec::new(),
             error: None,
+            is_unrecorded: false,
         };
         let mut found = match self.retriever.retrieve(&query.query, depth) {
             Ok(found) => found,
             Err(why) => {
-                asked.error = Some(why);
+                asked.is_unrecorded = why == Lack::NotRecorded;
+                asked.error = Some(why.to_string());
                 return asked;
             }
         };
@@ -179,6 +192,13 @@ pub(super) fn part_of(document: &Document, id: &str) -> Option<Fit> {
     }
     let is_part = document.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
     (is_part || document.source.as_deref() == Some(id)).then_some(Fit::Part)
+}
+
+/// How many documents are needed to measure at these ranks and as is expected.
+#[must_use]
+pub fn depth(golden: &Golden, ks: &[usize], top: usize) -> usize {
+    let expected = golden.expect.iter().map(|(at, _)| at.k);
+    ks.iter().copied().chain(expected).max().unwrap_or(0).max(top)
 }
 
 fn knows(index: &Index, id: &str) -> bool {

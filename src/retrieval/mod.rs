@@ -25,7 +25,7 @@ pub use age::written_day;
 pub use ask::{Asking, Came};
 pub use chunk::{Chunk, chunks};
 pub use document::{Against, Asked, Difference, Finding, Kept, Measured, Ranked, Retrieved, Row, Tag, Tested};
-pub use evaluate::{Retrieves, Trial, against};
+pub use evaluate::{Lack, Retrieves, Trial, against, depth};
 pub use fuse::{RRF_K, fuse};
 pub use golden::{Fault, Golden, Query, RETRIEVAL, golden_path, no_golden, report_orphans};
 pub use lexical::{Lexical, words};

@@ -102,16 +102,20 @@ fn in_continuous_integration_nothing_is_written_and_what_is_new_waits() {
 #[test]
 fn a_measure_below_its_minimum_fails() {
     let sandbox = accepted();
+    let path = "fixtures/_retrieval/handbook.yaml";
     sandbox.edit(
-        "fixtures/_retrieval/handbook.yaml",
-        "relevant: [handbook/expenses.md#travel]",
-        "relevant: [handbook/expenses.md#travel, handbook/security.md]",
+        path,
+        "[{ id: handbook/security.md#lost-devices, grade: 2 }]",
+        "[handbook/security.md, handbook/expenses.md#travel]",
     );
     let ended = sandbox.run(&["retrieval", "test"]);
     says(
         &ended,
         1,
-        &["recall@3 is too low: 0.875, at least 0.900", "missed: the relevant `handbook/security.md` was not found"],
+        &[
+            "recall@3 is too low: 0.875, at least 0.900",
+            "missed: the relevant `handbook/expenses.md#travel` was not found",
+        ],
     );
 }
 
@@ -237,7 +241,7 @@ fn what_is_not_there_is_said_with_what_to_do() {
         4,
         &["there is no retriever `handbok`; did you mean \"handbook\"?"],
     );
-    says(&sandbox.run(&["retrieval", "query", "handbook", "zzz"]), 4, &["nothing has a word of the query"]);
+    says(&sandbox.run(&["retrieval", "query", "handbook", "zzz"]), 4, &["nothing was found"]);
     says(&sandbox.run(&["retrieval", "query", "handbook", " "]), 2, &["the query is empty"]);
     says(&sandbox.run(&["retrieval", "test", "--k", "0"]), 2, &["`0` is no rank from 1 to 1000"]);
     says(&sandbox.run(&["retrieval", "test", "--chunkings", "word"]), 2, &["no files are cut by `word`"]);
@@ -308,4 +312,62 @@ fn a_commit_is_tested_as_it_was() {
     assert_ne!(sandbox.run(&["retrieval", "test"]).code, 0);
     says(&sandbox.run(&["retrieval", "test", "--at", "HEAD"]), 0, &["retrieval in commit"]);
     says(&sandbox.run(&["retrieval", "query", "handbook", "carry over", "--at", "HEAD"]), 0, &["leave.md#carry-over"]);
+}
+
+#[test]
+fn a_program_is_asked_recorded_and_replayed() {
+    let sandbox = project();
+    sandbox
+        .write("promptctl.yaml", format!("{CONFIG}  search: {{ type: exec, command: [/bin/sh, find.sh], top: 2 }}\n"));
+    sandbox.write(
+        "find.sh",
+        "cat >/dev/null; echo asked >>calls\necho '{\"documents\": [{\"id\": \"a\", \"text\": \"one\"}, {\"id\": \"b#x\", \"text\": \"two\", \"score\": 0.5}, {\"id\": \"c\", \"text\": \"three\"}]}'\n",
+    );
+    sandbox.write(
+        "fixtures/_retrieval/search.yaml",
+        "queries:\n  - { query: one, relevant: a }\n  - { query: two, relevant: b }\n  - { query: three, relevant: [c, d] }\n",
+    );
+    says(&sandbox.run(&["retrieval", "test", "search"]), 2, &["find.sh", "--allow-exec"]);
+    let ended = sandbox.run(&["retrieval", "test", "search", "--offline"]);
+    says(&ended, 5, &["unrecorded: what is found is not recorded, and nobody was asked"]);
+    let document = {
+        let args = ["search", "--allow-exec", "--update"];
+        json(&sandbox, &args, 0)
+    };
+    let row = &document["rows"][0];
+    assert_eq!((row["kind"].as_str(), row["chunks"].is_null()), (Some("exec"), true));
+    assert!((measure(row, "hit", 2) - 2.0 / 3.0).abs() < 1e-9 && (measure(row, "mrr", 2) - 0.5).abs() < 1e-9, "{row}");
+    assert_eq!(sandbox.read("calls").lines().count(), 3);
+    assert!(sandbox.exists("fixtures/_retrieval/retrieved/search.jsonl"));
+    // From here on nobody is asked.
+    let before = sandbox.files();
+    says(&sandbox.run(&["retrieval", "test", "search", "--offline", "--quiet"]), 0, &[]);
+    says(&sandbox.run(&["retrieval", "test", "search", "--quiet"]), 0, &[]);
+    assert_eq!(sandbox.files(), before);
+    // What is recorded for golden queries is used.
+    says(&sandbox.run(&["prune"]), 0, &["nothing to prune"]);
+    says(&sandbox.run(&["retrieval", "test", "search", "--refresh", "--allow-exec", "--quiet"]), 0, &[]);
+    assert_eq!(sandbox.read("calls").lines().count(), 6);
+    sandbox.write("find.sh", "cat >/dev/null; exit 3\n");
+    says(&sandbox.run(&["retrieval", "test", "search", "--refresh", "--allow-exec"]), 3, &["errored:"]);
+}
+
+#[test]
+fn vectors_are_recorded_and_fused_with_words() {
+    let sandbox = project();
+    sandbox.edit("promptctl.yaml", "top: 3", "top: 3, embeddings: m");
+    let ended = sandbox.run(&["retrieval", "test", "--offline"]);
+    says(&ended, 5, &["unrecorded: what is found is not recorded"]);
+    says(&sandbox.run(&["retrieval", "test", "--update"]), 0, &["bm25, and vectors of m", "accepted in"]);
+    assert_eq!(sandbox.read("fixtures/_retrieval/recorded/m.jsonl").lines().count(), 7 + 5);
+    let before = sandbox.files();
+    says(&sandbox.run(&["retrieval", "test", "--offline", "--quiet"]), 0, &[]);
+    says(&sandbox.run_with(&["retrieval", "test", "--quiet"], &[("CI", "true")]), 0, &[]);
+    says(&sandbox.run(&["prune"]), 0, &["nothing to prune"]);
+    assert_eq!(sandbox.files(), before);
+    // A chunk that changed is embedded anew, and no other.
+    sandbox.edit("handbook/leave.md", "28 days", "30 days");
+    says(&sandbox.run(&["retrieval", "test", "--offline"]), 5, &["unrecorded"]);
+    says(&sandbox.run(&["retrieval", "query", "handbook", "I lost my phone", "--top", "1"]), 0, &["lost-devices"]);
+    assert_eq!(sandbox.read("fixtures/_retrieval/recorded/m.jsonl").lines().count(), 13);
 }

@@ -1,5 +1,6 @@
 //! `promptctl retrieval`: what retrievers find, held against what is relevant.
 
+mod asking;
 mod finder;
 mod reports;
 mod show;

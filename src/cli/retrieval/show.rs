@@ -4,15 +4,17 @@ use std::io::Write as _;
 
 use serde_json::json;
 
-use super::finder::InIndex;
+use super::asking::AskArgs;
+use super::finder::Finder;
 use super::side::{Side, chunking, local};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::sink::Piped;
+use crate::core::names::CaseName;
 use crate::core::verdict::Exit;
-use crate::project::{Chunking, MOST_DOCUMENTS};
+use crate::project::{Chunking, Local, MOST_DOCUMENTS};
 use crate::report::{write_chunks, write_documents};
-use crate::retrieval::Retrieves as _;
+use crate::retrieval::{Lack, Retrieves as _};
 
 /// Ask a retriever, and show what it finds, with scores.
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,8 @@ pub(super) struct QueryArgs {
     /// Show whole texts, not their beginnings.
     #[arg(long)]
     full: bool,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -70,11 +74,18 @@ pub(super) fn query(context: &mut Context, args: &QueryArgs) -> Result<Exit, Fai
     let side = Side::load(context, args.at.as_deref())?;
     let retriever = side.retriever(&args.name)?;
     let top = args.top.map_or(retriever.top, usize::from).min(MOST_DOCUMENTS);
-    let mut own = local(retriever, "only the files can be searched")?.clone();
-    own.chunk = args.chunking.unwrap_or(own.chunk);
-    let index = side.index(retriever, &own)?;
-    let finder = InIndex { index: &index, vectors: std::collections::HashMap::new() };
-    let found = finder.retrieve(&args.query, top).map_err(Failure::usage)?;
+    let cut: Option<Local> = match args.chunking {
+        Some(chunking) => Some(local(retriever, "files can be cut otherwise only")?.cut(chunking)),
+        None => None,
+    };
+    // What it is recorded under, where it is.
+    let name = CaseName::new(args.query.trim()).or_else(|_| CaseName::new("query")).map_err(Failure::usage)?;
+    let queries = [(args.query.clone(), name)];
+    let finder = Finder::new(context, &side, retriever, cut.as_ref(), (&queries, top), &args.ask)?;
+    let found = finder.retrieve(&args.query, top).map_err(|lack| {
+        let exit = if lack == Lack::NotRecorded { Exit::Waiting } else { Exit::Errored };
+        Failure::Message { exit, message: lack.to_string(), help: None }
+    })?;
     if args.json {
         let document = json!({"version": 1, "retriever": args.name, "query": args.query, "documents": found});
         context.print_json(&document)?;
@@ -83,7 +94,7 @@ pub(super) fn query(context: &mut Context, args: &QueryArgs) -> Result<Exit, Fai
         write_documents(&mut Piped::new(context.out()), &found, args.full, style)?;
     }
     if found.is_empty() {
-        writeln!(context.err(), "nothing has a word of the query")?;
+        writeln!(context.err(), "nothing was found")?;
         return Ok(Exit::Nothing);
     }
     Ok(Exit::Good)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::cli::ask::Keep;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::load::Project;
@@ -50,6 +51,15 @@ impl Side {
                 Ok(Some(Self { project, config, revision: Some(revision.to_owned()) }))
             }
             _ => Err(Failure::from(problems).at(&revision_name(revision))),
+        }
+    }
+
+    /// Where what is asked for goes.
+    pub(super) fn keep(&self, context: &Context) -> Keep {
+        match &self.revision {
+            _ if context.is_ci() || self.project.is_bare => Keep::Nowhere,
+            Some(_) => Keep::Aside,
+            None => Keep::Recorded,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::finder::InIndex;
+use super::asking::AskArgs;
+use super::finder::{Finder, Named};
 use super::reports::{self, Reports};
 use super::side::{Side, chunking, local, written};
 use crate::cli::context::Context;
@@ -14,7 +15,7 @@ use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::project::{Chunking, Engine, Local, Retriever, RetrieverKind};
 use crate::retrieval::metrics::MOST;
-use crate::retrieval::{Golden, Index, Kept, Row, Tested, Trial, against, kept, no_golden, report_orphans};
+use crate::retrieval::{Golden, Kept, Row, Tested, Trial, against, depth, kept, no_golden, report_orphans};
 use crate::tree::write::replace;
 
 /// At which ranks is measured where nobody says, as far as so many documents are taken.
@@ -49,6 +50,8 @@ pub(super) struct Args {
     /// Accept what is found now.
     #[arg(long, conflicts_with = "at")]
     update: bool,
+    #[command(flatten)]
+    ask: AskArgs,
     /// Report as human, json or markdown, to standard output or into a file. May be given several times.
     #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = reports::report)]
     reports: Vec<ReportArg>,
@@ -85,12 +88,12 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     for (retriever, golden) in &selected {
         let ks = ranks(&args.k, retriever.top);
         tested.k.extend(&ks);
-        let mut own = own(context, &head, retriever, golden, &ks)?;
+        let mut own = own(context, &head, retriever, golden, &ks, &args.ask)?;
         if let Some(base) = &base {
-            own.0.against = at_base(context, base.as_ref(), retriever, golden, &ks, &own.0, &mut tested.notes)?;
+            own.0.against = at_base(context, base.as_ref(), (retriever, golden), &ks, &own.0, args, &mut tested.notes)?;
         }
         own.0.snapshot = snapshot(&head, retriever, golden, &own.0, args.update)?;
-        let others = others(&head, args, retriever, golden, &ks, &own)?;
+        let others = others(context, &head, args, (retriever, golden), &ks, &own)?;
         tested.rows.push(own.0);
         tested.rows.extend(others);
     }
@@ -151,85 +154,93 @@ fn ranks(asked: &[usize], top: usize) -> Vec<usize> {
     ranks
 }
 
-/// What a retriever finds for its own queries, with its index.
+/// What a retriever finds for its own queries, and what found it.
 fn own(
     context: &Context,
     side: &Side,
     retriever: &Retriever,
     golden: &Golden,
     ks: &[usize],
-) -> Result<(Row, Option<Index>), Failure> {
-    let local = local(retriever, "only the files can be tested")?;
-    let index = side.index(retriever, local)?;
-    let stale = side.stale(context, retriever, &index);
-    let row = tried(retriever, local, &index, golden, ks, &stale, None);
-    Ok((row, Some(index)))
+    asks: &AskArgs,
+) -> Result<(Row, Finder), Failure> {
+    let queries = named(golden);
+    let wanted = (&queries[..], depth(golden, ks, retriever.top));
+    let finder = Finder::new(context, side, retriever, None, wanted, asks)?;
+    let stale = finder.index().map(|index| side.stale(context, retriever, index)).unwrap_or_default();
+    let row = tried(retriever, None, &finder, golden, ks, &stale, None);
+    Ok((row, finder))
+}
+
+fn named(golden: &Golden) -> Vec<Named> {
+    golden.queries.iter().map(|query| (query.query.clone(), query.name.clone())).collect()
 }
 
 fn tried(
     retriever: &Retriever,
-    local: &Local,
-    index: &Index,
+    cut: Option<&Local>,
+    finder: &Finder,
     golden: &Golden,
     ks: &[usize],
     stale: &HashMap<String, String>,
-    named: Option<(&Index, &Retriever)>,
+    beside: Option<(&Finder, &Retriever)>,
 ) -> Row {
-    let finder = InIndex { index, vectors: HashMap::new() };
     let trial = Trial {
-        retriever: &finder,
-        top: named.map_or(retriever.top, |(_, own)| own.top),
-        index: Some(index),
-        named: named.map(|(index, _)| index),
+        retriever: finder,
+        top: beside.map_or(retriever.top, |(_, own)| own.top),
+        index: finder.index(),
+        named: beside.and_then(|(own, _)| own.index()),
         stale,
-        is_own: named.is_none(),
+        is_own: beside.is_none(),
     };
-    let row = trial.run(golden, ks);
+    let row = Row {
+        retriever: retriever.name.to_string(),
+        golden: beside.map_or(&retriever.name, |(_, own)| &own.name).to_string(),
+        kind: retriever.kind_name().to_owned(),
+        files: finder.index().map(|index| index.files().len()),
+        chunks: finder.index().map(|index| index.chunks().len()),
+        ..trial.run(golden, ks)
+    };
+    let RetrieverKind::Local(own) = &retriever.kind else { return row };
+    let local = cut.unwrap_or(own);
     let engine = match local.engine {
         Engine::Bm25 => "bm25",
         Engine::Tantivy => "tantivy",
     };
     Row {
-        retriever: retriever.name.to_string(),
-        golden: named.map_or(&retriever.name, |(_, own)| &own.name).to_string(),
-        kind: retriever.kind_name().to_owned(),
         chunking: Some(written(local.chunk)),
         engine: Some(engine.to_owned()),
         embeddings: local.embeddings.as_ref().map(ToString::to_string),
-        files: Some(index.files().len()),
-        chunks: Some(index.chunks().len()),
         ..row
     }
 }
 
 /// The other ways to find that are tried on the same queries.
 fn others(
+    context: &Context,
     side: &Side,
     args: &Args,
-    retriever: &Retriever,
-    golden: &Golden,
+    (retriever, golden): (&Retriever, &Golden),
     ks: &[usize],
-    own: &(Row, Option<Index>),
+    (row, finder): &(Row, Finder),
 ) -> Result<Vec<Row>, Failure> {
-    let (row, index) = own;
+    let queries = named(golden);
+    let wanted = (&queries[..], depth(golden, ks, retriever.top));
     let mut rows = Vec::new();
-    let mut other = |name: &Retriever, local: &Local| -> Result<(), Failure> {
-        let other = side.index(name, local)?;
-        let named = index.as_ref().map(|index| (index, retriever));
-        let mut tried = tried(name, local, &other, golden, ks, &HashMap::new(), named);
-        tried.against = against(&tried, row, &format!("{}, {}", row.retriever, row.chunking.as_deref().unwrap_or("")));
+    let mut other = |name: &Retriever, cut: Option<&Local>| -> Result<(), Failure> {
+        let other = Finder::new(context, side, name, cut, wanted, &args.ask)?;
+        let mut tried = tried(name, cut, &other, golden, ks, &HashMap::new(), Some((finder, retriever)));
+        tried.against = against(&tried, row, &row.retriever);
         rows.push(tried);
         Ok(())
     };
-    let own = local(retriever, "files can be cut otherwise only")?;
-    for chunking in &args.chunkings {
-        if *chunking != own.chunk {
-            other(retriever, &own.cut(*chunking))?;
+    if !args.chunkings.is_empty() {
+        let own = local(retriever, "files can be cut otherwise only")?;
+        for chunking in args.chunkings.iter().filter(|chunking| **chunking != own.chunk) {
+            other(retriever, Some(&own.cut(*chunking)))?;
         }
     }
     for name in args.also.iter().filter(|name| **name != retriever.name.as_str()) {
-        let also = side.retriever(name)?;
-        other(also, local(also, "only the files can be tested")?)?;
+        other(side.retriever(name)?, None)?;
     }
     Ok(rows)
 }
@@ -238,10 +249,10 @@ fn others(
 fn at_base(
     context: &Context,
     base: Option<&Side>,
-    retriever: &Retriever,
-    golden: &Golden,
+    (retriever, golden): (&Retriever, &Golden),
     ks: &[usize],
     row: &Row,
+    args: &Args,
     notes: &mut Vec<String>,
 ) -> Result<Option<crate::retrieval::Against>, Failure> {
     let found = base
@@ -257,7 +268,7 @@ fn at_base(
         notes.push(format!("the retriever `{}` has no files in base", retriever.name));
         return Ok(None);
     }
-    let (other, _) = own(context, side, &before, golden, ks)?;
+    let (other, _) = own(context, side, &before, golden, ks, &args.ask)?;
     Ok(against(row, &other, &side.project.tree.describe()))
 }
 

@@ -4,7 +4,9 @@ use super::escape::{code, html_code, text};
 use super::page::{Page, details};
 use super::{NAME, SENTENCE};
 use crate::core::words::counted;
-use crate::report::retrieval_words::{STALE, counts, expected, measured, of_difference, of_move, of_row, stale, title};
+use crate::report::retrieval_words::{
+    STALE, counts, expected, lack_word, measured, of_difference, of_move, of_row, stale, title,
+};
 use crate::retrieval::metrics::Measure;
 use crate::retrieval::{Row, Tested};
 
@@ -80,7 +82,7 @@ fn behind(row: &Row) -> Vec<String> {
         }
     };
     let findings = row.queries.iter().flat_map(|asked| {
-        let error = asked.error.iter().map(|why| format!("errored: {why}"));
+        let error = asked.error.iter().map(|why| format!("{}: {why}", lack_word(asked)));
         let findings =
             asked.findings.iter().filter(|one| one.kind != STALE).map(|one| format!("{}: {}", one.kind, one.text));
         error.chain(findings).map(|line| format!("- {}: {}\n", code(&asked.name, NAME), text(&line, SENTENCE)))
@@ -128,6 +130,7 @@ mod tests {
             values: std::collections::BTreeMap::new(),
             findings: vec![Finding { kind: "gone", text: worst.into(), fails: true }],
             error: Some(worst.into()),
+            is_unrecorded: false,
         };
         let moved = Moved { query: worst.into(), before: Some(vec![worst.into()]), after: Some(Vec::new()) };
         let row = Row {
