@@ -15,18 +15,15 @@ use crate::case::Found;
 use crate::core::embedding::Embedding;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::Problems;
-use crate::core::record::{Request, Response};
+use crate::core::record::{Request, RequestKind, Response};
 use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
 use crate::model::{Client, embedding_request};
 use crate::project::{Config, ModelEntry, Retriever, RetrieverKind};
 use crate::recording::{Journal, JournalError, Line, Store, recover};
-use crate::retrieval::{Asking, Came, Indexes, found, local_of, rate};
+use crate::retrieval::{Asking, Indexes, Lack, RETRIEVAL, found, local_of, rate};
 use crate::run::{Mode, Prepared, Stop};
-
-/// The check that embeddings of an index are recorded for.
-const INDEX: &str = "retriever";
 
 /// How retrievers are asked.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +37,9 @@ pub(super) struct Asks {
     /// Whether programs of the project may run.
     pub(super) allow_exec: bool,
 }
+
+/// What came of a query, or why there is nothing.
+pub(super) type Came = Result<Response, Lack>;
 
 /// What one retriever is to find, and for whom.
 #[derive(Clone, Debug)]
@@ -56,23 +56,22 @@ pub(super) struct Query {
 
 /// Gives the selected cases the documents that their retrievers find. What a person should know comes back.
 pub(super) fn documents(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     prepared: &mut Prepared,
     selected: &[usize],
     asks: Asks,
 ) -> Result<Vec<String>, Failure> {
     let lacking = lacking(prepared, selected, asks.mode);
-    let mut notes = Vec::new();
-    if asks.mode == Mode::Replay {
-        notes = not_recorded(prepared, &lacking);
-    } else {
+    if asks.mode != Mode::Replay {
         ask_apis(context, project, prepared, &lacking, asks)?;
-        search_hybrid(context, project, prepared, &lacking, asks)?;
+    }
+    search_hybrid(context, project, prepared, &lacking, asks)?;
+    if asks.mode != Mode::Replay {
         keep_local(context, project, prepared, selected, asks)?;
     }
     rate(prepared);
-    Ok(notes)
+    Ok(if asks.mode == Mode::Replay { lacks(prepared, selected) } else { Vec::new() })
 }
 
 /// What of the documents for the selected cases nobody knows, in words.
@@ -127,7 +126,7 @@ fn query_of(prepared: &Prepared, case: usize) -> Option<Query> {
 
 /// Asks the retrievers that are APIs or programs.
 fn ask_apis(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     prepared: &mut Prepared,
     lacking: &[usize],
@@ -145,7 +144,7 @@ fn ask_apis(
     for (case, came) in cases.into_iter().zip(came) {
         let outcome = match came {
             Ok(response) => Found::Documents(response.documents.unwrap_or_default()),
-            Err(why) => Found::Failed(why),
+            Err(why) => Found::Failed(why.to_string()),
         };
         if let Some(retrieval) = prepared.workspace.cases.list[case].retrieval.clone() {
             prepared.set_retrieval(case, retrieval.with(outcome));
@@ -156,7 +155,7 @@ fn ask_apis(
 
 /// Searches the indexes that know meaning, whose chunks and queries are embedded for that.
 fn search_hybrid(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     prepared: &mut Prepared,
     lacking: &[usize],
@@ -170,7 +169,6 @@ fn search_hybrid(
         let Some(embedder) = &local.embeddings else { continue };
         let config = &prepared.workspace.config;
         let Some(embedder) = config.model(embedder) else { continue };
-        let owner = prepared.workspace.prompt_of(own).name.clone();
         let Some(index) = indexes.of(prepared, (retriever, local), &mut problems) else { continue };
         if !index.is_embedded() {
             let mut texts: Vec<&str> = index.texts().iter().map(String::as_str).collect();
@@ -178,50 +176,49 @@ fn search_hybrid(
             let others = lacking.iter().filter_map(|case| prepared.workspace.cases.list[*case].retrieval.as_ref());
             let others: Vec<_> = others.filter(|other| other.retriever == retrieval.retriever).collect();
             texts.extend(others.iter().map(|other| other.query()));
-            let vectors = vectors(context, project, config, (&owner, embedder), &texts, asks)?;
+            let vectors = vectors(context, project, config, embedder, &texts, asks)?;
             let of_queries = vectors.and_then(|vectors| {
-                index.embed(&|text: &str| vectors.get(text).cloned()).map_err(|error| error.to_string())?;
-                Ok(vectors)
+                let taken = index.embed(&|text: &str| vectors.get(text).cloned());
+                taken.map(|()| vectors).map_err(|error| Lack::Failed(error.to_string()))
             });
             index.remember(of_queries);
         }
         let outcome = match index.queries() {
             Ok(vectors) => found(index, &retrieval, vectors.get(retrieval.query())),
-            Err(why) => Found::Failed(why.clone()),
+            Err(Lack::NotRecorded) => Found::NotAsked,
+            Err(why) => Found::Failed(why.to_string()),
         };
         prepared.set_retrieval(case, retrieval.with(outcome));
     }
     if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
 }
 
-/// The vectors of texts, by a model that embeds; those that were asked for before are not asked again. `Err` says why there are
-/// none.
-pub(super) fn vectors(
-    context: &mut Context,
+/// The vectors of texts, by a model that embeds; those that were asked for before are not asked again.
+fn vectors(
+    context: &Context,
     project: &Project,
     config: &Config,
-    (owner, embedder): (&PromptName, &ModelEntry),
+    embedder: &ModelEntry,
     texts: &[&str],
     asks: Asks,
-) -> Result<Result<HashMap<String, Embedding>, String>, Failure> {
-    let Ok(name) = CaseName::new(INDEX) else { return Ok(Err(String::new())) };
+) -> Result<Result<HashMap<String, Embedding>, Lack>, Failure> {
+    let owner = PromptName::new(RETRIEVAL).map_err(Failure::usage)?;
+    let name = CaseName::new("chunk").map_err(Failure::usage)?;
     let query = |text: &&str| {
         let (owner, name, alias) = (owner.clone(), name.clone(), embedder.alias.clone());
         (embedder, Query { owner, name, alias, request: embedding_request(embedder, text) })
     };
     let queries: Vec<(&ModelEntry, Query)> = texts.iter().map(query).collect();
-    // An index is made again from its files: what it takes is kept aside, and not with the project.
-    let keep = if asks.keep == Keep::Nowhere { Keep::Nowhere } else { Keep::Aside };
     let mode = if asks.mode == Mode::Refresh { Mode::Fill } else { asks.mode };
-    let came = ask(context, project, config, &queries, Asks { mode, keep, ..asks })?;
+    let came = ask(context, project, config, &queries, Asks { mode, ..asks })?;
     let mut vectors = HashMap::new();
     for (text, came) in texts.iter().zip(came) {
-        let vector = came.and_then(|response| {
-            response.embedding.ok_or_else(|| format!("the model `{}` gave no embedding", embedder.alias))
-        });
+        let vector =
+            came.and_then(|response| response.embedding.ok_or_else(|| Lack::Failed("it gave no embedding".to_owned())));
         match vector {
             Ok(vector) => vectors.insert((*text).to_owned(), vector),
-            Err(why) => return Ok(Err(format!("the model `{}`: {why}", embedder.alias))),
+            Err(Lack::NotRecorded) => return Ok(Err(Lack::NotRecorded)),
+            Err(why) => return Ok(Err(Lack::Failed(format!("the model `{}`: {why}", embedder.alias)))),
         };
     }
     Ok(Ok(vectors))
@@ -229,7 +226,7 @@ pub(super) fn vectors(
 
 /// Records what local retrievers found, so that an old version is seen as it was.
 fn keep_local(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     prepared: &Prepared,
     selected: &[usize],
@@ -282,13 +279,12 @@ fn root(project: &Project, keep: Keep) -> Result<(tempfile::TempDir, PathBuf), F
 }
 
 fn line(query: &Query, response: Response, keeps_requests: bool, recorded_at: String) -> Line {
-    let is_embedding = response.embedding.is_some();
     Line {
         key: query.request.key(0),
         case: query.name.clone(),
         sample: 0,
         model: query.alias.clone(),
-        check: is_embedding.then(|| INDEX.to_owned()),
+        check: None,
         turn: None,
         experiment: None,
         request: keeps_requests.then(|| query.request.clone()),
@@ -300,7 +296,7 @@ fn line(query: &Query, response: Response, keeps_requests: bool, recorded_at: St
 /// What is recorded of a query.
 fn recorded(store: &Store, query: &Query, key: &RequestKey) -> Result<Option<Response>, Problems> {
     let line = match query.request.kind {
-        crate::core::record::RequestKind::Embedding => store.find_judged(&query.owner, &query.alias, key)?,
+        RequestKind::Embedding => store.find(&query.owner, &query.alias, key)?,
         _ => store.find_retrieved(&query.owner, &query.alias, key)?,
     };
     Ok(line.map(|line| line.response))
@@ -308,7 +304,7 @@ fn recorded(store: &Store, query: &Query, key: &RequestKey) -> Result<Option<Res
 
 /// Asks everything that is not recorded, and gives what came in the order of the queries; what comes is recorded at once.
 pub(super) fn ask(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     config: &Config,
     queries: &[(&ModelEntry, Query)],
@@ -324,24 +320,24 @@ pub(super) fn ask(
     let wanted: Vec<usize> = (0..queries.len()).filter(|index| came[*index].is_none()).collect();
     if !wanted.is_empty() && asks.mode == Mode::Replay {
         for index in wanted {
-            came[index] = Some(Err("it is not recorded".to_owned()));
+            came[index] = Some(Err(Lack::NotRecorded));
         }
     } else if !wanted.is_empty() {
         let asked = ask_wanted(context, project, config, (queries, &keys, &wanted), asks)?;
         for (index, one) in wanted.into_iter().zip(asked) {
-            came[index] = Some(one);
+            came[index] = Some(one.map_err(Lack::Failed));
         }
     }
     Ok(came.into_iter().flatten().collect())
 }
 
 fn ask_wanted(
-    context: &mut Context,
+    context: &Context,
     project: &Project,
     config: &Config,
     (queries, keys, wanted): (&[(&ModelEntry, Query)], &[RequestKey], &[usize]),
     asks: Asks,
-) -> Result<Vec<Came>, Failure> {
+) -> Result<Vec<Result<Response, String>>, Failure> {
     let environment = Environment::load(project)?;
     let mut entries = config.models.clone();
     for (entry, _) in wanted.iter().map(|index| &queries[*index]) {

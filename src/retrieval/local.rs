@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::chunk::{Chunk, chunks};
 use super::engine::Words;
+use super::evaluate::Lack;
 use super::fuse::fuse;
 use super::metrics::by_score_then_id;
 use crate::core::embedding::Embedding;
@@ -36,7 +37,7 @@ pub struct Index {
     words: Words,
     vectors: Vec<Vec<f64>>,
     /// The vectors of what is looked for, or why there are none; empty before anybody asked.
-    queries: Result<HashMap<String, Embedding>, String>,
+    queries: Result<HashMap<String, Embedding>, Lack>,
     is_embedded: bool,
 }
 
@@ -141,13 +142,13 @@ impl Index {
     }
 
     /// Keeps the vectors of what is looked for, or why there are none.
-    pub fn remember(&mut self, queries: Result<HashMap<String, Embedding>, String>) {
+    pub fn remember(&mut self, queries: Result<HashMap<String, Embedding>, Lack>) {
         self.queries = queries;
         self.is_embedded = true;
     }
 
     /// The vectors of what is looked for, or why there are none.
-    pub fn queries(&self) -> &Result<HashMap<String, Embedding>, String> {
+    pub fn queries(&self) -> &Result<HashMap<String, Embedding>, Lack> {
         &self.queries
     }
 

@@ -329,10 +329,12 @@ fn words_and_meaning_are_fused_and_what_that_takes_is_asked_once() {
     let sandbox = handbook(", embeddings: near");
     says(&sandbox.run(&["test", "--offline"]), 5, &["what the retriever `handbook` finds is not recorded for 3 cases"]);
     says(&sandbox.run(&["test"]), 0, &["3 planned = 3 passed"]);
-    assert!(sandbox.exists(".promptctl/asked/fixtures/ask/judged/near.jsonl"), "vectors are kept aside");
-    assert!(!sandbox.exists("fixtures/ask/judged"));
+    assert!(sandbox.exists("fixtures/_retrieval/recorded/near.jsonl"), "vectors are recorded");
     // What was found is recorded: nobody else needs the vectors.
     std::fs::remove_dir_all(sandbox.path(".promptctl")).expect("removed");
+    says(&sandbox.run_with(&["test"], &[("CI", "1")]), 0, &["3 planned = 3 passed", "0 calls, 3 replayed"]);
+    // And where it is not, the vectors are enough.
+    std::fs::remove_dir_all(sandbox.path("fixtures/ask/retrieved")).expect("removed");
     says(&sandbox.run_with(&["test"], &[("CI", "1")]), 0, &["3 planned = 3 passed", "0 calls, 3 replayed"]);
     sandbox.edit(
         "promptctl.yaml",
