@@ -59,13 +59,20 @@ pub fn found(asked: &[Asked], accepted: &[Found]) -> Vec<Found> {
 /// The text of the file.
 pub fn to_text(name: &ModelAlias, found: &[Found]) -> Result<String, String> {
     let body = serde_yaml::to_string(found).map_err(|error| error.to_string())?;
-    let again: Vec<Found> = serde_yaml::from_str(&body).map_err(|error| error.to_string())?;
-    if again != found {
+    let source = golden_path(name);
+    let text =
+        format!("---\nsource: {source}\ndescription: what the retriever {name} finds, the best first\n---\n{body}");
+    if from_text(&text)? != found {
         return Err("an id cannot be written so that it is read again".to_owned());
     }
-    let body = body.trim_end_matches('\n');
-    let source = golden_path(name);
-    Ok(format!("---\nsource: {source}\ndescription: what the retriever {name} finds, the best first\n---\n{body}\n"))
+    Ok(text)
+}
+
+fn from_text(text: &str) -> Result<Vec<Found>, String> {
+    let snapshot = Snapshot::parse(text).map_err(|error| error.to_string())?;
+    // The last line end is the file's there, and the last id's here.
+    let body = format!("{}\n", snapshot.body());
+    serde_yaml::from_str(&body).map_err(|error| format!("the ids cannot be read: {error}"))
 }
 
 /// What was accepted; `None` where nothing was yet.
@@ -76,12 +83,10 @@ pub fn read(tree: &dyn Tree, name: &ModelAlias) -> Result<Option<Vec<Found>>, Pr
         Err(TreeError::Missing(_)) => return Ok(None),
         Err(error) => return Err(error.into_problem()),
     };
-    let broken = |why: String| {
+    from_text(&text).map(Some).map_err(|why| {
         Problem::error(Place::File(path.to_string()), why)
             .help("restore the file from git, or remove it and run `promptctl retrieval test --update`")
-    };
-    let snapshot = Snapshot::parse(&text).map_err(|error| broken(error.to_string()))?;
-    serde_yaml::from_str(snapshot.body()).map(Some).map_err(|error| broken(format!("the ids cannot be read: {error}")))
+    })
 }
 
 /// What moved, in the order of the queries, those that are gone behind them.
@@ -115,9 +120,7 @@ mod tests {
             let name = ModelAlias::new("a").expect("a name");
             // What cannot be written so is refused, and never written otherwise.
             if let Ok(text) = to_text(&name, &found) {
-                let snapshot = Snapshot::parse(&text).expect("a snapshot");
-                let again: Vec<Found> = serde_yaml::from_str(snapshot.body()).expect("ids");
-                prop_assert_eq!(again, found);
+                prop_assert_eq!(from_text(&text).expect("ids"), found);
             }
         }
     }

@@ -158,17 +158,14 @@ mod tests {
     fn nothing_of_it_becomes_markdown_or_html() {
         let worst = "a|b\n# x\n<img src=x onerror=alert(1)></details>@everyone #1 `c` \u{1b}[31m\u{202e}::error::x";
         let page = retrieval_markdown(&hostile(worst), 10_000);
-        for bad in ["<img", "</details>@", "\u{1b}", "\u{202e}", "\n# x", "@everyone "] {
-            let outside: String = page.split('`').step_by(2).collect();
-            assert!(!outside.contains(bad), "{bad:?} in {page}");
-        }
+        assert!(page.chars().all(|c| !crate::core::escape::is_hidden(c)), "{page}");
         let html = comrak::markdown_to_html(&page, &{
             let mut options = comrak::Options::default();
             options.render.r#unsafe = true;
             options.extension.table = true;
             options
         });
-        assert!(!html.contains("<img") && !html.contains("<h1"), "{html}");
+        assert!(!html.contains("<img") && !html.contains("<h1") && !html.contains("<a "), "{html}");
         assert_eq!(html.matches("<details>").count(), html.matches("</details>").count(), "{html}");
         assert!(retrieval_markdown(&hostile(worst), 700).len() <= 700);
     }
