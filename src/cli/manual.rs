@@ -1,7 +1,10 @@
 //! `promptctl completions`, `man` and `schema`: texts for shells, readers and editors.
 
+use std::io::Read as _;
+
 use clap::{CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
+use flate2::read::DeflateDecoder;
 
 use super::context::Context;
 use super::failure::Failure;
@@ -86,22 +89,31 @@ pub(super) fn man(context: &mut Context, args: &ManArgs) -> Result<Exit, Failure
     Ok(Exit::Good)
 }
 
-pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, Failure> {
-    let text = match args.of {
-        SchemaOf::Project => include_str!("../../docs/schema/project.schema.json"),
-        SchemaOf::FrontMatter => include_str!("../../docs/schema/front-matter.schema.json"),
-        SchemaOf::Cases => include_str!("../../docs/schema/cases.schema.json"),
-        SchemaOf::Report => include_str!("../../docs/schema/report.schema.json"),
-        SchemaOf::Events => include_str!("../../docs/schema/events.schema.json"),
-        SchemaOf::Compare => include_str!("../../docs/schema/compare.schema.json"),
-        SchemaOf::Lint => include_str!("../../docs/schema/lint.schema.json"),
-        SchemaOf::Audit => include_str!("../../docs/schema/audit.schema.json"),
-        SchemaOf::Calibration => include_str!("../../docs/schema/calibration.schema.json"),
-        SchemaOf::Split => include_str!("../../docs/schema/split.schema.json"),
-        SchemaOf::Retrieval => include_str!("../../docs/schema/retrieval.schema.json"),
-        SchemaOf::Queries => include_str!("../../docs/schema/queries.schema.json"),
-        SchemaOf::Cost => include_str!("../../docs/schema/cost.schema.json"),
+/// A schema as the build packed it.
+macro_rules! packed {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".schema.json.deflate"))
     };
-    context.out().write_all(text.as_bytes())?;
+}
+
+pub(super) fn schema(context: &mut Context, args: &SchemaArgs) -> Result<Exit, Failure> {
+    let packed: &[u8] = match args.of {
+        SchemaOf::Project => packed!("project"),
+        SchemaOf::FrontMatter => packed!("front-matter"),
+        SchemaOf::Cases => packed!("cases"),
+        SchemaOf::Report => packed!("report"),
+        SchemaOf::Events => packed!("events"),
+        SchemaOf::Compare => packed!("compare"),
+        SchemaOf::Lint => packed!("lint"),
+        SchemaOf::Audit => packed!("audit"),
+        SchemaOf::Calibration => packed!("calibration"),
+        SchemaOf::Split => packed!("split"),
+        SchemaOf::Retrieval => packed!("retrieval"),
+        SchemaOf::Queries => packed!("queries"),
+        SchemaOf::Cost => packed!("cost"),
+    };
+    let mut text = Vec::new();
+    DeflateDecoder::new(packed).read_to_end(&mut text)?;
+    context.out().write_all(&text)?;
     Ok(Exit::Good)
 }

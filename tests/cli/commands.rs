@@ -110,13 +110,21 @@ fn the_command_line_is_explained() {
 }
 
 #[test]
-fn schemas_are_printed() {
+fn schemas_are_printed_as_they_stand_in_the_documentation() {
     let sandbox = Sandbox::empty();
-    for of in ["project", "front-matter", "cases", "report", "events", "compare", "audit"] {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schema");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
+        let of = name.strip_suffix(".schema.json").expect("a schema");
         let text = sandbox.run(&["schema", of]).stdout;
+        assert_eq!(text, std::fs::read_to_string(&path).expect("readable"), "{of}");
         let schema: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         jsonschema::meta::validate(&schema).expect("a JSON Schema");
+        count += 1;
     }
+    assert!(count > 10, "{count}");
 }
 
 #[test]
