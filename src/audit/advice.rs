@@ -4,20 +4,38 @@
 use serde::Serialize;
 
 use super::course::{Evidence, Experiment};
-use super::reading::{Confidence, Gap, Readings};
-use super::table::Inputs;
+use super::reading::{Beside, Confidence, Gap, Readings};
+use super::table::{Inputs, Seen};
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// What kind of step: `prompt`, `sampling`, `retrieval`, `fine-tuning`, `model`, `review`, `evidence`.
     pub step: &'static str,
-    /// How many cases it is for.
+    /// How many cases it is for: those of which it is sure, where there are any.
     pub cases: u64,
+    /// For how many more it is only suggested.
+    pub suggested: u64,
     /// What to do, in a sentence.
     pub what: String,
     /// Whether the evidence for it is beyond chance.
     pub confident: bool,
+    /// Whether it is that only of all the cases together.
+    pub together: bool,
+}
+
+impl Step {
+    fn new(step: &'static str, cases: u64, what: &str) -> Self {
+        Self { step, cases, suggested: 0, what: what.to_owned(), confident: false, together: false }
+    }
+
+    /// A step for a gap.
+    fn of(step: &'static str, seen: Seen, what: &str) -> Self {
+        match seen.sure {
+            0 => Self { confident: seen.together, together: seen.together, ..Self::new(step, seen.cases, what) },
+            sure => Self { confident: true, suggested: seen.cases - sure, ..Self::new(step, sure, what) },
+        }
+    }
 }
 
 /// What is known of a prompt as it is written.
@@ -27,68 +45,62 @@ pub(super) struct Written {
     pub(super) is_structured: bool,
 }
 
+const LONGER: &str = "raise `max_tokens`, or ask for shorter answers: they are cut off";
+const UNFILTERED: &str = "ask in other words, or change the settings of the provider's filter: it stops the answers";
+const CHEAPER: &str = "take a faster or cheaper model, or a larger limit: no experiment of an audit speaks of it";
+
 /// The steps for a prompt.
 pub(super) fn steps(inputs: &Inputs, gaps: &[(Gap, u64)], written: Written) -> Vec<Step> {
     let mut steps = Vec::new();
     let count = |gap: Gap| gaps.iter().find(|(known, _)| *known == gap).map_or(0, |(_, cases)| *cases);
-    let mut add =
-        |step, cases, confident, what: &str| steps.push(Step { step, cases, what: what.to_owned(), confident });
-    if inputs.behaviour.cases > 0 {
+    let beside = |what: Beside| inputs.beside.iter().filter(|beside| **beside == what).count() as u64;
+    for (what, says) in [(Beside::CutOff, LONGER), (Beside::Filtered, UNFILTERED)] {
+        if beside(what) > 0 {
+            steps.push(Step { confident: true, ..Step::new("prompt", beside(what), says) });
+        }
+    }
+    if inputs.put.cases > 0 {
         let what = if written.is_structured {
             "say in the prompt how the answer is to be put"
         } else {
             "say in the prompt how the answer is to be put; ask for structured output (`output:`) where it is JSON"
         };
-        add("prompt", inputs.behaviour.cases, inputs.behaviour.is_sure(), what);
-        let [_, closed] = inputs.examples;
-        if closed > 0 && !inputs.is_over(Experiment::Examples) {
-            add(
-                "prompt",
-                closed,
-                inputs.behaviour.is_sure(),
-                "show examples of good answers in the prompt: they close it",
-            );
-        }
+        steps.push(Step::of("prompt", inputs.put, what));
+    }
+    if inputs.shown.cases > 0 && !inputs.is_over(Experiment::Examples) {
+        steps.push(Step::of("prompt", inputs.shown, "show examples of good answers in the prompt: they close it"));
     }
     if inputs.reliability.is_sure() {
         let what = "lower the temperature, or ask several times and take what most say";
-        add("sampling", inputs.reliability.cases, true, what);
+        steps.push(Step::of("sampling", inputs.reliability, what));
     }
     // What changes before the next release of a prompt does not belong into it.
     let moves = inputs.settings.facts_change.is_some_and(crate::project::FactsChange::outruns_training);
     if inputs.knowledge.is_sure() && !moves && !inputs.is_over(Experiment::Facts) {
-        add(
-            "prompt",
-            inputs.knowledge.cases,
-            true,
-            "put the facts into the prompt where they are few and seldom change",
-        );
+        let what = "put the facts into the prompt where they are few and seldom change";
+        steps.push(Step::of("prompt", inputs.knowledge, what));
     }
     if inputs.knowledge.is_sure() {
-        add("retrieval", inputs.knowledge.cases, true, "give the facts by retrieval where they are many or change");
+        let what = "give the facts by retrieval where they are many or change";
+        steps.push(Step::of("retrieval", inputs.knowledge, what));
     }
     if inputs.tunes() {
-        add(
-            "fine-tuning",
-            inputs.behaviour.cases,
-            true,
-            "fine-tune for behaviour: examples do not do it within the budgets",
-        );
+        let what = "fine-tune for behaviour: examples do not do it within the budgets";
+        steps.push(Step::of("fine-tuning", inputs.behaviour, what));
     }
     if inputs.skill.is_sure() && !inputs.is_over(Experiment::Model) {
-        add("model", inputs.skill.cases, true, "ask a stronger model where these cases matter");
+        steps.push(Step::of("model", inputs.skill, "ask a stronger model where these cases matter"));
+    }
+    if beside(Beside::Means) > 0 {
+        steps.push(Step::new("model", beside(Beside::Means), CHEAPER));
     }
     if count(Gap::Review) > 0 {
-        add(
-            "review",
-            count(Gap::Review),
-            false,
-            "read the case: nothing helps, so that it may be wrong, or beyond these models",
-        );
+        let what = "read the case: nothing helps, so that it may be wrong, or beyond these models";
+        steps.push(Step::new("review", count(Gap::Review), what));
     }
-    let unsure = count(Gap::Unknown);
+    let unsure = count(Gap::Unknown).saturating_sub(inputs.beside.len() as u64);
     if unsure > 0 {
-        add("evidence", unsure, false, "supply what is missing, and audit again");
+        steps.push(Step::new("evidence", unsure, "supply what is missing, and audit again"));
     }
     steps
 }
@@ -97,9 +109,13 @@ pub(super) fn steps(inputs: &Inputs, gaps: &[(Gap, u64)], written: Written) -> V
 pub(super) fn next_of(evidence: &Evidence, readings: &Readings, written: Written) -> String {
     let first = readings.first();
     let sure = first.confidence == Confidence::Confident;
-    if readings.is_beside_the_point() {
-        return "a faster or cheaper model, or a larger limit: no experiment of an audit speaks of it".to_owned();
+    match readings.beside() {
+        Some(Beside::CutOff) => return LONGER.to_owned(),
+        Some(Beside::Filtered) => return UNFILTERED.to_owned(),
+        Some(Beside::Means) => return CHEAPER.to_owned(),
+        None => {}
     }
+    let is_behind = readings.all.iter().any(|reading| reading.behind);
     let step = match (first.gap, first.by) {
         (Gap::Behaviour, Some(_)) => "show examples of good answers in the prompt",
         (Gap::Behaviour, None) if readings.contrast(Experiment::Examples).is_some_and(|c| c.closes) => {
@@ -108,6 +124,9 @@ pub(super) fn next_of(evidence: &Evidence, readings: &Readings, written: Written
         (Gap::Behaviour, None) if written.is_structured => "say in the prompt how the answer is to be put",
         (Gap::Behaviour, None) => "say in the prompt how the answer is to be put, or ask for structured output",
         (Gap::Reliability, _) => "lower the temperature, or ask several times and take what most say",
+        (Gap::Knowledge, _) if is_behind => {
+            "put the facts into the prompt, or give them by retrieval; then say there how the answer is to be put"
+        }
         (Gap::Knowledge, _) => "put the facts into the prompt, or give them by retrieval",
         (Gap::Skill, _) => "ask a stronger model where this case matters",
         (Gap::Review, _) => "read the case: its expectations may be wrong",
@@ -122,9 +141,14 @@ pub(super) fn next_of(evidence: &Evidence, readings: &Readings, written: Written
 
 /// How to make sure of a reading.
 fn surer(readings: &Readings) -> &'static str {
-    let contrast = readings.first().by.and_then(|experiment| readings.contrast(experiment));
+    let first = readings.first();
+    let contrast = first.by.and_then(|experiment| readings.contrast(experiment));
     if contrast.is_some_and(|contrast| contrast.p.is_none()) {
         "audit more cases like it, or give the model a temperature above 0: it always says the same"
+    } else if first.gap == Gap::Behaviour && first.by.is_none() && first.open {
+        "expect something of what the answer says, so that its content can be checked"
+    } else if first.gap == Gap::Behaviour && first.open {
+        "try examples in the prompt that do not say it"
     } else {
         "a larger --repeat"
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::evidence::Answered;
+use super::evidence::{Answered, Fails};
 use super::reading::{Confidence, Gap, read};
 use crate::core::names::ModelAlias;
 
@@ -117,6 +117,11 @@ impl Trial {
         self.answers.iter().filter(|answer| answer.is_right()).count() as u64
     }
 
+    /// Whether an answer says what is wrong.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.answers.iter().any(|answer| answer.fails == Some(Fails::Content))
+    }
+
     /// How many answers there are.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -147,6 +152,8 @@ pub struct Evidence {
     pub trials: BTreeMap<Experiment, Trial>,
     /// Whether the model is told to sample, so that answers that are the same are several all the same.
     pub is_sampled: bool,
+    /// Whether an example that is shown before it says what it was to answer.
+    pub is_told: bool,
 }
 
 impl Evidence {
@@ -176,13 +183,9 @@ pub fn next(evidence: &Evidence) -> Vec<Experiment> {
     // Without a baseline nothing can be held against it.
     let Some(again) = evidence.trial(Experiment::Repeat) else { return Vec::new() };
     let readings = read(evidence);
-    if again.passes() == again.count() || readings.is_beside_the_point() {
+    if again.passes() == again.count() || readings.beside().is_some() {
         return Vec::new();
     }
-    let sure_of = |gap: Gap| {
-        let of = |reading: &&super::Reading| reading.gap == gap && reading.confidence == Confidence::Confident;
-        readings.all.iter().any(|reading| of(&reading))
-    };
     // Where the content holds no fact is missing; whether examples mend the form decides what to do.
     let in_form = readings.in_form() == Some(Confidence::Confident);
     let cheap = if in_form { &[Experiment::Examples][..] } else { &[Experiment::Facts, Experiment::Examples] };
@@ -190,9 +193,14 @@ pub fn next(evidence: &Evidence) -> Vec<Experiment> {
     if !open.is_empty() {
         return open;
     }
-    // A stronger model tells skill from what nothing helps, and nothing else.
-    let closed = [Gap::Knowledge, Gap::Behaviour].into_iter().any(|gap| readings.all.iter().any(|r| r.gap == gap));
-    if closed || sure_of(Gap::Reliability) || !evidence.is_open(Experiment::Model) {
+    // A stronger model tells skill from what nothing helps, and nothing else. What only looks like a matter of form, because
+    // nothing could check the content, closes nothing yet.
+    let checked_form =
+        |reading: &super::Reading| reading.gap == Gap::Behaviour && reading.by.is_none() && !reading.open;
+    let closed = readings.all.iter().any(checked_form) || readings.contrasts.iter().any(|contrast| contrast.closes);
+    let is_sure = |reading: &super::Reading| reading.confidence == Confidence::Confident;
+    let passes = readings.all.iter().any(|reading| reading.gap == Gap::Reliability && is_sure(reading));
+    if closed || passes || !evidence.is_open(Experiment::Model) {
         return Vec::new();
     }
     vec![Experiment::Model]

@@ -97,6 +97,10 @@ pub struct ShownTrial {
     pub passes: u64,
     /// Answers.
     pub answers: u64,
+    /// Answers that say what is right, however they are put, where those are held against the answers without facts and are
+    /// not those that pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<u64>,
     /// Whether all answers were the same, at least three.
     pub constant: bool,
     /// The model, where it is another one.
@@ -159,6 +163,8 @@ pub struct Pooled {
     pub cases: u64,
     /// In how many of them it closes the gap.
     pub closes: u64,
+    /// Whether answers that say what is right count, too, however they are put.
+    pub right: bool,
     /// Passes and answers without it; of facts: answers that say what is right, and all.
     pub without: [u64; 2],
     /// Passes and answers with it.

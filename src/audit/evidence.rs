@@ -1,5 +1,6 @@
 //! What one answer says: whether it passes, and whether what fails is its form or its content.
 
+use crate::core::record::FinishReason;
 use crate::core::verdict::{About, Checked, SampleOutcome, Unread, Verdict};
 
 /// What fails in an answer.
@@ -13,7 +14,11 @@ pub enum Fails {
     Content,
     /// Only what it took: time, money.
     Means,
-    /// It is empty, cut off, filtered or declined.
+    /// It was cut off at the limit on tokens.
+    CutOff,
+    /// The provider's filter stopped it.
+    Filtered,
+    /// It is empty or declined.
     Unfinished,
 }
 
@@ -51,6 +56,8 @@ impl Answered {
 pub fn answered(sample: &SampleOutcome) -> Option<Answered> {
     let fails = match sample.verdict {
         Verdict::Passed => None,
+        Verdict::Failed if ended(sample, FinishReason::Length) => Some(Fails::CutOff),
+        Verdict::Failed if ended(sample, FinishReason::ContentFilter) => Some(Fails::Filtered),
         Verdict::Failed if sample.reason.is_some() => Some(Fails::Unfinished),
         Verdict::Failed => Some(what_fails(&sample.expectations)),
         _ => return None,
@@ -67,6 +74,13 @@ pub fn answered(sample: &SampleOutcome) -> Option<Answered> {
     })
 }
 
+/// Whether an answer, or one that it was followed by, ended so although nobody expects that.
+fn ended(sample: &SampleOutcome, reason: FinishReason) -> bool {
+    let is_expected = sample.expectations.iter().any(|checked| checked.kind == "finish-reason" && checked.pass);
+    let mut ends = sample.finish_reason.into_iter().chain(sample.turns.iter().map(|turn| turn.finish_reason));
+    !is_expected && ends.any(|end| end == reason)
+}
+
 /// What the expectations of an answer found.
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is another thing that was found")]
@@ -74,6 +88,7 @@ struct Found {
     form_fails: bool,
     means_fail: bool,
     content_fails: bool,
+    /// Something that is wanted is there. That something unwanted is not there holds of most wrong answers, too.
     content_holds: bool,
     /// Something speaks of the content, and could not say anything.
     content_unknown: bool,
@@ -82,7 +97,7 @@ struct Found {
 fn what_fails(expectations: &[Checked]) -> Fails {
     let mut found = Found::default();
     for checked in expectations.iter().filter(|checked| checked.weight > 0.0) {
-        found.take(checked, !checked.pass);
+        found.take(checked, !checked.pass, false);
     }
     if found.content_fails {
         Fails::Content
@@ -99,8 +114,9 @@ fn what_fails(expectations: &[Checked]) -> Fails {
 }
 
 impl Found {
-    /// Takes an expectation, and whether it is one of those that make the answer fail.
-    fn take(&mut self, checked: &Checked, fails: bool) {
+    /// Takes an expectation, whether it is one of those that make the answer fail, and whether what it is part of is turned
+    /// round.
+    fn take(&mut self, checked: &Checked, fails: bool, turned: bool) {
         if checked.advises {
             return;
         }
@@ -108,37 +124,60 @@ impl Found {
             self.content_unknown |= checked.about != Some(About::Form);
             return;
         }
+        let wants = wants(checked) != turned;
         match (checked.about, checked.unread) {
             (Some(About::Form), _) => self.form_fails |= fails,
             (Some(About::Means), _) => self.means_fail |= fails,
+            (Some(About::Either), _) => {
+                self.form_fails |= fails;
+                self.content_unknown |= fails;
+            }
             (Some(About::Content), Some(unread)) => {
                 // It fails for the form, whatever it would say.
                 self.form_fails |= fails && unread != Unread::Fails;
                 match unread {
-                    Unread::Holds => self.content_holds = true,
+                    Unread::Holds => self.content_holds |= wants,
                     Unread::Unknown => self.content_unknown = true,
                     Unread::Fails => self.content_fails |= fails,
                 }
             }
             (Some(About::Content), None) if fails && checked.void => self.content_unknown = true,
             (Some(About::Content), None) if fails => self.content_fails = true,
-            (Some(About::Content), None) => self.content_holds = true,
-            (None, _) => self.take_parts(checked, fails),
+            (Some(About::Content), None) => self.content_holds |= wants,
+            (None, _) => self.take_parts(checked, fails, turned),
         }
     }
 
     /// A composition that fails, fails for the parts that make it fail; the others count as they are.
-    fn take_parts(&mut self, checked: &Checked, fails: bool) {
-        let name = checked.kind.strip_prefix("not-").unwrap_or(&checked.kind);
-        // A part that holds is what is wrong with `none`, and with the others turned round.
-        let turned = (name == "none") != (name.len() < checked.kind.len());
+    fn take_parts(&mut self, checked: &Checked, fails: bool, outer: bool) {
+        let turned = is_turned(checked);
         for part in checked.parts.iter().filter(|part| part.weight > 0.0) {
             let guilty = fails && part.pass == turned;
             if guilty || part.pass != turned {
-                self.take(part, guilty);
+                self.take(part, guilty, turned != outer);
             }
         }
     }
+}
+
+/// Whether it wants something to be there, and not to be missing.
+fn wants(checked: &Checked) -> bool {
+    !checked.kind.starts_with("not-") && checked.kind != "no-pii"
+}
+
+/// Whether a part that holds is what is wrong with a composition: with `none`, and with the others turned round.
+fn is_turned(checked: &Checked) -> bool {
+    let name = checked.kind.strip_prefix("not-").unwrap_or(&checked.kind);
+    (name == "none") != (name.len() < checked.kind.len())
+}
+
+/// Whether a text has what an answer was to say and did not: something failed there that is wanted, and holds here.
+pub(super) fn tells(answer: &Checked, text: &Checked) -> bool {
+    let is_content = matches!(answer.about, Some(About::Content | About::Either));
+    if answer.about.is_none() && !is_turned(answer) {
+        return answer.parts.iter().zip(&text.parts).any(|(answer, text)| tells(answer, text));
+    }
+    is_content && wants(answer) && !answer.pass && answer.lack.is_none() && text.pass && text.lack.is_none()
 }
 
 #[cfg(test)]
@@ -175,13 +214,61 @@ mod tests {
             (vec![checked(form, false), advice], Fails::FormAlone),
             (vec![composed("all", false, vec![checked(form, false), checked(content, true)])], Fails::Form),
             (vec![composed("all", false, vec![checked(form, false), checked(content, false)])], Fails::Content),
-            (vec![composed("none", false, vec![checked(form, true), checked(content, false)])], Fails::Form),
+            (vec![composed("none", false, vec![checked(form, true), checked(content, false)])], Fails::FormAlone),
             (vec![composed("none", false, vec![checked(form, false), checked(content, true)])], Fails::Content),
             (vec![composed("not-all", false, vec![checked(form, true), checked(content, true)])], Fails::Content),
             (vec![composed("any", false, vec![composed("all", false, vec![checked(form, false)])])], Fails::FormAlone),
+            (vec![checked(About::Either, false), checked(content, true)], Fails::FormAlone),
+            (vec![checked(About::Either, true), checked(form, false), checked(content, true)], Fails::Form),
         ] {
             assert_eq!(what_fails(&expectations), expected, "{expectations:#?}");
         }
+    }
+
+    #[test]
+    fn that_nothing_unwanted_is_there_says_nothing_of_the_content() {
+        let named = |kind: &str, about, pass| Checked { kind: kind.into(), ..checked(about, pass) };
+        let form = checked(About::Form, false);
+        let absent = named("not-contains", About::Content, true);
+        let present = checked(About::Content, true);
+        for (rest, expected) in [
+            (vec![absent.clone()], Fails::FormAlone),
+            (vec![named("no-pii", About::Content, true)], Fails::FormAlone),
+            (vec![composed("none", true, vec![checked(About::Content, false)])], Fails::FormAlone),
+            (vec![composed("none", true, vec![named("not-contains", About::Content, false)])], Fails::Form),
+            (vec![composed("all", true, vec![absent.clone()])], Fails::FormAlone),
+            (vec![absent.clone(), present], Fails::Form),
+            (vec![named("not-contains", About::Content, false)], Fails::Content),
+        ] {
+            let all: Vec<Checked> = rest.into_iter().chain([form.clone()]).collect();
+            assert_eq!(what_fails(&all), expected, "{all:#?}");
+        }
+        // A regular expression that nothing else speaks for may want a fact as well as a form.
+        assert_eq!(what_fails(&[checked(About::Either, false), absent]), Fails::FormAlone);
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_off_fails_for_that() {
+        let mut sample = SampleOutcome::new(0, Verdict::Failed);
+        sample.finish_reason = Some(FinishReason::Length);
+        let fails = |sample: &SampleOutcome| answered(sample).and_then(|answer| answer.fails);
+        assert_eq!(fails(&sample), Some(Fails::CutOff));
+        sample.expectations = vec![Checked { kind: "finish-reason".into(), ..checked(About::Form, true) }];
+        assert_eq!(fails(&sample), Some(Fails::Content), "that it ends so is wanted");
+        sample.finish_reason = Some(FinishReason::ContentFilter);
+        sample.expectations[0].pass = false;
+        assert_eq!(fails(&sample), Some(Fails::Filtered));
+    }
+
+    #[test]
+    fn only_what_says_the_answer_can_be_copied_from() {
+        let with = |pass| checked(About::Content, pass);
+        assert!(tells(&with(false), &with(true)) && !tells(&with(true), &with(true)));
+        assert!(
+            !tells(&with(false), &with(false)) && !tells(&checked(About::Form, false), &checked(About::Form, true))
+        );
+        let all = |pass| composed("all", pass, vec![with(pass)]);
+        assert!(tells(&all(false), &all(true)));
     }
 
     #[test]

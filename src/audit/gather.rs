@@ -6,7 +6,7 @@ use super::advice::{self, Written};
 use super::course::{Evidence, Experiment, Trial, is_constant};
 use super::document::{CaseAudit, GapCount, PromptAudit, ShownLack, ShownTrial, Slice, round};
 use super::pool::pooled;
-use super::reading::{Confidence, Gap, Readings, read};
+use super::reading::{Confidence, Gap, Reading, Readings, read};
 use super::table::{Figures, Inputs, Seen, rules};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::verdict::SourceLine;
@@ -99,11 +99,16 @@ fn trial(evidence: &Evidence, readings: &Readings, experiment: Experiment) -> Sh
     let none = Trial::default();
     let known = evidence.trials.get(&experiment);
     let trial = known.unwrap_or(&none);
+    // Held against the answers without facts is what the answers say, where that was wrong.
+    let by_right = matches!(experiment, Experiment::Repeat | Experiment::Facts)
+        && evidence.trial(Experiment::Facts).is_some()
+        && evidence.trial(Experiment::Repeat).is_some_and(Trial::is_wrong);
     let contrast = readings.contrast(experiment);
     ShownTrial {
         experiment,
         passes: trial.passes(),
         answers: trial.count(),
+        right: Some(trial.right()).filter(|right| by_right && *right != trial.passes()),
         constant: trial.is_constant(),
         model: trial.model.clone(),
         p: contrast.and_then(|contrast| contrast.p).map(round),
@@ -136,21 +141,40 @@ fn inputs(cases: &[&Audited], readings: &[Readings], whole: &Slice, frame: &Fram
     let together = |experiment: Experiment| {
         whole.experiments.iter().any(|pooled| pooled.experiment == experiment && pooled.confident && pooled.closes > 0)
     };
-    let seen = |gap: Gap, together: bool| {
+    let seen_in = |together: bool, is_it: &dyn Fn(&Readings, &Reading) -> bool| {
         let confidence = |readings: &Readings| {
-            readings.all.iter().filter(|reading| reading.gap == gap).map(|reading| reading.confidence).min()
+            let those = readings.all.iter().filter(|reading| is_it(readings, reading));
+            those.map(|reading| reading.confidence).min()
         };
         let found: Vec<Confidence> = readings.iter().filter_map(confidence).collect();
         let sure = found.iter().filter(|confidence| **confidence == Confidence::Confident).count() as u64;
         Seen { cases: found.len() as u64, sure, together: together && !found.is_empty() }
     };
-    // A stronger model may know more: what only it passes is skill where the other experiments were made.
-    let skill_sure = readings
-        .iter()
-        .all(|readings| readings.all.iter().filter(|reading| reading.gap == Gap::Skill).all(|reading| !reading.open));
+    let seen = |gap: Gap, together: bool| seen_in(together, &|_, reading| reading.gap == gap);
+    // What is only suggested is no step where something else is sure.
+    let behaviour_by = |together: bool, by: Option<Experiment>| {
+        seen_in(together, &|readings, reading| {
+            let first = readings.first();
+            let is_moot = first.confidence < reading.confidence && first.gap != Gap::Behaviour;
+            reading.gap == Gap::Behaviour && reading.by == by && !is_moot
+        })
+    };
+    // A stronger model may know more: what only it passes is skill where the other experiments were made. What was told by
+    // an example may be copied from there.
+    let is_closed = |gap: Gap, by: Experiment| {
+        let mut those = readings.iter().flat_map(|readings| &readings.all);
+        !those.any(|reading| reading.gap == gap && reading.by == Some(by) && reading.open)
+    };
+    let by_examples = together(Experiment::Examples) && is_closed(Gap::Behaviour, Experiment::Examples);
+    let by_model = together(Experiment::Model) && is_closed(Gap::Skill, Experiment::Model);
     let mut examples = [0, 0];
-    for readings in readings.iter().filter(|readings| readings.all.iter().any(|r| r.gap == Gap::Behaviour)) {
-        if let Some(contrast) = readings.contrast(Experiment::Examples) {
+    // Of examples that say the answer nobody can tell whether they suffice.
+    let is_told = |readings: &Readings| {
+        readings.all.iter().any(|one| one.gap == Gap::Behaviour && one.by == Some(Experiment::Examples) && one.open)
+    };
+    let of_behaviour = |readings: &&Readings| readings.all.iter().any(|one| one.gap == Gap::Behaviour);
+    for readings in readings.iter().filter(of_behaviour) {
+        if let Some(contrast) = readings.contrast(Experiment::Examples).filter(|_| !is_told(readings)) {
             examples[0] += 1;
             examples[1] += u64::from(contrast.closes);
         }
@@ -159,9 +183,12 @@ fn inputs(cases: &[&Audited], readings: &[Readings], whole: &Slice, frame: &Fram
         settings: frame.settings.clone(),
         accepted: frame.accepted.get(prompt).copied().unwrap_or(0),
         reliability: seen(Gap::Reliability, false),
-        behaviour: seen(Gap::Behaviour, together(Experiment::Examples)),
+        behaviour: seen(Gap::Behaviour, by_examples),
+        put: behaviour_by(false, None),
+        shown: behaviour_by(by_examples, Some(Experiment::Examples)),
         knowledge: seen(Gap::Knowledge, together(Experiment::Facts)),
-        skill: seen(Gap::Skill, together(Experiment::Model) && skill_sure),
+        skill: seen(Gap::Skill, by_model),
+        beside: readings.iter().filter_map(Readings::beside).collect(),
         examples,
         figures: Experiment::ALL.into_iter().filter_map(|one| Some((one, figures(cases, one)?))).collect(),
     }

@@ -18,6 +18,6 @@ pub use course::{Evidence, Experiment, Lack, Trial, next};
 pub use document::{CaseAudit, Document, GapCount, Pooled, PromptAudit, ShownLack, ShownTrial, Slice, VERSION};
 pub use evidence::{Answered, Fails, answered};
 pub use gather::{Audited, Frame, gather};
-pub use reading::{Confidence, Gap, Reading, Readings, read};
+pub use reading::{Beside, Confidence, Gap, Reading, Readings, read};
 pub use table::{Holds, Inputs, Rule};
 pub use vary::{Bench, Example};

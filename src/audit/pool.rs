@@ -1,6 +1,6 @@
 //! Cases of a prompt or a tag together: what each of them only suggests may be sure of all.
 
-use super::course::{Evidence, Experiment};
+use super::course::{Evidence, Experiment, Trial};
 use super::document::{Pooled, round};
 use super::reading::stratum;
 use crate::stats::{Stratum, holm, stratified_exact};
@@ -19,6 +19,11 @@ pub(super) fn pooled(cases: &[&Evidence]) -> Vec<Pooled> {
             Some(if case.is_one_answer_a_side(again, trial) { one_each(stratum) } else { stratum })
         });
         let strata: Vec<Stratum> = both.collect();
+        let counts_right = |case: &&Evidence| {
+            let trials = [case.trial(Experiment::Repeat), case.trial(experiment)];
+            let differs = trials.iter().flatten().any(|trial| trial.right() != trial.passes());
+            experiment == Experiment::Facts && trials[1].is_some() && trials[0].is_some_and(Trial::is_wrong) && differs
+        };
         if strata.is_empty() {
             continue;
         }
@@ -33,6 +38,7 @@ pub(super) fn pooled(cases: &[&Evidence]) -> Vec<Pooled> {
             experiment,
             cases: strata.len() as u64,
             closes: closed.count() as u64,
+            right: cases.iter().any(counts_right),
             without: [sum(|s| s.base_passes), sum(|s| s.base)],
             with: [sum(|s| s.head_passes), sum(|s| s.head)],
             p,
@@ -55,7 +61,6 @@ fn one_each(stratum: Stratum) -> Stratum {
 
 #[cfg(test)]
 mod tests {
-    use super::super::course::Trial;
     use super::super::evidence::{Answered, Fails};
     use super::*;
 

@@ -86,6 +86,9 @@ pub struct Reading {
     /// Whether an experiment is missing that could say otherwise.
     #[serde(skip)]
     pub open: bool,
+    /// Whether it is a second gap, which showed once the first was closed.
+    #[serde(skip)]
+    pub behind: bool,
 }
 
 /// An experiment held against the answers without it.
@@ -104,6 +107,17 @@ pub struct Contrast {
     pub sure: bool,
 }
 
+/// Something in which answers fail and of which no experiment speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// What they took: time, money, the model that served them.
+    Means,
+    /// They are cut off at the limit on tokens.
+    CutOff,
+    /// The provider's filter stops them.
+    Filtered,
+}
+
 /// Everything that is read from a case, what stands first in front.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Readings {
@@ -112,7 +126,7 @@ pub struct Readings {
     /// What the experiments say.
     pub contrasts: Vec<Contrast>,
     form: Option<Confidence>,
-    beside: bool,
+    beside: Option<Beside>,
 }
 
 impl Readings {
@@ -128,9 +142,9 @@ impl Readings {
         self.form
     }
 
-    /// Whether answers fail in something of which no experiment speaks: what they took.
+    /// What answers fail in, where no experiment speaks of it.
     #[must_use]
-    pub fn is_beside_the_point(&self) -> bool {
+    pub fn beside(&self) -> Option<Beside> {
         self.beside
     }
 
@@ -146,9 +160,10 @@ impl Readings {
 #[must_use]
 pub fn read(evidence: &Evidence) -> Readings {
     let Some(again) = evidence.trial(Experiment::Repeat) else { return nothing(evidence) };
-    if let Some(why) = means_only(evidence, again) {
-        let reading = Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true };
-        return Readings { all: vec![reading], contrasts: Vec::new(), form: None, beside: true };
+    if let Some((beside, why)) = beside(evidence, again) {
+        let reading =
+            Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true, behind: false };
+        return Readings { all: vec![reading], contrasts: Vec::new(), form: None, beside: Some(beside) };
     }
     let (form, form_p) = form(evidence.own.iter().chain(&again.answers), "");
     let contrasts = contrasts(evidence, again, form_p);
@@ -162,33 +177,57 @@ pub fn read(evidence: &Evidence) -> Readings {
     let mut all = Vec::new();
     all.extend(reliability(evidence, again));
     if let Some(form) = &form {
-        let reading = (Gap::Behaviour, form.confidence, form.why.clone());
-        all.push(Reading { gap: reading.0, confidence: reading.1, by: None, why: reading.2, open: false });
+        let (confidence, why, open) = (form.confidence, form.why.clone(), form.unchecked);
+        all.push(Reading { gap: Gap::Behaviour, confidence, by: None, why, open, behind: false });
     }
     for contrast in contrasts.iter().filter(|contrast| contrast.closes) {
         all.extend(helped(evidence, again, contrast));
     }
-    all.extend(form_behind_facts(evidence, &contrasts, form.is_some()));
     all.sort_by_key(|reading| (reading.confidence, reading.gap, reading.by.is_some()));
-    if all.is_empty() {
-        all.push(nothing_helped(evidence));
+    if let Some(behind) = form_behind_facts(evidence, &contrasts, form.is_some()) {
+        // The second gap is uncovered by what closes the first, and closes nothing alone.
+        let facts = all.iter().position(|reading| reading.gap == Gap::Knowledge);
+        all.insert(facts.map_or(all.len(), |at| at + 1), behind);
     }
-    Readings { all, contrasts, form: form.map(|form| form.confidence), beside: false }
+    let nothing_closes = !contrasts.iter().any(|contrast| contrast.closes);
+    let only_looks = form.as_ref().is_some_and(|form| form.confidence != Confidence::Confident);
+    let nothing = nothing_helped(evidence);
+    if all.is_empty() || nothing_closes && only_looks && nothing.gap == Gap::Review {
+        all.push(nothing);
+    }
+    Readings { all, contrasts, form: form.map(|form| form.confidence), beside: None }
 }
 
 fn nothing(evidence: &Evidence) -> Readings {
     let lack = evidence.trials.get(&Experiment::Repeat).and_then(|trial| trial.lack.as_ref());
     let why = lack.map_or_else(|| "nothing was tried".to_owned(), |lack| format!("no fresh answers: {}", lack.what()));
-    let reading = Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true };
-    Readings { all: vec![reading], contrasts: Vec::new(), form: None, beside: false }
+    let reading =
+        Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true, behind: false };
+    Readings { all: vec![reading], contrasts: Vec::new(), form: None, beside: None }
 }
 
-/// Answers that fail in what they took alone.
-fn means_only(evidence: &Evidence, again: &Trial) -> Option<String> {
-    let mut failing = evidence.own.iter().chain(&again.answers).filter_map(|answer| answer.fails).peekable();
-    failing.peek()?;
-    let all = failing.all(|fails| fails == Fails::Means);
-    all.then(|| "the answers fail only in what they took (time, money, the model that served them)".to_owned())
+/// What no experiment speaks of, where answers fail in that: in what they took alone; or most of them because they were
+/// stopped, whatever they would have said.
+fn beside(evidence: &Evidence, again: &Trial) -> Option<(Beside, String)> {
+    let failing: Vec<Fails> = evidence.own.iter().chain(&again.answers).filter_map(|answer| answer.fails).collect();
+    let count = failing.len();
+    let of = |what: Fails| failing.iter().filter(|fails| **fails == what).count();
+    if count == 0 {
+        return None;
+    }
+    if of(Fails::Means) == count {
+        let why = "the answers fail only in what they took (time, money, the model that served them)";
+        return Some((Beside::Means, why.to_owned()));
+    }
+    let (cut_off, filtered) = (of(Fails::CutOff), of(Fails::Filtered));
+    if cut_off * 2 > count {
+        return Some((
+            Beside::CutOff,
+            format!("{cut_off} of {count} failing answers are cut off at the limit on tokens"),
+        ));
+    }
+    let why = format!("the provider's filter stopped {filtered} of {count} failing answers");
+    (filtered * 2 > count).then_some((Beside::Filtered, why))
 }
 
 /// It passes sometimes: a fact, once both were seen. How sure the reading is depends on how often.
@@ -203,13 +242,15 @@ fn reliability(evidence: &Evidence, again: &Trial) -> Option<Reading> {
     let confidence = if sure { Confidence::Confident } else { Confidence::Suggested };
     let rare = if sure { "" } else { ", which may be luck" };
     let why = format!("{passes} of {count} fresh answers to the same request pass{rare}");
-    Some(Reading { gap: Gap::Reliability, confidence, by: Some(Experiment::Repeat), why, open: false })
+    Some(Reading { gap: Gap::Reliability, confidence, by: Some(Experiment::Repeat), why, open: false, behind: false })
 }
 
 #[derive(Debug)]
 struct Form {
     confidence: Confidence,
     why: String,
+    /// Whether nothing could check what most of the answers say.
+    unchecked: bool,
 }
 
 /// Whether what fails is the form, and the p-value of "that is so in no more than half of the answers"; none where the
@@ -226,25 +267,23 @@ fn form<'a>(answers: impl Iterator<Item = &'a Answered>, with: &str) -> (Option<
     if held * 2 <= count {
         let why =
             format!("{with}{alone} of {count} failing answers fail in form, and nothing could check their content");
-        return (Some(Form { confidence: Confidence::Suggested, why }), None);
+        return (Some(Form { confidence: Confidence::Suggested, why, unchecked: true }), None);
     }
     let why = format!("{with}{held} of {count} failing answers fail in form alone; their content holds");
     if is_constant(answers.into_iter()) {
         let why = format!("{why} (always the same answer)");
-        return (Some(Form { confidence: Confidence::Confident, why }), None);
+        return (Some(Form { confidence: Confidence::Confident, why, unchecked: false }), None);
     }
     let p = binomial_at_least(held, count, 0.5);
     let confidence = if p <= ALPHA { Confidence::Confident } else { Confidence::Suggested };
-    (Some(Form { confidence, why }), Some(p))
+    (Some(Form { confidence, why, unchecked: false }), Some(p))
 }
 
 /// An experiment beside the answers without it. Facts are about what is said: where that is wrong, an answer that says
 /// what is right counts, however it is put.
 pub(super) fn stratum(again: &Trial, trial: &Trial, experiment: Experiment) -> Stratum {
-    let is_wrong = again.answers.iter().any(|answer| answer.fails == Some(Fails::Content));
-    let good = |trial: &Trial| {
-        if experiment == Experiment::Facts && is_wrong { trial.right() } else { trial.passes() }
-    };
+    let of_right = experiment == Experiment::Facts && again.is_wrong();
+    let good = |trial: &Trial| if of_right { trial.right() } else { trial.passes() };
     Stratum { base_passes: good(again), base: again.count(), head_passes: good(trial), head: trial.count() }
 }
 
@@ -281,7 +320,7 @@ fn form_behind_facts(evidence: &Evidence, contrasts: &[Contrast], is_known: bool
     let (form, _) = form(trial.answers.iter(), "with its facts ");
     let form = form?;
     let confidence = if facts.sure { form.confidence } else { Confidence::Suggested };
-    Some(Reading { gap: Gap::Behaviour, confidence, by: None, why: form.why, open: false })
+    Some(Reading { gap: Gap::Behaviour, confidence, by: None, why: form.why, open: false, behind: true })
 }
 
 /// What an experiment says that makes the case pass.
@@ -297,6 +336,11 @@ fn helped(evidence: &Evidence, again: &Trial, contrast: &Contrast) -> Option<Rea
     let (gap, confidence, with) = match contrast.experiment {
         Experiment::Repeat => return None,
         Experiment::Facts => (Gap::Knowledge, sure, "with its facts".to_owned()),
+        Experiment::Examples if evidence.is_told => {
+            open = true;
+            ", one of which says what was asked for: it may be copied".clone_into(&mut less);
+            (Gap::Behaviour, Confidence::Suggested, "with examples of other cases".to_owned())
+        }
         Experiment::Examples => (Gap::Behaviour, sure, "with examples of other cases".to_owned()),
         Experiment::Model => {
             let missing: Vec<&str> = [Experiment::Facts, Experiment::Examples]
@@ -318,7 +362,7 @@ fn helped(evidence: &Evidence, again: &Trial, contrast: &Contrast) -> Option<Rea
     let constant =
         if contrast.p.is_none() { "; always the same answer on both sides, so that each is one" } else { "" };
     let why = format!("{with} {counts}{constant}{less}");
-    Some(Reading { gap, confidence, by: Some(contrast.experiment), why, open })
+    Some(Reading { gap, confidence, by: Some(contrast.experiment), why, open, behind: false })
 }
 
 /// Nothing closes the gap: for review where everything was tried, else nobody can say.
@@ -332,10 +376,10 @@ fn nothing_helped(evidence: &Evidence) -> Reading {
     if missing.is_empty() {
         let why = "neither facts nor examples nor a stronger model help: beyond these models, or the case is wrong";
         let (gap, confidence) = (Gap::Review, Confidence::Suggested);
-        return Reading { gap, confidence, by: None, why: why.to_owned(), open: false };
+        return Reading { gap, confidence, by: None, why: why.to_owned(), open: false, behind: false };
     }
     let why = format!("nothing that was tried helps, and not all could be tried: {} missing", missing.join(", "));
-    Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true }
+    Reading { gap: Gap::Unknown, confidence: Confidence::Unknown, by: None, why, open: true, behind: false }
 }
 
 #[cfg(test)]
@@ -343,7 +387,8 @@ mod tests {
     use super::super::course::{Lack, next};
     use super::*;
 
-    /// Answers written as `+` (passes), `f` (form), `a` (form alone), `c` (content), `m` (means), each another text.
+    /// Answers written as `+` (passes), `f` (form), `a` (form alone), `c` (content), `m` (means), `l` (cut off), each another
+    /// text.
     fn answers(written: &str, constant: bool) -> Vec<Answered> {
         let one = |(i, c): (usize, char)| Answered {
             fails: match c {
@@ -351,6 +396,7 @@ mod tests {
                 'f' => Some(Fails::Form),
                 'a' => Some(Fails::FormAlone),
                 'm' => Some(Fails::Means),
+                'l' => Some(Fails::CutOff),
                 _ => Some(Fails::Content),
             },
             text: if constant { written.chars().take(1).collect() } else { i.to_string() },
@@ -376,7 +422,7 @@ mod tests {
         let trials = Experiment::ALL.into_iter().zip(trials).filter(|(_, written)| !written.is_empty());
         let own = trial(own).answers;
         let trials = trials.map(|(experiment, written)| (experiment, trial(written))).collect();
-        Evidence { own, trials, is_sampled: false }
+        Evidence { own, trials, ..Evidence::default() }
     }
 
     fn reads(own: &str, trials: [&str; 4]) -> String {
@@ -409,6 +455,10 @@ mod tests {
             ("c", ["ccccc", "ccccc", "ccccc", "-"], "unknown unknown"),
             ("a", ["aaaaa", "-", "-", "-"], "suggested behaviour"),
             ("m", ["mmmmm", "", "", ""], "unknown unknown"),
+            ("a", ["aaaaa", "aaaaa", "aaaaa", "aaaaa"], "suggested behaviour, suggested review"),
+            ("a", ["aaaaa", "aaaaa", "aaaaa", "+++++"], "confident skill, suggested behaviour"),
+            ("l", ["lllll", "", "", ""], "unknown unknown"),
+            ("l", ["lllcc", "+++++", "ccccc", ""], "unknown unknown"),
             ("c", ["c", "+", "c", ""], "suggested knowledge"),
             ("c", ["ccccc", "+c+c+", "ccccc", ""], "suggested knowledge"),
             ("c", ["ccccc", "+cc+c", "ccccc", "ccccc"], "suggested review"),
@@ -427,7 +477,7 @@ mod tests {
         );
         assert_eq!(reads("c", ["ccccc", "+++++", "+++++", ""]), "confident behaviour, confident knowledge");
         // Facts mend what is said, and how it is put is still wrong: two gaps, one behind the other.
-        assert_eq!(reads("c", ["ccccc", "fffff", "ccccc", ""]), "confident behaviour, confident knowledge");
+        assert_eq!(reads("c", ["ccccc", "fffff", "ccccc", ""]), "confident knowledge, confident behaviour");
         assert_eq!(reads("c", ["ccccc", "fcccc", "ccccc", "ccccc"]), "suggested review");
         assert_eq!(reads("a", ["aaaaa", "+++++", "aaaaa", ""]), "confident knowledge, suggested behaviour");
     }
@@ -443,6 +493,20 @@ mod tests {
         assert_eq!(reads("c", ["ccc", "+++", "ccc", ""]), "suggested knowledge");
         // One answer that is another shows that the model is not bound to one.
         assert_eq!(reads("+", ["=ccccc", "=+++++", "=ccccc", ""]), "confident knowledge");
+    }
+
+    #[test]
+    fn what_an_example_tells_was_not_known() {
+        let told = |trials| {
+            let mut told = evidence("c", trials);
+            told.is_told = true;
+            let readings = read(&told);
+            let one = |reading: &Reading| format!("{} {}", reading.confidence.name(), reading.gap.name());
+            readings.all.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(told(["ccccc", "+++++", "+++++", ""]), "confident knowledge, suggested behaviour");
+        assert_eq!(told(["ccccc", "-", "+++++", ""]), "suggested behaviour");
+        assert_eq!(told(["ccccc", "+++++", "ccccc", ""]), "confident knowledge");
     }
 
     #[test]
@@ -463,6 +527,11 @@ mod tests {
             ("c", ["ccccc", "-", "-", ""], vec![Model]),
             ("c", ["ccccc", "ccccc", "ccccc", "ccccc"], vec![]),
             ("m", ["mmmmm", "", "", ""], vec![]),
+            ("l", ["lllll", "", "", ""], vec![]),
+            ("a", ["aaaaa", "", "", ""], vec![Facts, Examples]),
+            ("a", ["aaaaa", "aaaaa", "aaaaa", ""], vec![Model]),
+            ("a", ["aaaaa", "-", "-", ""], vec![Model]),
+            ("a", ["aaaaa", "aaaaa", "+++++", ""], vec![]),
         ] {
             assert_eq!(next(&evidence(own, trials)), expected, "{trials:?}");
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::course::Experiment;
+use super::reading::Beside;
 use crate::core::words::counted;
 use crate::project::AuditSettings;
 
@@ -94,12 +95,18 @@ pub struct Inputs {
     pub reliability: Seen,
     /// Cases that are put wrongly, or pass with examples.
     pub behaviour: Seen,
+    /// Those of them that are put wrongly, as far as nothing else comes first.
+    pub put: Seen,
+    /// Those of them that pass with examples, as far as nothing else comes first.
+    pub shown: Seen,
     /// Cases that pass with their facts.
     pub knowledge: Seen,
     /// Cases that only a stronger model passes.
     pub skill: Seen,
     /// Cases of behaviour that examples were tried on, and those of them that pass with them.
     pub examples: [u64; 2],
+    /// What cases fail in of which no experiment speaks.
+    pub beside: Vec<Beside>,
     /// What an answer takes, by the experiment.
     pub figures: Vec<(Experiment, Figures)>,
 }
@@ -210,7 +217,7 @@ fn examples(inputs: &Inputs) -> Rule {
     let says = match holds {
         Holds::Yes => "show examples in the prompt; fine-tuning is not needed for it",
         Holds::No => "examples alone do not suffice",
-        Holds::Unknown => "examples were not tried on a case of behaviour",
+        Holds::Unknown => "no examples were tried on a case of behaviour that do not say its answer",
     };
     rule(
         "examples",
@@ -337,7 +344,7 @@ fn labelled(inputs: &Inputs) -> Rule {
 
 fn fine_tuning(inputs: &Inputs) -> Rule {
     let short = match inputs.examples_suffice() {
-        None => "examples not tried",
+        None => "examples not tried, or they say the answer",
         Some(true) if inputs.is_over(Experiment::Examples) => "examples suffice and are over a budget",
         Some(true) => "examples suffice",
         Some(false) => "examples do not suffice",

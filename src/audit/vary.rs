@@ -1,12 +1,14 @@
 //! Experiments as variations of a case's request: its facts, examples of other cases, a stronger model.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::course::{Experiment, Lack};
+use super::evidence::tells;
 use crate::core::digest::sha256_hex;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem};
 use crate::core::record::{Message, Role};
+use crate::core::verdict::SampleOutcome;
 use crate::plan::{Item, Unsendable, Variation};
 use crate::project::ModelEntry;
 use crate::prompt::Inline;
@@ -68,6 +70,33 @@ impl<'a> Bench<'a> {
         let variation = Variation { experiment: experiment.name().to_owned(), messages };
         let item = self.prepared.varied(case, model, variation, samples);
         item.map_err(|Unsendable { why, .. }| Lack::Unsendable(why))
+    }
+
+    /// Whether an example that is shown before a case says what the failing answers of the case were to say, and the case's
+    /// own request does not: a model may copy it from there.
+    pub fn tells(&self, case: usize, model: usize, own: &[SampleOutcome]) -> Result<bool, Problem> {
+        let Ok(messages) = self.messages(case) else { return Ok(false) };
+        let Some(asked) = messages.iter().rev().find(|message| message.role == Role::User) else { return Ok(false) };
+        let said: String = messages.iter().map(|message| format!("{}\n", message.content)).collect();
+        let free = self.prepared.free(case)?;
+        let has = |text: &str| {
+            let found = free.check(text);
+            own.iter().any(|sample| {
+                let first = sample.expectations.iter().filter(|checked| checked.turn.is_none());
+                first.zip(&found).any(|(answer, text)| text.as_ref().is_some_and(|text| tells(answer, text)))
+            })
+        };
+        if has(&said) {
+            return Ok(false);
+        }
+        let known: HashSet<String> = words(&said).collect();
+        let is_news = |text: &str| words(text).any(|word| !known.contains(&word));
+        Ok(self.chosen(case, model, &asked.content).into_iter().any(|example| {
+            let shown = self.messages(example.case).ok();
+            let shown = shown.and_then(|all| all.into_iter().rev().find(|message| message.role == Role::User));
+            let texts = shown.iter().map(|message| message.content.as_str()).chain([example.answer.as_str()]);
+            texts.into_iter().any(|text| is_news(text) && has(text))
+        }))
     }
 
     fn messages(&self, case: usize) -> Result<Vec<Message>, Lack> {
@@ -153,4 +182,8 @@ impl<'a> Bench<'a> {
         let dearest = dearer.max_by(|a, b| price(a).unwrap_or_default().total_cmp(&price(b).unwrap_or_default()));
         dearest.and_then(place).ok_or(Lack::NoStronger)
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }

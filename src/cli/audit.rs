@@ -8,6 +8,7 @@ use super::audit_reports::{self, Reports};
 use super::context::Context;
 use super::failure::Failure;
 use super::heard::Heard;
+use super::labelled::labelled;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::reports::ReportArg;
@@ -125,7 +126,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     // What was answered now may be shown to others.
     let bench = Bench::new(&prepared, audit.examples(&looked)?)?;
     let audited = audit.experiment(context, &looked, &bench)?;
-    let document = audit.document(&looked, &audited);
+    let document = audit.document(&looked, &audited)?;
     let came = audit.asker.came;
     let waits = if document.unanswered > 0 && mode == Mode::Replay { Exit::Waiting } else { Exit::Good };
     reports.write(context, &document)?;
@@ -338,7 +339,13 @@ impl Audit<'_> {
                 let mut items = Vec::new();
                 for (index, one) in failing.iter().enumerate().filter(|(i, _)| wanted[*i].contains(&experiment)) {
                     match bench.item(one.item.case, one.item.model, experiment, self.answers(one, experiment)) {
-                        Ok(item) => items.push((index, item)),
+                        Ok(item) => {
+                            if experiment == Experiment::Examples {
+                                let own = &one.outcome.samples;
+                                audited[index].evidence.is_told = bench.tells(one.item.case, one.item.model, own)?;
+                            }
+                            items.push((index, item));
+                        }
                         Err(lack) => {
                             audited[index].evidence.trials.insert(experiment, Trial::lacking(lack));
                         }
@@ -371,8 +378,8 @@ impl Audit<'_> {
             tags: one.outcome.tags.clone(),
             evidence: Evidence {
                 own: one.outcome.samples.iter().filter_map(answered).collect(),
-                trials: BTreeMap::default(),
                 is_sampled: self.is_sampled(&one.item),
+                ..Evidence::default()
             },
         }
     }
@@ -384,13 +391,13 @@ impl Audit<'_> {
         temperature.is_some_and(|temperature| temperature > 0.0)
     }
 
-    fn document(&self, looked: &[Looked], audited: &[Audited]) -> Document {
+    fn document(&self, looked: &[Looked], audited: &[Audited]) -> Result<Document, Failure> {
         let came = self.asker.came;
         let mut notes = Vec::new();
         if audited.iter().any(|one| one.evidence.trials.values().any(|trial| trial.lack == Some(Lack::Unrecorded))) {
             notes.push("calls were not allowed: only what is recorded was read".to_owned());
         }
-        Document {
+        Ok(Document {
             version: VERSION,
             looked_at: looked.iter().filter(|one| one.is_selected).count() as u64,
             failing: audited.len() as u64,
@@ -399,22 +406,19 @@ impl Audit<'_> {
             cost_usd: came.cost,
             unpriced: came.unpriced,
             notes,
-            prompts: gather(audited, &self.frame()),
-        }
+            prompts: gather(audited, &self.frame(looked)?),
+        })
     }
 
-    fn frame(&self) -> Frame {
+    fn frame(&self, looked: &[Looked]) -> Result<Frame, Failure> {
         let workspace = &self.prepared.workspace;
-        let mut accepted: BTreeMap<PromptName, u64> = BTreeMap::new();
-        for case in &workspace.cases.list {
-            let prompt = &workspace.prompt_of(case).name;
-            let path = |alias| snapshot_path(prompt, &case.name, alias);
-            let is_accepted = workspace.config.models.iter().any(|entry| self.index.contains(&path(&entry.alias)));
-            *accepted.entry(prompt.clone()).or_default() += u64::from(is_accepted);
-        }
+        let (items, outcomes): (Vec<Item>, Vec<Outcome>) =
+            looked.iter().map(|one| (one.item.clone(), one.outcome.clone())).unzip();
+        let store = self.store.as_ref().ok_or_else(|| Failure::usage("the recordings are in use"))?;
+        let accepted = labelled(self.project, self.prepared, &Plan { items }, &outcomes, (store, &self.index))?;
         let structured = workspace.prompts.list.iter().filter(|prompt| prompt.front.output.is_some());
         let structured = structured.map(|prompt| prompt.name.clone()).collect();
-        Frame { settings: workspace.config.audit.clone(), accepted, structured }
+        Ok(Frame { settings: workspace.config.audit.clone(), accepted, structured })
     }
 }
 

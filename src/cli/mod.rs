@@ -32,6 +32,7 @@ mod import_project;
 mod init;
 mod interrupt;
 mod judge;
+mod labelled;
 mod lint;
 mod list;
 mod load;

@@ -31,6 +31,8 @@ pub enum About {
     Form,
     /// What it says.
     Content,
+    /// Either: a regular expression may want a form as well as a fact.
+    Either,
     /// What it took, and where it came from: time, money, the model that served it.
     Means,
 }

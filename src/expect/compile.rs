@@ -77,7 +77,7 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
     };
     let about = match parts.options.get("about") {
         Some(node) => Some(decoder.choice(node, "about", &[("form", About::Form), ("content", About::Content)])?),
-        None => about(entry.name),
+        None => about(entry.name, parts.value),
     };
     let transform = match parts.options.get("transform") {
         Some(node) => Some(Transform::read(&mut decoder, node)?),

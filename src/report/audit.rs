@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::style::Style;
-use crate::audit::{CaseAudit, Confidence, Document, Experiment, Gap, Holds, PromptAudit, ShownTrial, Slice};
+use crate::audit::{CaseAudit, Confidence, Document, Experiment, Gap, Holds, PromptAudit, ShownTrial, Slice, Step};
 use crate::core::escape::terminal_line;
 use crate::core::words::counted;
 
@@ -33,6 +33,7 @@ pub(super) fn trial_line(trial: &ShownTrial) -> String {
     let mut parts = Vec::new();
     if trial.answers > 0 {
         parts.push(format!("{} of {} pass", trial.passes, trial.answers));
+        parts.extend(trial.right.map(|right| format!("{right} of {} say what is right", trial.answers)));
     }
     if let Some(model) = &trial.model {
         parts.push(format!("on {model}"));
@@ -85,8 +86,9 @@ pub(super) fn pooled_lines(slice: &Slice) -> Vec<String> {
     let one = |pooled: &crate::audit::Pooled| {
         let ([without, of], [with, of_with]) = (pooled.without, pooled.with);
         let sure = if pooled.confident { "beyond chance" } else { "not beyond chance" };
+        let good = if pooled.right { "say what is right" } else { "pass" };
         format!(
-            "{}: closes {} of {}; {without} of {of} pass without, {with} of {of_with} with; p {} adjusted, {sure}",
+            "{}: closes {} of {}; {without} of {of} {good} without, {with} of {of_with} with; p {} adjusted, {sure}",
             experiment_label(pooled.experiment),
             pooled.closes,
             counted(pooled.cases, "case", "cases"),
@@ -94,6 +96,18 @@ pub(super) fn pooled_lines(slice: &Slice) -> Vec<String> {
         )
     };
     slice.experiments.iter().map(one).collect()
+}
+
+/// For how many cases a step is, and how sure that is.
+pub(super) fn step_cases(step: &Step) -> String {
+    let cases = counted(step.cases, "case", "cases");
+    let sure = match (step.confident, step.together) {
+        (false, _) => "not sure",
+        (true, false) => "confident",
+        (true, true) => "confident of all together",
+    };
+    let more = if step.suggested > 0 { format!("; {} more suggested", step.suggested) } else { String::new() };
+    format!("{cases}, {sure}{more}")
 }
 
 /// What it all came to, in a sentence.
@@ -158,9 +172,8 @@ fn write_prompt(out: &mut dyn Write, prompt: &PromptAudit, style: Style) -> io::
     }
     writeln!(out, "\n  {}", style.bold("next steps, the cheapest first"))?;
     for (number, step) in prompt.steps.iter().enumerate() {
-        let cases = counted(step.cases, "case", "cases");
-        let sure = if step.confident { "confident" } else { "not sure" };
-        writeln!(out, "    {}. {}: {} ({cases}, {sure})", number + 1, step.step, terminal_line(&step.what))?;
+        let (what, cases) = (terminal_line(&step.what), step_cases(step));
+        writeln!(out, "    {}. {}: {what} ({cases})", number + 1, step.step)?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ fn plants() -> Vec<Plant> {
         Plant {
             expect: JSON,
             with_facts: Some(WRAPPED),
-            ..plant("b", "Sure! {\\\"colour\\\": \\\"red\\\"} (N)", ("behaviour", sure, &["knowledge"]))
+            ..plant("b", "Sure! {\\\"colour\\\": \\\"red\\\"} (N)", ("knowledge", sure, &["behaviour"]))
         },
         // A rubric of tone, said to be one.
         Plant {
@@ -144,12 +144,12 @@ fn planted() -> (Sandbox, BTreeMap<String, Plant>) {
         truth.insert(format!("case {place:02}"), plant);
     }
     for number in 1..=4 {
-        writeln!(cases, "  - {{ name: good {number}, vars: {{ q: What of known{number}? }}, models: [a, b, c], expect: [{{ contains: blue }}], snapshot: none }}").expect("written");
+        writeln!(cases, "  - {{ name: good {number}, vars: {{ q: What of known{number}? }}, models: [a, b, c], expect: [{{ contains: green }}], snapshot: none }}").expect("written");
     }
     let mut config = String::from("models:\n");
     for (model, rules) in &rules {
         let params = if *model == "b" { "\n    params: { temperature: 1 }" } else { "" };
-        writeln!(config, "  {model}:\n    provider: mock{params}\n    replies:\n{rules}      - {{ say: \"blue\" }}")
+        writeln!(config, "  {model}:\n    provider: mock{params}\n    replies:\n{rules}      - {{ say: \"green\" }}")
             .expect("written");
     }
     config.push_str("defaults: { models: [a] }\naudit: { stronger: [strong] }\n");
@@ -352,4 +352,173 @@ fn facts_are_given_as_the_project_says() {
     assert!(audited.contains("How long for a refund?\\n\\nKnown: For 14 days."), "{audited}");
     sandbox.edit("fixtures/p/cases.yaml", "{ file: policy.md }", "{ file: ../../../etc/passwd }");
     says(&sandbox.run(&["audit"]), 2, &["fixtures/p/cases.yaml:3"]);
+}
+
+/// A project with these replies of a model that samples, a stronger one, and these cases, beside two that pass.
+fn sampled(replies: &[(&str, &str)], strong: &str, cases: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    let rules: String =
+        replies.iter().map(|(when, say)| format!("      - {{ when: '{when}', say: '{say}' }}\n")).collect();
+    sandbox.write(
+        "promptctl.yaml",
+        format!(
+            "models:\n  small:\n    provider: mock\n    params: {{ temperature: 1 }}\n    replies:\n{rules}      - {{ say: 'Hello ({{{{ sample }}}})' }}\n  large:\n    provider: mock\n    replies: [{{ say: '{strong}' }}]\ndefaults: {{ models: [small], snapshot: {{ compare: none }} }}\naudit: {{ stronger: [large] }}\n"
+        ),
+    );
+    sandbox.write("prompts/p.j2", "Answer.\n{{ q }}\n");
+    let good = |name: &str| format!("  - {{ name: {name}, vars: {{ q: {name} }}, expect: [{{ contains: Hello }}] }}\n");
+    sandbox.write("fixtures/p/cases.yaml", format!("cases:\n{}{}{cases}", good("one"), good("two")));
+    sandbox
+}
+
+fn read_as(sandbox: &Sandbox, case: &str) -> (String, Value) {
+    let (ended, json) = audit(sandbox, &[]);
+    assert_eq!(ended.code, 0, "{}", ended.shown());
+    let case = cases(&json).remove(case).unwrap_or_else(|| panic!("{case} does not fail: {json:#}"));
+    (format!("{} {}", case["confidence"], case["gap"]).replace('"', ""), case)
+}
+
+const DAYS: [(&str, &str); 2] =
+    [("(?s)refund.*<facts>", "You have 14 days. ({{ sample }})"), ("refund", "You have 30 days. ({{ sample }})")];
+
+#[test]
+fn a_fact_that_is_missing_is_no_matter_of_form_because_nothing_unwanted_was_said() {
+    for expect in [
+        "[{ regex: '\\b14 days\\b' }, { not-contains: As an AI }]",
+        "[{ contains: 14 days }, { not-contains: As an AI }, no-pii]",
+        "[{ starts-with: You have 14 }, not-is-refusal]",
+        "[{ regex: '14 days' }, { none: [{ contains: As an AI }] }]",
+        "[{ any: [{ contains: 14 days }, { contains: two weeks }] }, { not-contains: As an AI }]",
+    ] {
+        let case = format!(
+            "  - {{ name: refund, vars: {{ q: How long for a refund? }}, facts: [Within 14 days.], expect: {expect} }}\n"
+        );
+        let (read, found) = read_as(&sampled(&DAYS, "no", &case), "refund");
+        assert_eq!(read, "confident knowledge", "{expect}: {found:#}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_matter_of_form_is_held_against_facts_and_a_stronger_model() {
+    let case = |facts| {
+        format!(
+            "  - {{ name: count, vars: {{ q: count them }}, expect: [is-json, {{ json-path: {{ path: $.n, equals: 7 }} }}, {{ not-contains: As an AI }}]{facts} }}\n"
+        )
+    };
+    let replies = [("count", "I do not know ({{ sample }})")];
+    let (read, found) = read_as(&sampled(&replies, "{\"n\": 7}", &case(", facts: [There are some.]")), "count");
+    assert_eq!(read, "confident skill", "{found:#}");
+    // Without facts a stronger model may know more: all that is left is suggested.
+    let (read, found) = read_as(&sampled(&replies, "{\"n\": 7}", &case("")), "count");
+    assert!(read.starts_with("suggested"), "{found:#}");
+    let (read, found) = read_as(&sampled(&replies, "no", &case(", facts: [There are some.]")), "count");
+    assert_eq!((read.as_str(), &found["also"][0]["gap"]), ("suggested behaviour", &"review".into()), "{found:#}");
+    assert!(found["next"].to_string().contains("expect something of what the answer says"), "{found:#}");
+}
+
+#[test]
+fn an_example_that_says_the_fact_proves_no_knowledge() {
+    let shown = "{% if \"14 days\" in messages|map(attribute=\"content\")|join %}You have 14 days ({{ sample }}){% else %}You have 30 days ({{ sample }}){% endif %}";
+    let replies = [("return of", "You have 14 days ({{ sample }})"), ("refund", shown)];
+    let leak = "  - { name: lamp, vars: { q: return of a lamp }, expect: [{ contains: 14 days }] }\n";
+    let refund = |facts| {
+        format!("{leak}  - {{ name: refund, vars: {{ q: refund }}, expect: [{{ contains: 14 days }}]{facts} }}\n")
+    };
+    let sandbox = sampled(&replies, "no", &refund(", facts: [Within 14 days.]"));
+    let (read, found) = read_as(&sandbox, "refund");
+    assert_eq!(read, "confident knowledge", "{found:#}");
+    assert_eq!(found["also"][0]["confidence"], "suggested", "{found:#}");
+    let sandbox = sampled(&replies, "no", &refund(""));
+    let (read, found) = read_as(&sandbox, "refund");
+    assert_eq!(read, "suggested behaviour", "{found:#}");
+    says(
+        &sandbox.run(&["audit"]),
+        0,
+        &["one of which says what was asked for", "write what would answer it under `facts:`"],
+    );
+}
+
+#[test]
+fn steps_are_of_the_cases_that_they_are_for() {
+    let wrapped = "Sure! {\"colour\": \"blue\"} ({{ sample }})";
+    let shown =
+        "{% if messages|length > 2 %}It never expires ({{ sample }}){% else %}Let me see ({{ sample }}){% endif %}";
+    let replies = [("sort", wrapped), ("gift", shown), ("list", "yes, blue ({{ sample }})")];
+    let colour = "expect: [is-json, { json-path: { path: $.colour, equals: blue } }]";
+    let cases = format!(
+        "  - {{ name: sort, vars: {{ q: sort }}, {colour} }}\n  - {{ name: list, vars: {{ q: list }}, expect: [is-json] }}\n  - {{ name: gift, vars: {{ q: gift }}, expect: [{{ contains: never expires }}] }}\n"
+    );
+    let sandbox = sampled(&replies, "no", &cases);
+    let ended = sandbox.run(&["audit"]);
+    says(
+        &ended,
+        0,
+        &[
+            "1. prompt: say in the prompt how the answer is to be put; ask for structured output (`output:`) where it is JSON (1 case, confident; 1 more suggested)",
+            "2. prompt: show examples of good answers in the prompt: they close it (1 case, confident)",
+        ],
+    );
+    // Where no form fails, none is to be mended.
+    let ended = sandbox.run(&["audit", "--case", "gift"]);
+    says(&ended, 0, &["1. prompt: show examples of good answers in the prompt: they close it (1 case, confident)"]);
+    assert!(!ended.stdout.contains("say in the prompt how"), "{}", ended.shown());
+}
+
+#[test]
+fn what_is_said_comes_before_how_it_is_put() {
+    let replies = [
+        ("(?s)price.*<facts>", "It is: {\"p\": 9} yes ({{ sample }})"),
+        ("price", "It is: {\"p\": 7} yes ({{ sample }})"),
+    ];
+    let case = "  - { name: price, vars: { q: price }, facts: [The price is 9.], expect: [is-json, { json-path: { path: $.p, equals: 9 } }] }\n";
+    let sandbox = sampled(&replies, "no", case);
+    let (read, found) = read_as(&sandbox, "price");
+    assert_eq!((read.as_str(), &found["also"][0]["gap"]), ("confident knowledge", &"behaviour".into()), "{found:#}");
+    says(
+        &sandbox.run(&["audit"]),
+        0,
+        &[
+            "with facts     0 of 5 pass, 5 of 5 say what is right, p 0.0040",
+            "next: put the facts into the prompt, or give them by retrieval; then say there how the answer is to be put",
+            "0 of 5 say what is right without, 5 of 5 with",
+        ],
+    );
+}
+
+#[test]
+fn an_answer_that_is_cut_off_wants_more_tokens() {
+    let sandbox = sampled(&[], "no", "  - { name: long, vars: { q: long story }, expect: [{ contains: the end }] }\n");
+    sandbox.edit(
+        "promptctl.yaml",
+        "    replies:\n",
+        "    replies:\n      - { when: long, say: 'Once upon ({{ sample }})', finish-reason: length }\n",
+    );
+    let ended = sandbox.run(&["audit"]);
+    says(
+        &ended,
+        0,
+        &[
+            "6 of 6 failing answers are cut off at the limit on tokens",
+            "next: raise `max_tokens`, or ask for shorter answers",
+            "1. prompt: raise `max_tokens`, or ask for shorter answers: they are cut off (1 case, confident)",
+        ],
+    );
+    assert!(!ended.stdout.contains("facts:`") && !ended.stdout.contains("2. "), "{}", ended.shown());
+}
+
+#[test]
+fn labelled_examples_are_those_that_an_export_would_write() {
+    let rows: String = (1..=60).map(|n| format!("hello {n}\n")).collect();
+    let sandbox = sampled(
+        &[("sort", "Sure! {\"colour\": \"blue\"} ({{ sample }})")],
+        "no",
+        "  - { name: sort, vars: { q: sort }, expect: [is-json] }\ndatasets: [{ file: rows.csv, expect: [{ contains: Hello }] }]\n",
+    );
+    sandbox.write("fixtures/p/rows.csv", format!("q\n{rows}"));
+    says(
+        &sandbox.run(&["audit"]),
+        0,
+        &["yes     Are there labelled examples enough? [62 (accepted answers), 50 are needed]"],
+    );
+    says(&sandbox.run(&["export", "fine-tune", "--model", "small"]), 1, &["62 answers accepted"]);
 }

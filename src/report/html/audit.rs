@@ -7,8 +7,9 @@ use minijinja::{Value, context};
 
 use super::{REPORT_STYLE, template};
 use crate::audit::{CaseAudit, Confidence, Document, Holds, PromptAudit};
-use crate::core::words::counted;
-use crate::report::audit::{experiment_label, gap_name, gaps_line, pooled_lines, spent, summary, trial_line, verdict};
+use crate::report::audit::{
+    experiment_label, gap_name, gaps_line, pooled_lines, spent, step_cases, summary, trial_line, verdict,
+};
 use crate::report::page::{Page, STYLE};
 
 const BODY: &str = include_str!("audit.html");
@@ -48,9 +49,7 @@ fn prompt_values(prompt: &PromptAudit) -> Value {
         }
     };
     let step = |step: &crate::audit::Step| {
-        let sure = if step.confident { "confident" } else { "not sure" };
-        let about = format!("{}, {sure}", counted(step.cases, "case", "cases"));
-        context! { step => step.step, what => step.what.clone(), about }
+        context! { step => step.step, what => step.what.clone(), about => step_cases(step) }
     };
     context! {
         title => format!("{} on {}", prompt.prompt, prompt.model),

@@ -5,7 +5,9 @@ use super::page::{Folded, Page, details};
 use super::{COMMENT, NAME, SENTENCE};
 use crate::audit::{CaseAudit, Document, PromptAudit};
 use crate::core::words::counted;
-use crate::report::audit::{experiment_label, gap_name, gaps_line, pooled_lines, spent, summary, trial_line, verdict};
+use crate::report::audit::{
+    experiment_label, gap_name, gaps_line, pooled_lines, spent, step_cases, summary, trial_line, verdict,
+};
 
 /// An audit as Markdown that fits into a comment.
 #[must_use]
@@ -64,9 +66,8 @@ fn one(page: &mut Page, prompt: &PromptAudit) {
     }
     page.push("\n**Next steps, the cheapest first**\n\n");
     for (number, step) in prompt.steps.iter().enumerate() {
-        let sure = if step.confident { "confident" } else { "not sure" };
-        let cases = counted(step.cases, "case", "cases");
-        page.push(&format!("{}. {}: {} ({cases}, {sure})\n", number + 1, step.step, text(&step.what, SENTENCE)));
+        let (what, cases) = (text(&step.what, SENTENCE), step_cases(step));
+        page.push(&format!("{}. {}: {what} ({cases})\n", number + 1, step.step));
     }
     page.push("\n");
 }
@@ -122,7 +123,7 @@ pub(crate) mod tests {
             case: CaseName::new("</td>|`@all").expect("a name"),
             place: None,
             tags: vec![worst.to_owned()],
-            evidence: Evidence { own: vec![answer()], trials: trials.into_iter().collect(), is_sampled: false },
+            evidence: Evidence { own: vec![answer()], trials: trials.into_iter().collect(), ..Evidence::default() },
         };
         let prompts = gather(&[case], &Frame::default());
         let notes = vec![worst.to_owned()];
