@@ -23,7 +23,7 @@ pub(super) fn failure(error: &WalkError) -> Failure {
 }
 
 /// The names of the prompts of a tree, whether they can be loaded or not.
-fn names(tree: &dyn Tree) -> BTreeSet<PromptName> {
+pub(super) fn names(tree: &dyn Tree) -> BTreeSet<PromptName> {
     let files = TreePath::new(PROMPTS).ok().and_then(|folder| tree.list(&folder).ok()).unwrap_or_default();
     let name = |path: &TreePath| {
         let below = path.below(PROMPTS)?.strip_suffix(ENDING)?;

@@ -340,8 +340,8 @@ pub fn fine_tuned(
     found
 }
 
-/// Pieces of a context instead of the whole. `context` are the tokens of the whole, on the mean, and `embedding` the price of
-/// the model that embeds, where the project has one.
+/// Pieces of a context instead of the whole. `context` are the tokens of the whole, on the mean and as they are estimated, and
+/// `embedding` the price of the model that embeds, where the project has one.
 #[must_use]
 pub fn retrieval(
     bill: &Bill,
@@ -351,7 +351,14 @@ pub fn retrieval(
     embedding: Option<f64>,
 ) -> Alternative {
     let mut found = Alternative::new(Kind::Retrieval, bill, requests);
-    let whole_context = match (context, &settings.context) {
+    let read = counted(requests, |usage| usage.input);
+    // The same tokenizer estimates context and request: what it gets wrong of the one, it gets wrong of the other.
+    let estimated = mean(requests.rows.iter().filter(|row| row.usage.is_some()).map(|row| as_f64(row.estimate.input)));
+    let as_read = |context: f64| match read.zip(estimated) {
+        Some((read, estimated)) if estimated > 0.0 => (context / estimated).min(1.0) * read,
+        _ => context,
+    };
+    let whole_context = match (context.map(as_read), &settings.context) {
         (Some(tokens), _) => Some(found.assume("context", "tokens", tokens, Origin::Estimated)),
         (None, Some(name)) => {
             found.missing.push(format!("the variable `{name}`, which no case of this prompt gives as text"));
@@ -395,12 +402,15 @@ pub fn retrieval(
     if found.now_usd.is_none() {
         found.missing.push("recorded answers with their tokens counted, of a model with a price".into());
     }
-    if let (Some(now), Some(read), Some(context), Some(corpus), Some(price)) =
-        (found.now_usd, requests.price, whole_context, corpus, price)
+    // What a token that is read costs on the mean, from a cache or not: of a whole context that is saved no more than it cost.
+    let reading = bill.parts_usd.zip(read).filter(|(_, read)| *read > 0.0);
+    let each_read = reading.map(|(parts, read)| (parts.input + parts.cached_input + parts.cache_write) / read);
+    if let (Some(now), Some(each_read), Some(context), Some(corpus), Some(price)) =
+        (found.now_usd, each_read, whole_context, corpus, price)
     {
         // More pieces than there is context are the context.
         let sent = (chunks * each).min(context);
-        found.then_usd = Some(now - (context - sent) * read.input / 1e6 + query * price / 1e6);
+        found.then_usd = Some(now - (context - sent) * each_read + query * price / 1e6);
         found.one_off_usd = corpus * price / 1e6;
         found.settle();
     }
@@ -468,9 +478,23 @@ mod tests {
         assert!(near(found.then_usd, 0.0028 - 500.0 * 2.0 / 1e6 + 50.0 * 0.02 / 1e6), "{found:?}");
         assert!(near(Some(found.one_off_usd), 0.02) && near(found.saving_usd, 899.0), "{found:?}");
         assert_eq!(found.from_volume, Some(100_101));
-        let dearer = retrieval(&bill, &now, &RetrievalSettings { chunks: Some(9), ..settings }, Some(700.0), None);
+        let dearer = RetrievalSettings { chunks: Some(9), ..settings.clone() };
+        let dearer = retrieval(&bill, &now, &dearer, Some(700.0), None);
         assert_eq!(dearer.is_cheaper(), Some(false));
         assert_eq!((dearer.from_volume, dearer.after_months), (None, None));
+        // Of requests that are estimated to be twice as long as they are, so is the context.
+        let mut longer = measured();
+        longer.rows.iter_mut().for_each(|row| row.estimate.input = 2000);
+        let found = retrieval(&bill, &longer, &settings, Some(1400.0), None);
+        assert!(near(found.then_usd, 0.0028 - 500.0 * 2.0 / 1e6 + 50.0 * 0.02 / 1e6), "{found:?}");
+        // Nothing is saved that was not paid: not more than all that is read, and what came from a cache at its price.
+        let nothing = RetrievalSettings { chunks: Some(1), chunk_tokens: Some(1), query_tokens: Some(1), ..settings };
+        let mut cached = measured();
+        cached.price = cached.price.map(|price| Price { cached_input: Some(0.2), ..price });
+        cached.rows.iter_mut().filter_map(|row| row.usage.as_mut()).for_each(|usage| usage.cached_input = Some(1000));
+        let bill = super::super::bill::bill(&cached, None, &CacheSettings::default());
+        let found = retrieval(&bill, &cached, &nothing, Some(9_000.0), None);
+        assert!(found.then_usd.is_some_and(|usd| usd >= 100.0 * 8.0 / 1e6), "{found:?}");
     }
 
     #[test]

@@ -47,6 +47,39 @@ const UNPRICED: &str = "the model has no price; give its entry a `price`";
 const UNRECORDED: &str =
     "no recorded answer says what is written, so only what is read has a price; record the answers";
 
+const UNCOUNTED: &str = "it has no case, so nothing of it can be counted; write one";
+
+/// Holds a prompt without cases to its budget: nobody can say whether it keeps it. `base` says, where there is a base, whether
+/// the prompt is there, and whether it is the very same.
+#[must_use]
+pub fn judge_uncounted(
+    (prompt, model): (&PromptName, &ModelAlias),
+    base: Option<Option<bool>>,
+    budget: &Budget,
+) -> Vec<Judged> {
+    let judged = |name, limit: Option<f64>, standing: Standing| {
+        limit.map(|limit| Judged {
+            prompt: prompt.clone(),
+            model: model.clone(),
+            budget: name,
+            limit,
+            value: (standing == Standing::Kept).then_some(0.0),
+            estimated: false,
+            standing,
+            reason: (standing == Standing::Unjudged).then(|| UNCOUNTED.to_owned()),
+        })
+    };
+    let increase = match base {
+        Some(None) => Standing::New,
+        Some(Some(true)) => Standing::Kept,
+        Some(Some(false)) | None => Standing::Unjudged,
+    };
+    let increase = judged("increase", budget.increase.filter(|_| base.is_some()), increase);
+    let request = judged("per_request", budget.per_request, Standing::Unjudged);
+    let month = judged("per_month", budget.per_month, Standing::Unjudged);
+    [increase, request, month].into_iter().flatten().collect()
+}
+
 /// Holds a prompt on a model to its budget. `compared` says whether there is a base at all.
 #[must_use]
 pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budget) -> Vec<Judged> {

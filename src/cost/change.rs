@@ -47,6 +47,8 @@ pub struct Difference {
 pub struct Change {
     /// The prompt.
     pub prompt: PromptName,
+    /// The prompt, as base calls it.
+    pub base_prompt: PromptName,
     /// The model, as head calls it.
     pub model: ModelAlias,
     /// The model, as base calls it.
@@ -162,6 +164,7 @@ pub fn change(base: &Requests, head: &Requests, volume: Option<u64>) -> Change {
     let cost_usd = difference(&pairs, |side| side.cost);
     Change {
         prompt: head.prompt.clone(),
+        base_prompt: base.prompt.clone(),
         model: head.model.clone(),
         base_model: base.model.clone(),
         versions: (base.version.clone(), head.version.clone()),

@@ -57,6 +57,8 @@ pub struct Document {
     pub changes: Vec<Change>,
     /// Prompts on models that only head has, where there is a base.
     pub new: Vec<(PromptName, ModelAlias)>,
+    /// Prompts of which nothing can be counted, because they have no case.
+    pub uncounted: Vec<PromptName>,
     /// What became of the budgets.
     pub budgets: Vec<Judged>,
     /// What else could be done, where that was asked for.

@@ -17,7 +17,7 @@ mod gather;
 
 pub use alternatives::{Alternative, Assumption, Evidence, Kind, Origin, fine_tuned, retrieval, smaller_model};
 pub use bill::{Bill, Spread, bill};
-pub use budget::{Judged, Standing, judge};
+pub use budget::{Judged, Standing, judge, judge_uncounted};
 pub use caching::{Caching, caching, minimum};
 pub use change::{Basis, Change, Difference, change};
 pub use document::{Document, VersionRow};

@@ -129,11 +129,6 @@ impl CostSettings {
     pub fn budget_of(&self, prompt: &str) -> Budget {
         self.budgets.get(prompt).copied().unwrap_or_default().or(self.budget)
     }
-
-    /// The prompts that are named.
-    pub fn prompts(&self) -> impl Iterator<Item = &String> {
-        self.volumes.keys().chain(self.budgets.keys())
-    }
 }
 
 /// Reads `cost: { volume: …, budget: …, cache: …, alternatives: … }`.

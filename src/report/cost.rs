@@ -32,6 +32,11 @@ pub fn write_cost(out: &mut dyn Write, document: &Document, style: Style) -> io:
         write_versions(out, document, prompt, style)?;
         write_budgets(out, document, prompt, style)?;
     }
+    for name in &document.uncounted {
+        writeln!(out, "\n{}", style.bold(&terminal_line(name.as_str())))?;
+        writeln!(out, "  it has no case, so nothing of it can be counted")?;
+        write_budgets(out, document, name.as_str(), style)?;
+    }
     if !document.alternatives.is_empty() {
         writeln!(out, "\n{}", style.bold("alternatives"))?;
     }

@@ -144,6 +144,9 @@ fn moved(difference: &Difference, show: fn(f64) -> String) -> String {
 /// What changed of a prompt on a model.
 pub(super) fn of_change(change: &Change) -> Vec<String> {
     let mut lines = Vec::new();
+    if change.base_prompt != change.prompt {
+        lines.push(format!("the prompt was called `{}` in base", change.base_prompt));
+    }
     if change.base_model != change.model {
         lines.push(format!("the model was `{}` in base", change.base_model));
     } else if !change.same_model {
@@ -156,7 +159,11 @@ pub(super) fn of_change(change: &Change) -> Vec<String> {
             .interval
             .map(|(low, high)| format!(", 95 % interval {} to {}", usd_more(low), usd_more(high)))
             .unwrap_or_default();
-        lines.push(format!("{what}: {}; median of the cases {}{interval}", moved(cost, usd), usd_more(cost.median)));
+        let (mean, median) = (usd_more(cost.mean), usd_more(cost.median));
+        lines.push(format!(
+            "{what}: {}, {mean} on the mean of the cases{interval}; their median {median}",
+            moved(cost, usd)
+        ));
     }
     if let Some(((base, head), volume)) = change.month_usd.zip(change.volume) {
         lines.push(format!(

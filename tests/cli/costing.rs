@@ -299,3 +299,112 @@ fn an_old_price_is_worth_a_word() {
     );
     assert!(!sandbox.run(&["cost"]).stdout.contains("days ago"));
 }
+
+#[test]
+fn a_renamed_prompt_does_not_get_out_of_its_budget() {
+    let sandbox = project(40, 3);
+    record(&sandbox);
+    commit(&sandbox);
+    let moved = |from: &str, to: &str| {
+        sandbox.git(&["mv", &format!("prompts/{from}.j2"), &format!("prompts/{to}.j2")]);
+        sandbox.git(&["mv", &format!("fixtures/{from}"), &format!("fixtures/{to}")]);
+    };
+    moved("p", "big");
+    let text = sandbox.read("prompts/big.j2").replace("abc ", "a longer word and more ");
+    sandbox.write("prompts/big.j2", text);
+    let check = |base: &str| {
+        let document = json(&sandbox, &["--base", base, "--budget", "+10%"], 1);
+        let change = &document["changes"][0];
+        assert_eq!((&change["prompt"], &change["base_prompt"]), (&"big".into(), &"p".into()), "{change:#}");
+        assert!(change["cost_usd"]["increase"].as_f64().is_some_and(|more| more > 2.0), "{change:#}");
+        says(&sandbox.run(&["cost", "big", "--base", base]), 0, &["the prompt was called `p` in base"]);
+    };
+    // Not committed, and committed.
+    check("HEAD");
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "two"]);
+    check("HEAD~1");
+    // Where git saw it move, whatever became of its text and its cases since.
+    moved("big", "huge");
+    sandbox.git(&["commit", "-qam", "three"]);
+    sandbox.write("prompts/huge.j2", "{{ q }} of something else\n");
+    sandbox.write(
+        "fixtures/huge/cases.yaml",
+        "cases: [{ name: c0, vars: { q: hi }, expect: [contains: hi], snapshot: none }]\n",
+    );
+    let document = json(&sandbox, &["--base", "HEAD~1"], 0);
+    assert_eq!(document["changes"][0]["base_prompt"], "big", "{document:#}");
+    // What is like nothing that base had is new, and that something is gone is said.
+    sandbox.write("fixtures/other/cases.yaml", "cases:\n  - name: z\n    vars: { q: zed }\n    expect: [is-json]\n");
+    sandbox.write("prompts/other.j2", "Say {{ q }}.\n");
+    sandbox.git(&["rm", "-rqf", "prompts/huge.j2", "fixtures/huge"]);
+    let document = json(&sandbox, &["--base", "HEAD", "--budget", "+10%"], 0);
+    assert_eq!(document["new"][0][0], "other");
+    assert!(document["notes"][0].as_str().is_some_and(|note| note.contains("head has no `huge`")), "{document:#}");
+}
+
+#[test]
+fn a_budget_of_what_nobody_can_count_is_not_kept() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("promptctl.yaml", "models: { m: { provider: mock, price: { input: 1, output: 1 } } }\n");
+    says(&sandbox.run(&["cost", "--budget", "$0.001"]), 4, &["nothing to count: the project has no prompt yet"]);
+    sandbox.write("prompts/bare.j2", "Hello {{ q }}\n");
+    let document = json(&sandbox, &["--budget", "$0.001"], 3);
+    assert_eq!(document["uncounted"], serde_json::json!(["bare"]));
+    let budget = &document["budgets"][0];
+    assert_eq!((&budget["prompt"], &budget["standing"]), (&"bare".into(), &"unjudged".into()));
+    let shown = sandbox.run(&["cost", "--budget", "$0.001"]);
+    says(&shown, 3, &["bare\n  it has no case", "at most $0.00100; nobody can say: it has no case"]);
+    says(&sandbox.run(&["cost"]), 0, &["it has no case, so nothing of it can be counted"]);
+    says(&sandbox.run(&["cost", "--report", "markdown"]), 0, &["`bare` has no case"]);
+    // The very same prompt is no dearer than it was.
+    commit(&sandbox);
+    json(&sandbox, &["--base", "HEAD", "--budget", "+10%"], 0);
+    sandbox.write("prompts/bare.j2", "Hello and hello {{ q }}\n");
+    json(&sandbox, &["--base", "HEAD", "--budget", "+10%"], 3);
+}
+
+#[test]
+fn a_budget_of_a_prompt_that_there_is_not_is_a_mistake() {
+    let sandbox = project(4, 2);
+    let config = sandbox.read("promptctl.yaml");
+    sandbox.write("prompts/refund.j2", "{{ q }}\n");
+    sandbox.write("fixtures/refund/cases.yaml", "cases: [{ name: a, vars: { q: x }, expect: [contains: x] }]\n");
+    let budget =
+        |name: &str| format!("{config}cost: {{ budget: {{ prompts: {{ {name}: {{ per-request: 0.1 }} }} }} }}\n");
+    sandbox.write("promptctl.yaml", budget("refnd"));
+    says(&sandbox.run(&["cost"]), 2, &["a budget for the prompt `refnd`", "did you mean \"refund\"?"]);
+    sandbox.write("promptctl.yaml", budget("refund"));
+    json(&sandbox, &[], 3);
+}
+
+#[test]
+fn pieces_never_save_more_than_the_whole_costs() {
+    let sandbox = project(1, 0);
+    let config = sandbox.read("promptctl.yaml");
+    // The scripted model counts words, the estimate counts four bytes a token: three times as many.
+    let text = "extraordinarily comprehensive documentation ".repeat(50);
+    sandbox.write("prompts/p.j2", "<doc>{{ doc }}</doc> n={{ n }}\n");
+    let case = |n: u32| {
+        format!(
+            "  - {{ name: c{n}, vars: {{ doc: \"{text}\", n: \"{n}\" }}, expect: [contains: n], snapshot: none }}\n"
+        )
+    };
+    sandbox.write("fixtures/p/cases.yaml", format!("cases:\n{}", (0..9).map(case).collect::<String>()));
+    sandbox.write("promptctl.yaml", format!("{config}cost: {{ volume: 200000, alternatives: {{ retrieval: {{ context: doc, chunks: 2, chunk-tokens: 20, embedding: 0.1, index: 70 }} }} }}\n"));
+    record(&sandbox);
+    let document = json(&sandbox, &["--alternatives"], 0);
+    let kind = |kind: &str| document["alternatives"].as_array().expect("a list").iter().find(|one| one["kind"] == kind);
+    let found = kind("retrieval").expect("held against it");
+    let figure = |name: &str| found[name].as_f64().expect("reckoned");
+    // 150 words of 151 or so are the context, of which 40 are sent.
+    let read = document["prompts"][0]["input"]["mean"].as_f64().expect("counted");
+    let context = &found["assumptions"][0];
+    assert_eq!(context["name"], "context");
+    assert!(context["value"].as_f64().is_some_and(|tokens| tokens <= read && tokens > 0.9 * read), "{found:#}");
+    assert!(figure("then_usd") > 0.0 && figure("saving_usd") < figure("now_usd") * 200_000.0, "{found:#}");
+    near(
+        &found["then_usd"],
+        figure("now_usd") - (context["value"].as_f64().expect("known") - 40.0) * 2.0 / 1e6 + 50.0 * 0.1 / 1e6,
+    );
+}

@@ -94,19 +94,15 @@ fn asked(
     Ok(Some((then, evidence.filter(|evidence| evidence.cases > 0))))
 }
 
-/// The tokens of a variable, on the mean of the cases that give it as text.
+/// The tokens of a variable, on the mean of all cases, where any of them gives it as text: one that gives none reads none.
 fn context(head: &Side, now: &Requests, name: &str) -> Option<f64> {
     let workspace = &head.prepared.workspace;
     let entry = workspace.config.model(&now.model)?;
     let cases = head.selected.iter().map(|index| &workspace.cases.list[*index]);
     let own: Vec<_> = cases.filter(|case| workspace.prompt_of(case).name == now.prompt).collect();
     let counter = Counter::of(&workspace.request(own.first()?, entry).ok()?);
-    let texts = own.iter().filter_map(|case| case.variables.get(name)?.as_str());
-    let (mut sum, mut count) = (0_u64, 0_u32);
-    for text in texts {
-        sum += counter.count(text);
-        count += 1;
-    }
+    let texts: Vec<&str> = own.iter().filter_map(|case| case.variables.get(name)?.as_str()).collect();
+    let sum: u64 = texts.iter().map(|text| counter.count(text)).sum();
     #[expect(clippy::cast_precision_loss, reason = "tokens of variables are far below 2^53")]
-    (count > 0).then(|| sum as f64 / f64::from(count))
+    (!texts.is_empty()).then(|| sum as f64 / own.len() as f64)
 }

@@ -2,6 +2,7 @@
 
 mod instead;
 mod limits;
+mod renames;
 mod reports;
 mod side;
 mod versions;
@@ -9,14 +10,16 @@ mod versions;
 use std::num::NonZeroUsize;
 
 use self::limits::{Limit, Volume};
+use self::renames::Renames;
 use self::side::Side;
 use super::context::Context;
 use super::failure::Failure;
+use super::load::Project;
 use super::reports::ReportArg;
 use crate::core::names::{ModelAlias, PromptName};
 use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
-use crate::cost::{Change, Document, Requests, bill, change, judge};
+use crate::cost::{Change, Document, Requests, bill, change, judge, judge_uncounted};
 use crate::project::CostSettings;
 
 /// A shipped price that is older is worth a word.
@@ -68,7 +71,12 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let reports = reports::Reports::open(context, &args.reports, args.json)?;
     let head = Side::load(context, args.at.as_deref(), &args.prompts, &args.models)?;
+    if head.is_empty() {
+        let message = "nothing to count: the project has no prompt yet".to_owned();
+        return Err(Failure::Message { exit: Exit::Nothing, message, help: None });
+    }
     let settings = settings(args, &head)?;
+    head.check_budgets(&settings)?;
     let is_relative = args.budgets.iter().any(|limit| matches!(limit, Limit::Increase(_)));
     if is_relative && args.base.is_none() {
         return Err(Failure::usage("a budget on the increase needs something to compare with")
@@ -82,17 +90,31 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         versions: Vec::new(),
         changes: Vec::new(),
         new: Vec::new(),
+        uncounted: head.uncounted().cloned().collect(),
         budgets: Vec::new(),
         alternatives: Vec::new(),
         notes: head.notes(&settings),
         exit_code: 0,
     };
     let all = head.requests()?;
+    let mut base = None;
+    let mut renames = Renames::default();
     if let Some(revision) = &args.base {
-        let base = Side::load_base(context, revision, &head, &args.models)?;
+        let project = Project::find_or_nothing(context, revision)?;
+        renames = Renames::find(&Project::find(context, args.at.as_deref())?, args.at.as_deref(), &project, revision);
+        base = Side::load_base(project, &renames, &head, &args.models)?;
         document.base = Some(base.as_ref().map_or_else(|| revision.clone(), |base| base.project.tree.describe()));
-        let of_base = base.map(|base| base.requests()).transpose()?.unwrap_or_default();
-        (document.changes, document.new) = changes(&of_base, &all, &settings);
+        let of_base = base.as_ref().map(Side::requests).transpose()?.unwrap_or_default();
+        (document.changes, document.new) = changes(of_base, &all, &settings, &renames);
+    }
+    document.notes.extend(lost(&document, &settings, &renames));
+    for name in head.uncounted() {
+        let of_base = base.as_ref().and_then(|base| base.digest(renames.before(name)));
+        let of_base = args.base.as_ref().map(|_| of_base.map(|digest| head.digest(name) == Some(digest)));
+        for model in head.models(name, &args.models)? {
+            let budget = settings.budget_of(name.as_str());
+            document.budgets.extend(judge_uncounted((name, &model), of_base, &budget));
+        }
     }
     for requests in &all {
         let bill = bill(requests, settings.volume_of(requests.prompt.as_str()), &settings.cache);
@@ -151,11 +173,15 @@ fn settings(args: &Args, head: &Side) -> Result<CostSettings, Failure> {
 
 /// Head against base, and what only head has. A prompt that has one model left on each side changed its model.
 fn changes(
-    base: &[Requests],
+    base: Vec<Requests>,
     head: &[Requests],
     settings: &CostSettings,
+    renames: &Renames,
 ) -> (Vec<Change>, Vec<(PromptName, ModelAlias)>) {
     let (mut changes, mut new) = (Vec::new(), Vec::new());
+    let as_now = |one: Requests| Requests { prompt: renames.now(&one.prompt).clone(), ..one };
+    let base: Vec<Requests> = base.into_iter().map(as_now).collect();
+    let base = base.as_slice();
     let same = |one: &Requests, other: &Requests| one.prompt == other.prompt && one.model == other.model;
     for after in head {
         let left = |side: &[Requests], others: &[Requests]| -> Vec<usize> {
@@ -169,11 +195,35 @@ fn changes(
             }
         });
         match before {
-            Some(before) => changes.push(change(before, after, settings.volume_of(after.prompt.as_str()))),
+            Some(before) => {
+                let found = change(before, after, settings.volume_of(after.prompt.as_str()));
+                changes.push(Change { base_prompt: renames.before(&after.prompt).clone(), ..found });
+            }
             None => new.push((after.prompt.clone(), after.model.clone())),
         }
     }
     (changes, new)
+}
+
+/// A word on prompts that base has not and that something else of base may have been, where that lets them out of a budget.
+fn lost(document: &Document, settings: &CostSettings, renames: &Renames) -> Option<String> {
+    let is_held = |name: &PromptName| settings.budget_of(name.as_str()).increase.is_some();
+    let changed = |name: &PromptName| document.changes.iter().any(|change| change.prompt == *name);
+    let new: Vec<String> =
+        document.new.iter().map(|(name, _)| name).filter(|name| is_held(name) && !changed(name)).map(code).collect();
+    if new.is_empty() || renames.gone.is_empty() {
+        return None;
+    }
+    let gone: Vec<String> = renames.gone.iter().map(code).collect();
+    Some(format!(
+        "base has no {}, and head has no {}: if one was the other, nothing held it to its budget; rename it in one commit and change it in the next",
+        new.join(", "),
+        gone.join(", ")
+    ))
+}
+
+fn code(name: &PromptName) -> String {
+    format!("`{name}`")
 }
 
 /// A word on a shipped price that may have changed since.

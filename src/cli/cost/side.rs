@@ -1,5 +1,6 @@
 //! A project at a commit or in the working tree, loaded and planned, with its recordings.
 
+use super::renames::Renames;
 use crate::case::Selection;
 use crate::cli::ask;
 use crate::cli::context::Context;
@@ -24,6 +25,8 @@ pub(super) struct Side {
     pub(super) selected: Vec<usize>,
     pub(super) plan: Plan,
     pub(super) store: Store,
+    /// The prompts that are looked at, whether they have cases or not.
+    looked_at: Vec<PromptName>,
     /// Whether every prompt of the project is looked at.
     is_whole: bool,
 }
@@ -42,24 +45,28 @@ impl Side {
             project.tree = past::only(&project.tree, &selection)?;
         }
         let (prepared, _) = project.load().map_err(|failure| failure.at(&project.tree.describe()))?;
-        let selected = selection.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+        let workspace = &prepared.workspace;
+        let selected = selection.select(&workspace.prompts, &workspace.cases)?;
+        let names: Vec<&str> = workspace.prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
+        let looked_at = selection.names(&names)?;
+        let looked_at = looked_at.into_iter().map(|index| workspace.prompts.list[index].name.clone()).collect();
         let models = find_models(&prepared.workspace.config.models, models)?;
         let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
         let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;
         let store = ask::store(&project);
-        Ok(Self { project, prepared, selected, plan, store, is_whole: prompts.is_empty() })
+        Ok(Self { project, prepared, selected, plan, store, looked_at, is_whole: prompts.is_empty() })
     }
 
-    /// The same prompts in base, as far as they are there; `None` where none is.
+    /// The same prompts in base, by the names that they had there, as far as they are there; `None` where none is.
     pub(super) fn load_base(
-        context: &Context,
-        revision: &str,
+        mut project: Project,
+        renames: &Renames,
         head: &Self,
         models: &[String],
     ) -> Result<Option<Self>, Failure> {
-        let mut project = Project::find_or_nothing(context, revision)?;
         let is_there = |path: &TreePath| project.tree.read(path, u64::MAX).is_ok();
-        let names: Vec<PromptName> = head.prompts().into_iter().filter(|name| is_there(&template_path(name))).collect();
+        let before = head.looked_at.iter().map(|name| renames.before(name).clone());
+        let names: Vec<PromptName> = before.filter(|name| is_there(&template_path(name))).collect();
         if names.is_empty() || !TreePath::new(CONFIG_FILE).is_ok_and(|path| is_there(&path)) {
             return Ok(None);
         }
@@ -76,10 +83,10 @@ impl Side {
         }
         let plan = prepared.plan(&selected, &Overrides { models: wanted, repeat: None })?;
         let store = ask::store(&project);
-        Ok(Some(Self { project, prepared, selected, plan, store, is_whole: false }))
+        Ok(Some(Self { project, prepared, selected, plan, store, looked_at: names, is_whole: false }))
     }
 
-    /// The prompts that are looked at, in the order of the plan.
+    /// The prompts that have cases, in the order of the plan.
     pub(super) fn prompts(&self) -> Vec<PromptName> {
         let workspace = &self.prepared.workspace;
         let mut names: Vec<PromptName> = self
@@ -92,9 +99,55 @@ impl Side {
         names
     }
 
+    /// The prompts that are looked at and have no case.
+    pub(super) fn uncounted(&self) -> impl Iterator<Item = &PromptName> {
+        let counted = self.prompts();
+        self.looked_at.iter().filter(move |name| !counted.contains(name))
+    }
+
+    /// Whether nothing is looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.looked_at.is_empty()
+    }
+
+    /// What a prompt is, where it is there.
+    pub(super) fn digest(&self, name: &PromptName) -> Option<&str> {
+        self.prepared.workspace.prompts.get(name).map(|prompt| prompt.digest.as_str())
+    }
+
+    /// The models of a prompt that has no case to say others: those that were asked for, its own, or the project's.
+    pub(super) fn models(&self, name: &PromptName, asked: &[String]) -> Result<Vec<ModelAlias>, Failure> {
+        let config = &self.prepared.workspace.config;
+        let named = find_models(&config.models, asked)?;
+        let own = self.prepared.workspace.prompts.get(name).and_then(|prompt| prompt.front.models.clone());
+        let models: Vec<ModelAlias> = match own {
+            _ if !named.is_empty() => named.into_iter().map(|entry| entry.alias.clone()).collect(),
+            Some(own) => own,
+            None => config.defaults.models.clone(),
+        };
+        let first = config.models.first().map(|entry| entry.alias.clone()).filter(|_| models.is_empty());
+        Ok(models.into_iter().chain(first).collect())
+    }
+
     /// What each request took.
     pub(super) fn requests(&self) -> Result<Vec<Requests>, Failure> {
         Ok(gather(&self.prepared, &self.plan, &self.store)?)
+    }
+
+    /// A budget for a prompt that there is not: nothing would ever be held to it.
+    pub(super) fn check_budgets(&self, settings: &CostSettings) -> Result<(), Failure> {
+        let names = self.names();
+        let Some(prompt) = settings.budgets.keys().find(|prompt| self.is_whole && !names.contains(&prompt.as_str()))
+        else {
+            return Ok(());
+        };
+        let hint = did_you_mean(prompt, names.iter().copied());
+        let message = format!("{CONFIG_FILE} has a budget for the prompt `{prompt}`, and there is none{hint}");
+        Err(Failure::usage(message).help("correct its name under `cost: { budget: { prompts: … } }`, or take it out"))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.prepared.workspace.prompts.list.iter().map(|prompt| prompt.name.as_str()).collect()
     }
 
     /// What of the settings names no prompt.
@@ -102,8 +155,8 @@ impl Side {
         if !self.is_whole {
             return Vec::new();
         }
-        let names: Vec<&str> = self.prepared.workspace.prompts.list.iter().map(|prompt| prompt.name.as_str()).collect();
-        let unknown = settings.prompts().filter(|prompt| !names.contains(&prompt.as_str()));
+        let names = self.names();
+        let unknown = settings.volumes.keys().filter(|prompt| !names.contains(&prompt.as_str()));
         let mut notes: Vec<String> = unknown
             .map(|prompt| {
                 let hint = did_you_mean(prompt, names.iter().copied());

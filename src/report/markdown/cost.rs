@@ -38,6 +38,11 @@ pub fn cost_markdown(document: &Document, limit: usize) -> String {
         folded(&format!("{} on {}: {}{instead}", found.prompt, found.model, kind(found.kind)), &of_alternative(found))
     });
     left_out += page.lines(bills.chain(alternatives).chain(versions(document)), 1);
+    let uncounted = document.uncounted.iter().map(|name| {
+        let name = code(name.as_str(), NAME);
+        format!("- {name} has no case, so nothing of it can be counted\n")
+    });
+    left_out += page.lines(uncounted, 1);
     let notes = document.notes.iter().map(|note| format!("- note: {}\n", text(note, SENTENCE)));
     left_out += page.lines(notes, 1);
     if left_out > 0 {
