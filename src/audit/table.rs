@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::course::Experiment;
 use super::reading::Beside;
-use crate::core::words::counted;
+use crate::core::words::{counted, usd};
 use crate::project::AuditSettings;
 
 /// How many labelled examples fine-tuning takes at the least.
@@ -305,14 +305,14 @@ fn money(inputs: &Inputs) -> Rule {
     let known: Vec<String> = inputs
         .figures
         .iter()
-        .filter_map(|(experiment, _)| Some(format!("{} ${:.2}", experiment.name(), inputs.month(*experiment)?)))
+        .filter_map(|(experiment, _)| Some(format!("{} {}", experiment.name(), usd(inputs.month(*experiment)?))))
         .collect();
     let dear: Vec<&str> = Experiment::ALL
         .into_iter()
         .filter(|experiment| inputs.is_dear(*experiment) == Some(true))
         .map(Experiment::name)
         .collect();
-    let given = format!("${budget:.2} a month for {volume} requests; a month with: {}", listed(&known));
+    let given = format!("{} a month for {volume} requests; a month with: {}", usd(budget), listed(&known));
     let holds = if known.is_empty() { Holds::Unknown } else { Holds::of(!dear.is_empty()) };
     let says = match holds {
         Holds::Yes => format!("too dear: {}", dear.join(", ")),

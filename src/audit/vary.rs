@@ -42,11 +42,13 @@ impl<'a> Bench<'a> {
         let workspace = &prepared.workspace;
         let (place, text) = match &workspace.config.audit.facts_template {
             None => (Place::Nowhere, FACTS.to_owned()),
-            Some(name) => {
-                let path = TreePath::new(name).map_err(|why| {
-                    Problem::error(Place::Nowhere, format!("`facts-template: {name}` of `audit:`: {why}"))
-                })?;
-                let text = workspace.tree.text(&path).map_err(crate::tree::TreeError::into_problem)?;
+            Some((name, place)) => {
+                let wrong = |why: String| {
+                    let help = "name a template that shows `facts`, from the project's folder on, or leave `facts-template` out";
+                    Problem::error(place.clone(), format!("`facts-template`: {why}")).help(help)
+                };
+                let path = TreePath::new(name).map_err(wrong)?;
+                let text = workspace.tree.text(&path).map_err(|error| wrong(error.to_string()))?;
                 (Place::File(path.to_string()), text)
             }
         };

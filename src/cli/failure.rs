@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use super::context::Context;
 use crate::core::escape::terminal;
-use crate::core::problem::{Problem, Problems};
+use crate::core::problem::{Problem, Problems, Severity};
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::report::{Style, write_problems};
 
 /// Why a command stopped.
@@ -82,9 +83,13 @@ impl Failure {
                 // Writing into memory does not fail.
                 let _ = write_problems(&mut text, &problems, style);
                 let mut text = String::from_utf8_lossy(&text).into_owned();
-                let count = problems.len();
-                let noun = if count == 1 { "problem" } else { "problems" };
-                text.push_str(&format!("{}{count} {noun} in the project; nothing was run\n", style.red("error: ")));
+                let warnings = problems.iter().filter(|problem| problem.severity == Severity::Warning).count() as u64;
+                let count = counted(problems.len() as u64 - warnings, "problem", "problems");
+                let beside = match warnings {
+                    0 => String::new(),
+                    warnings => format!(" and {}", counted(warnings, "warning", "warnings")),
+                };
+                text.push_str(&format!("{}{count}{beside} in the project; nothing was run\n", style.red("error: ")));
                 (Exit::Usage.code(), text)
             }
         }

@@ -214,11 +214,18 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let refused = checks.iter().filter(|check| check.standing == Standing::Refused).count();
     if found.examples.is_empty() || refused > 0 && !args.force {
         let message = match refused {
-            _ if found.examples.is_empty() => "nothing was accepted, and nothing is written".to_owned(),
+            _ if found.examples.is_empty() => nothing_left(&found),
             1 => "1 check refuses these data, and nothing is written".to_owned(),
             count => format!("{count} checks refuse these data, and nothing is written"),
         };
-        let help = (!found.examples.is_empty()).then(|| "`--force` writes them all the same".to_owned());
+        let too_long = found.unusable().contains_key("too-long");
+        let help = match found.examples.is_empty() {
+            true if too_long => {
+                Some(format!("a line has at most {} tokens; `--max-tokens` allows more", wanted.max_tokens))
+            }
+            true => None,
+            false => Some("`--force` writes them all the same".to_owned()),
+        };
         return Err(Failure::Message { exit: Exit::Failed, message, help });
     }
     let lines = Lines::new(&found.examples, &division, wanted.format);
@@ -269,6 +276,18 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Good)
 }
 
+/// Why no example is left.
+fn nothing_left(found: &Gathered) -> String {
+    let unusable = found.unusable();
+    let count: u64 = unusable.values().sum();
+    if count == 0 {
+        return "nothing was accepted, and nothing is written".to_owned();
+    }
+    let reasons: Vec<String> = unusable.iter().map(|(code, count)| format!("{count} {code}")).collect();
+    let accepted = counted(count, "answer is accepted", "answers are accepted");
+    format!("{accepted}, and no line can be made of any of them ({}); nothing is written", reasons.join(", "))
+}
+
 /// What a person does with it.
 fn say_what_next(context: &mut Context, division: &Division, into: &Path, models: &[String]) -> Result<(), Failure> {
     let (train, held) = (division.count(Side::Train), division.count(Side::Validation));
@@ -301,12 +320,12 @@ fn print_checks(context: &mut Context, found: &Gathered, checks: &[Check], style
     if is_quiet && checks.iter().all(|check| check.standing == Standing::Good) {
         return Ok(());
     }
-    writeln!(
-        context.out(),
-        "{} accepted: {by_person} by a person, {} by what is expected of them",
-        counted(found.examples.len() as u64, "answer", "answers"),
-        found.examples.len() - by_person
-    )?;
+    let usable = found.examples.len();
+    let all = usable as u64 + found.unusable().values().sum::<u64>();
+    let answers = counted(all, "answer", "answers");
+    let of = if usable as u64 == all { String::new() } else { format!(", {usable} of them become lines") };
+    let by = format!("{by_person} by a person, {} by what is expected of them", usable - by_person);
+    writeln!(context.out(), "{answers} accepted{of}: {by}")?;
     if !reasons.is_empty() {
         let listed: Vec<String> = reasons.iter().map(|(code, count)| format!("{count} {code}")).collect();
         writeln!(context.out(), "left out: {}", listed.join(", "))?;

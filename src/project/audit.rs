@@ -4,6 +4,7 @@ use super::config::{decode_aliases, decode_repeat};
 use super::model::ModelEntry;
 use crate::core::decode::Decoder;
 use crate::core::names::ModelAlias;
+use crate::core::problem::Place;
 use crate::core::time::parse_duration_ms;
 use crate::core::yaml::Node;
 
@@ -50,7 +51,7 @@ impl FactsChange {
 }
 
 /// How experiments are made, and what people weigh.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct AuditSettings {
     /// Models that are tried where one fails, the first that is not the one under audit; none: the dearest.
     pub stronger: Vec<ModelAlias>,
@@ -58,8 +59,8 @@ pub struct AuditSettings {
     pub repeat: u32,
     /// How many examples are shown.
     pub examples: u32,
-    /// The template in which facts are given; none: the shipped one.
-    pub facts_template: Option<String>,
+    /// The template in which facts are given, and where that is written; none: the shipped one.
+    pub facts_template: Option<(String, Place)>,
     /// How often facts change.
     pub facts_change: Option<FactsChange>,
     /// How many labelled examples are at hand; none: as many as answers are accepted.
@@ -120,7 +121,10 @@ pub(super) fn decode_audit(decoder: &mut Decoder<'_>, node: &Node, models: &[Mod
             _ => decoder.error(count.0.span.clone(), "examples must be at most 100"),
         }
     }
-    settings.facts_template = fields.get("facts-template").and_then(|node| decoder.text(node, "facts-template"));
+    settings.facts_template = fields.get("facts-template").and_then(|node| {
+        let place = Place::span(decoder.source, node.span.clone());
+        Some((decoder.text(node, "facts-template")?, place))
+    });
     settings.facts_change =
         fields.get("facts-change").and_then(|node| decoder.choice(node, "facts-change", &FactsChange::ALL));
     settings.labelled_examples =

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::Style;
-use super::cost_words::{count, kind, of_alternative, of_bill, of_budget, of_change, usd, whole};
+use super::cost_words::{count, kind, of_alternative, of_bill, of_budget, of_change, whole};
 use super::history::write_aligned;
 use crate::core::escape::terminal_line;
+use crate::core::words::usd;
 use crate::cost::{Bill, Document, Spread, Standing, VersionRow};
 
 /// Writes all that was found.

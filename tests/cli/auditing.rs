@@ -340,7 +340,11 @@ fn an_error_leaves_an_experiment_without_evidence() {
 #[test]
 fn facts_are_given_as_the_project_says() {
     let sandbox = small(REFUND, "audit: { facts-template: prompts/_audit/facts.j2 }\n");
-    says(&sandbox.run(&["audit"]), 2, &["there is no file `prompts/_audit/facts.j2`"]);
+    says(
+        &sandbox.run(&["audit"]),
+        2,
+        &["promptctl.yaml:14:27: `facts-template`: there is no file `prompts/_audit/facts.j2`"],
+    );
     sandbox.write("prompts/_audit/facts.j2", "Nothing is known.\n");
     says(&sandbox.run(&["audit"]), 2, &["the template of facts does not show `facts`"]);
     sandbox.write("prompts/_audit/facts.j2", "{% for fact in facts %}Known: {{ fact }}\n{% endfor %}");
@@ -462,6 +466,12 @@ fn steps_are_of_the_cases_that_they_are_for() {
     let ended = sandbox.run(&["audit", "--case", "gift"]);
     says(&ended, 0, &["1. prompt: show examples of good answers in the prompt: they close it (1 case, confident)"]);
     assert!(!ended.stdout.contains("say in the prompt how"), "{}", ended.shown());
+}
+
+#[test]
+fn a_small_budget_is_not_rounded_to_nothing() {
+    let sandbox = small(REFUND, "audit: { money-budget: { per-month: 0.001 }, volume: 1 }\n");
+    says(&sandbox.run(&["audit"]), 0, &["[$0.00100 a month for 1 requests; a month with: nothing]"]);
 }
 
 #[test]

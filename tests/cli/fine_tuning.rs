@@ -64,11 +64,11 @@ fn tune(sandbox: &Sandbox, more: &[&str]) -> Ended {
 
 #[test]
 fn accepted_answers_become_lines_on_two_sides() {
-    let sandbox = project(130);
+    let sandbox = project(170);
     let ended = tune(&sandbox, &[]);
     assert_snapshot!("fine_tune", ended.shown());
     let (train, held) = (lines(&sandbox, "tuned/train.jsonl"), lines(&sandbox, "tuned/validation.jsonl"));
-    assert_eq!(train.len() + held.len(), 120);
+    assert_eq!(train.len() + held.len(), 160);
     assert!((12..40).contains(&held.len()), "{}", held.len());
     for line in train.iter().chain(&held) {
         let roles: Vec<&str> = line["messages"]
@@ -80,7 +80,7 @@ fn accepted_answers_become_lines_on_two_sides() {
         assert_eq!(roles, ["system", "user", "assistant"]);
     }
     let all: BTreeSet<String> = train.iter().chain(&held).map(ToString::to_string).collect();
-    assert_eq!(all.len(), 120, "nothing is on both sides");
+    assert_eq!(all.len(), 160, "nothing is on both sides");
     assert_snapshot!("fine_tune_card", sandbox.read("tuned/card.md"));
     let schema: Value = serde_json::from_str(include_str!("../../docs/schema/split.schema.json")).expect("JSON");
     let split: Value = serde_json::from_str(&sandbox.read("tuned/split.json")).expect("JSON");
@@ -101,13 +101,13 @@ fn accepted_answers_become_lines_on_two_sides() {
 
 #[test]
 fn held_out_cases_are_tested_and_compared_alone() {
-    let sandbox = project(130);
+    let sandbox = project(170);
     says(&tune(&sandbox, &[]), 0, &["--cases-from tuned/split.json"]);
     let held = lines(&sandbox, "tuned/validation.jsonl").len();
     let from = ["--cases-from", "tuned/split.json"];
     says(&sandbox.run(&[&["test", "--offline"], &from[..]].concat()), 0, &[&format!("{held} passed")]);
     let train = sandbox.run(&[&["test", "--offline", "--side", "train"], &from[..]].concat());
-    says(&train, 0, &[&format!("{} passed", 120 - held)]);
+    says(&train, 0, &[&format!("{} passed", 160 - held)]);
     sandbox.write(
         "promptctl.yaml",
         format!("{CONFIG}  tuned:\n    provider: mock\n    model: ft-1\n    replies: [{{ say: \"billing\" }}]\ndefaults: {{ models: [base] }}\n"),
@@ -117,7 +117,7 @@ fn held_out_cases_are_tested_and_compared_alone() {
     says(&sandbox.run(&["test", "--side", "train"]), 2, &["--cases-from"]);
     says(&sandbox.run(&["test", "--cases-from", "promptctl.yaml"]), 2, &["is no split that is known"]);
     says(&sandbox.run(&["test", "--cases-from", "nowhere.json"]), 2, &["cannot be read"]);
-    says(&sandbox.run(&[&["test", "--case", "t129"], &from[..]].concat()), 4, &["none of those of tuned/split.json"]);
+    says(&sandbox.run(&[&["test", "--case", "t169"], &from[..]].concat()), 4, &["none of those of tuned/split.json"]);
 }
 
 #[test]
@@ -155,14 +155,14 @@ fn too_few_contradictions_and_data_of_persons_are_refused_in_one_go() {
 
 #[test]
 fn a_group_never_straddles_and_an_example_of_the_prompt_is_not_held_out() {
-    let sandbox = project(130);
+    let sandbox = project(170);
     sandbox.edit(
         "prompts/triage.j2",
         "in one word.",
         "in one word. An example: the bottle lamp parcel number 300 is delivery.",
     );
     let mut table = "id,text,queue,about\n".to_owned();
-    for index in 0..120 {
+    for index in 0..160 {
         let text = if index == 7 {
             "The bottle lamp parcel, number 300".to_owned()
         } else {
@@ -175,7 +175,7 @@ fn a_group_never_straddles_and_an_example_of_the_prompt_is_not_held_out() {
         "fixtures/triage/cases.yaml",
         "datasets:\n  - { file: tickets.csv, name: \"{{ id }}\", group: \"{{ about }}\", expect: [{ equals: \"{{ queue }}\" }] }\n",
     );
-    says(&sandbox.run(&["test"]), 0, &["120 passed"]);
+    says(&sandbox.run(&["test"]), 0, &["160 passed"]);
     let ended = tune(&sandbox, &["--holdout", "0.4"]);
     says(
         &ended,
@@ -183,7 +183,7 @@ fn a_group_never_straddles_and_an_example_of_the_prompt_is_not_held_out() {
         &[
             "warned  example-leak     1 case is an example",
             "1 prompt has mostly one answer",
-            "in 12 groups; the largest has 10",
+            "in 12 groups; the largest has 14",
         ],
     );
     let split: Value = serde_json::from_str(&sandbox.read("tuned/split.json")).expect("JSON");
@@ -204,7 +204,7 @@ fn a_group_never_straddles_and_an_example_of_the_prompt_is_not_held_out() {
     let mut table = sandbox.read("fixtures/triage/tickets.csv");
     table.push_str("t900,\"where is the wooden horse parcel of last May\",delivery,shop 99\n");
     sandbox.write("fixtures/triage/tickets.csv", table);
-    says(&sandbox.run(&["test"]), 0, &["121 passed"]);
+    says(&sandbox.run(&["test"]), 0, &["161 passed"]);
     says(&tune(&sandbox, &["--holdout", "0.4", "--force"]), 0, &["wrote"]);
     let after: Value = serde_json::from_str(&sandbox.read("tuned/split.json")).expect("JSON");
     let after: Vec<(String, String)> = sides_of(&after).into_iter().filter(|(case, _)| case != "t900").collect();
@@ -261,7 +261,16 @@ fn a_conversation_with_calls_of_tools_is_one_line() {
     }
     says(&tune(&sandbox, &["--source", "snapshots", "--force", "--holdout", "0"]), 0, &["1 recording"]);
     says(&tune(&sandbox, &["--source", "recordings", "--into", "b", "--force", "--holdout", "0"]), 0, &["1 snapshot"]);
-    says(&tune(&sandbox, &["--max-tokens", "5", "--into", "c", "--force"]), 1, &["2 too-long", "nothing was accepted"]);
+    says(
+        &tune(&sandbox, &["--max-tokens", "5", "--into", "c", "--force"]),
+        1,
+        &[
+            "2 too-long",
+            "2 answers accepted, 0 of them become lines",
+            "2 answers are accepted, and no line can be made of any of them (2 too-long); nothing is written",
+            "a line has at most 5 tokens; `--max-tokens` allows more",
+        ],
+    );
 }
 
 #[test]
@@ -286,7 +295,7 @@ fn what_is_not_accepted_is_counted_under_its_reason() {
 
 #[test]
 fn a_folder_that_is_not_ours_is_never_touched() {
-    let sandbox = project(130);
+    let sandbox = project(170);
     sandbox.write("mine/notes.txt", "mine");
     sandbox.write("other/split.json", "{\"version\": 1}");
     sandbox.write("file", "mine");
@@ -309,7 +318,7 @@ fn a_folder_that_is_not_ours_is_never_touched() {
 
 #[test]
 fn models_say_when_to_tune_again() {
-    let sandbox = project(130);
+    let sandbox = project(170);
     says(&tune(&sandbox, &[]), 0, &[]);
     let tuned = "  tuned: { provider: mock, model: ft-1, fine-tuned: { from: base-1, base: base, data: tuned, on: 2026-01-01 } }\ndefaults: { models: [base] }\n";
     sandbox.write("promptctl.yaml", format!("{CONFIG}{tuned}"));
@@ -335,4 +344,17 @@ fn models_say_when_to_tune_again() {
     says(&sandbox.run(&["models"]), 0, &["nowhere/split.json is not there"]);
     sandbox.edit("promptctl.yaml", "base: base,", "base: bace,");
     says(&sandbox.run(&["models"]), 2, &["promptctl.yaml has no model `bace`; did you mean \"base\"?"]);
+}
+
+#[test]
+fn what_is_held_out_is_none_of_the_examples_to_learn_from() {
+    let sandbox = project(120);
+    let refused = tune(&sandbox, &[]);
+    says(
+        &refused,
+        1,
+        &["110 answers accepted", "examples to learn from, of 110, fewer than 100", "hold out a smaller share"],
+    );
+    assert!(!sandbox.exists("tuned/train.jsonl"), "nothing is written");
+    says(&tune(&sandbox, &["--holdout", "0"]), 0, &["warned  few-examples     110 examples, fewer than 500"]);
 }

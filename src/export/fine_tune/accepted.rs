@@ -32,6 +32,21 @@ pub struct Gathered {
     pub left_out: Vec<LeftOut>,
 }
 
+/// Why answers are left out that are accepted all the same: no line can be made of them, or of no use.
+const UNUSABLE: [&str; 7] = ["pictures", "vector", "roles", "truncated", "empty", "too-long", "key"];
+
+impl Gathered {
+    /// The accepted answers of which no line is made, by the kind of reason.
+    #[must_use]
+    pub fn unusable(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for one in self.left_out.iter().filter(|one| UNUSABLE.contains(&one.code)) {
+            *counts.entry(one.code).or_default() += 1;
+        }
+        counts
+    }
+}
+
 /// Why an answer is left out: the kind, and what more there is to say.
 type Reason = (&'static str, String);
 

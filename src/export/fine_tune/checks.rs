@@ -86,7 +86,7 @@ fn share(part: usize, whole: usize) -> f64 {
 pub fn check(found: &Gathered, division: &Division, wanted: &Wanted, allows_personal_data: bool) -> Vec<Check> {
     let examples = &found.examples;
     let mut checks = vec![
-        enough(examples),
+        enough(examples.len(), division),
         left_out(found, "empty", "answers are empty"),
         left_out(found, "truncated", "answers are cut off or filtered"),
         left_out(found, "roles", "conversations are in an order that trainers do not take"),
@@ -105,20 +105,27 @@ pub fn check(found: &Gathered, division: &Division, wanted: &Wanted, allows_pers
     checks
 }
 
-fn enough(examples: &[Example]) -> Check {
-    let count = examples.len();
+/// What is held out teaches nothing.
+fn enough(all: usize, division: &Division) -> Check {
+    let (count, apart) = (division.count(Side::Train), division.count(Side::Validation));
     let standing = match count {
         count if count < FEWEST => Standing::Refused,
         count if count < FEW => Standing::Warned,
         _ => Standing::Good,
     };
     let than = if count < FEWEST { FEWEST } else { FEW };
+    let examples = counted(count as u64, "example", "examples");
+    let split = if apart > 0 { format!(" to learn from, of {all}") } else { String::new() };
     let sentence = match standing {
-        Standing::Good => format!("{count} examples"),
-        _ => format!("{}, fewer than {than}", counted(count as u64, "example", "examples")),
+        Standing::Good => format!("{examples}{split}"),
+        _ => format!("{examples}{split}, fewer than {than}"),
     };
-    Check::new("few-examples", standing, sentence)
-        .help("accept more answers (`promptctl test`, `promptctl review`); a longer prompt with examples often does as well as so few")
+    let help = if count < FEWEST && all >= FEWEST {
+        "accept more answers (`promptctl test`, `promptctl review`), or hold out a smaller share (`--holdout`)"
+    } else {
+        "accept more answers (`promptctl test`, `promptctl review`); a longer prompt with examples often does as well as so few"
+    };
+    Check::new("few-examples", standing, sentence).help(help)
 }
 
 fn left_out(found: &Gathered, code: &'static str, what: &str) -> Check {

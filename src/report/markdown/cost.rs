@@ -3,8 +3,9 @@
 use super::escape::{code, text};
 use super::page::{Page, details};
 use super::{NAME, SENTENCE};
+use crate::core::words::usd;
 use crate::cost::{Basis, Bill, Document, Standing};
-use crate::report::cost_words::{count, kind, of_alternative, of_bill, of_budget, of_change, percent_more, usd, whole};
+use crate::report::cost_words::{count, kind, of_alternative, of_bill, of_budget, of_change, percent_more, whole};
 
 /// A page of at most so many bytes: the verdict, a table, and what is behind it, folded away.
 #[must_use]
