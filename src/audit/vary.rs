@@ -151,22 +151,22 @@ impl<'a> Bench<'a> {
         let workspace = &self.prepared.workspace;
         let own = &workspace.cases.list[case];
         let Some(known) = self.examples.get(&(own.prompt, model)) else { return Vec::new() };
-        let mut chosen: Vec<(String, &Example)> = Vec::new();
+        let mut others: Vec<(String, &Example)> = Vec::new();
         for example in known {
             let other = &workspace.cases.list[example.case];
-            if example.case == case || own.group.is_some() && other.group == own.group {
-                continue;
-            }
-            let last = self.messages(example.case).ok();
-            let last = last.as_ref().and_then(|all| all.iter().rev().find(|message| message.role == Role::User));
-            if last.is_some_and(|message| message.content != asked) {
-                let hash = sha256_hex(format!("{}\n{}", own.name, other.name).as_bytes());
-                chosen.push((hash, example));
+            if example.case != case && (own.group.is_none() || other.group != own.group) {
+                others.push((sha256_hex(format!("{}\n{}", own.name, other.name).as_bytes()), example));
             }
         }
-        chosen.sort_by(|a, b| a.0.cmp(&b.0));
+        others.sort_by(|a, b| a.0.cmp(&b.0));
+        // Only those that are taken are rendered.
+        let asks_something_else = |example: &&Example| {
+            let all = self.messages(example.case).ok();
+            let last = all.as_ref().and_then(|all| all.iter().rev().find(|message| message.role == Role::User));
+            last.is_some_and(|message| message.content != asked)
+        };
         let most = usize::try_from(workspace.config.audit.examples).unwrap_or(usize::MAX);
-        chosen.into_iter().take(most).map(|(_, example)| example).collect()
+        others.into_iter().map(|(_, example)| example).filter(asks_something_else).take(most).collect()
     }
 
     /// The stronger model: the first that the project names and that is not the one under audit; else the dearest, where it is

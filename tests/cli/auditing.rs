@@ -343,7 +343,7 @@ fn facts_are_given_as_the_project_says() {
     says(
         &sandbox.run(&["audit"]),
         2,
-        &["promptctl.yaml:14:27: `facts-template`: there is no file `prompts/_audit/facts.j2`"],
+        &["promptctl.yaml:13:26: `facts-template`: there is no file `prompts/_audit/facts.j2`"],
     );
     sandbox.write("prompts/_audit/facts.j2", "Nothing is known.\n");
     says(&sandbox.run(&["audit"]), 2, &["the template of facts does not show `facts`"]);

@@ -384,3 +384,11 @@ fn a_file_in_the_place_of_the_state_folder_gave_an_os_error() {
     );
     assert!(!ended.shown().contains("os error"), "{}", ended.shown());
 }
+
+#[test]
+fn warnings_beside_a_mistake_were_counted_as_mistakes() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, expect: [{ containz: fine }] }\n");
+    sandbox.write("prompts/p.j2", "---\nvars: { q: string }\n---\n{{ q }} {q}\n");
+    let ended = sandbox.run(&["test"]);
+    assert!(ended.stderr.contains("error: 1 problem and 1 warning in the project"), "{}", ended.shown());
+}
