@@ -6,6 +6,7 @@
 //!
 //! One file a family of rules, each registered by one line in `registry`.
 
+mod branches;
 mod churn;
 mod contradictions;
 mod covered;

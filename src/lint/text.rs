@@ -50,7 +50,7 @@ pub(super) struct TextLine {
 pub(super) struct Print {
     /// Its bytes, braces included.
     pub(super) span: Range<usize>,
-    /// The names that it begins with, of variables and functions.
+    /// The names of what it prints, of variables and functions: what it only asks or counts is not among them.
     pub(super) names: Vec<String>,
     /// Whose message it is in.
     pub(super) speaker: Speaker,
@@ -72,6 +72,10 @@ pub(super) struct Tag {
     pub(super) span: Range<usize>,
     /// `if`, `endif`, …
     pub(super) keyword: String,
+    /// The names that it reads, of variables and functions.
+    pub(super) names: Vec<String>,
+    /// Whose message it is in.
+    pub(super) speaker: Speaker,
 }
 
 /// A template, taken apart.
@@ -109,7 +113,7 @@ static HEADING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s{0,3}
 static OPEN_TAG: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)<(/?)(?:few[-_]?shot[-_]?)?(?:examples?|samples?)\b[^>]*>").ok());
 static SENTENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\S.*?(?:[.!?]+[)\x22']*(?:\s|$)|$)").ok());
-static ITEM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:[-*+•]|\d{1,3}[.)]|#{1,6})\s").ok());
+static ITEM: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*(?:(?:[-*+•]|\d{1,3}[.)]|#{1,6})\s|\|)").ok());
 
 fn is_match(regex: &LazyLock<Option<Regex>>, text: &str) -> bool {
     regex.as_ref().is_some_and(|regex| regex.is_match(text))
@@ -244,8 +248,14 @@ impl<'t> Reader<'t> {
     fn tag(&mut self, range: Range<usize>, is_print: bool, tokens: &[Token<'t>]) {
         let span = self.body + range.start..self.body + range.end;
         if !is_print {
-            if let Some(Token::Ident(keyword)) = tokens.first() {
-                self.tags.push(Tag { span, keyword: (*keyword).to_owned() });
+            if let Some((Token::Ident(keyword), rest)) = tokens.split_first() {
+                let speaker = self.speakers.last().map_or(Speaker::Unknown, |(_, speaker)| *speaker);
+                self.tags.push(Tag {
+                    span,
+                    keyword: (*keyword).to_owned(),
+                    names: names(&rest.iter().collect::<Vec<_>>()),
+                    speaker,
+                });
             }
             return;
         }
@@ -271,20 +281,58 @@ impl<'t> Reader<'t> {
                 self.mask[at] = 1;
             }
         }
-        self.prints.push(Print { span, names: names(tokens), speaker });
+        self.prints.push(Print { span, names: printed(tokens), speaker });
     }
 }
 
+/// The names of what an expression prints: no condition, no comparison, nothing of which only the length is told.
+fn printed(tokens: &[Token<'_>]) -> Vec<String> {
+    let (mut depth, mut is_condition) = (0_i32, false);
+    let mut values: Vec<Vec<&Token<'_>>> = vec![Vec::new()];
+    for token in tokens {
+        match token {
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => depth += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => depth -= 1,
+            Token::Ident("if") if depth == 0 => is_condition = true,
+            Token::Ident("else") if depth == 0 => {
+                is_condition = false;
+                values.push(Vec::new());
+            }
+            _ => {}
+        }
+        if let (false, Some(value)) = (is_condition, values.last_mut()) {
+            value.push(token);
+        }
+    }
+    let is_told = |value: &&Vec<&Token<'_>>| {
+        let compares = |token: &&Token<'_>| {
+            matches!(
+                token,
+                Token::Eq | Token::Ne | Token::Gt | Token::Gte | Token::Lt | Token::Lte | Token::Ident("is")
+            )
+        };
+        let counts = matches!(value.as_slice(), [.., Token::Pipe, Token::Ident("length" | "count" | "int" | "float")]);
+        value.iter().any(|token| matches!(token, Token::Tilde)) || !(counts || value.iter().any(compares))
+    };
+    let mut all: Vec<String> = Vec::new();
+    for name in values.iter().filter(is_told).flat_map(|value| names(value)) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
 /// The names of an expression that are no attributes, filters or keywords.
-fn names(tokens: &[Token<'_>]) -> Vec<String> {
+fn names(tokens: &[&Token<'_>]) -> Vec<String> {
     const WORDS: [&str; 14] =
         ["if", "else", "and", "or", "not", "in", "is", "true", "false", "none", "True", "False", "None", "defined"];
     let mut names: Vec<String> = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
         let Token::Ident(name) = token else { continue };
-        let before = i.checked_sub(1).and_then(|i| tokens.get(i));
+        let before = i.checked_sub(1).and_then(|i| tokens.get(i)).copied();
         let is_free = !matches!(before, Some(Token::Dot | Token::Pipe | Token::Ident("is")))
-            && !matches!(tokens.get(i + 1), Some(Token::Assign));
+            && !matches!(tokens.get(i + 1).copied(), Some(Token::Assign));
         if is_free && !WORDS.contains(name) && !names.iter().any(|known| known == name) {
             names.push((*name).to_owned());
         }

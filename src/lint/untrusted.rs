@@ -3,9 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
+use super::branches::includes;
 use super::look::{Look, Sink, Subject};
 use super::pattern;
-use super::text::{Print, Speaker, Template};
+use super::text::{Print, Speaker, Tag, Template};
+use crate::core::record::Role;
 
 pattern!(
     USERS,
@@ -15,7 +19,7 @@ pattern!(
 /// Whether a prompt says of a variable that it can be trusted, or cannot.
 fn trusted(subject: &Subject<'_>, name: &str) -> Option<bool> {
     let declared = subject.prompt.front.variables.iter().flatten().find(|declaration| declaration.name == name)?;
-    declared.schema.get("trusted").and_then(serde_json::Value::as_bool)
+    declared.schema.get("trusted").and_then(Value::as_bool)
 }
 
 /// Whether a variable holds one of a few words, or a number.
@@ -23,7 +27,7 @@ fn is_small(subject: &Subject<'_>, name: &str) -> bool {
     let declared = subject.prompt.front.variables.iter().flatten().find(|declaration| declaration.name == name);
     declared.is_some_and(|declaration| {
         let schema = &declaration.schema;
-        let short = schema.get("maxLength").and_then(serde_json::Value::as_u64).is_some_and(|length| length <= 40);
+        let short = schema.get("maxLength").and_then(Value::as_u64).is_some_and(|length| length <= 40);
         short
             || schema.get("enum").is_some()
             || schema.get("const").is_some()
@@ -31,18 +35,86 @@ fn is_small(subject: &Subject<'_>, name: &str) -> bool {
     })
 }
 
-/// What users write, in the message of the application.
-pub(super) fn in_system(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
+/// How many cases are rendered to see where a variable ends up.
+const TRIED: usize = 40;
+
+/// What users write, in the message of the application: printed there, or come there by another way.
+pub(super) fn in_system(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
+    let is_users = |name: &str| match trusted(subject, name) {
+        Some(trusted) => !trusted,
+        None => USERS.is_match(name) && !is_small(subject, name),
+    };
+    let mut told = BTreeSet::new();
     for print in subject.own.prints.iter().filter(|print| print.speaker == Speaker::System) {
-        let is_users = |name: &&String| match trusted(subject, name) {
-            Some(trusted) => !trusted,
-            None => USERS.is_match(name) && !is_small(subject, name),
-        };
-        if let Some(name) = print.names.iter().find(is_users) {
+        if let Some(name) = print.names.iter().find(|name| is_users(name)) {
+            told.insert(name.as_str());
             let message = format!("`{name}` is what a user writes, and stands in the system message");
             sink.of(subject.own, print.span.clone(), message).about(format!("{} {name}", subject.own.key));
         }
     }
+    let left: Vec<&str> = subject.prompt.variables.iter().map(String::as_str).collect();
+    let left: Vec<&str> = left.into_iter().filter(|name| is_users(name) && !told.contains(name)).collect();
+    for name in reaching(look, subject, &left) {
+        let message = format!("`{name}` is what a user writes, and reaches the system message from here");
+        sink.of(subject.own, entrance(subject, name), message).about(format!("{} {name}", subject.own.key));
+    }
+}
+
+/// Those of these variables that reach a message of the application when the cases are rendered: each is given a word
+/// that stands nowhere else, and the word is looked for. So every way is seen, through partials, macros and loops.
+fn reaching<'n>(look: &Look<'_>, subject: &Subject<'_>, names: &[&'n str]) -> Vec<&'n str> {
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    let word = |number: usize| format!("qzj{number}xv");
+    for case in subject.cases.iter().take(TRIED) {
+        if found.len() == names.len() {
+            break;
+        }
+        let mut variables = case.variables.clone();
+        for (number, name) in names.iter().enumerate() {
+            let value =
+                case.variables.get(name).map_or_else(|| word(number).into(), |value| marked(value, &word(number)));
+            variables.set(name, value);
+        }
+        // A template that wants other values is refused; another case may do.
+        let Ok(messages) = look.material.workspace.prompts.render(subject.prompt, &variables) else { continue };
+        for message in messages.iter().filter(|message| matches!(message.role, Role::System | Role::Developer)) {
+            let content = message.content.to_lowercase();
+            let reaches = |(number, _): &(usize, &&'n str)| content.contains(&word(*number));
+            found.extend(names.iter().enumerate().filter(reaches).map(|(_, name)| *name));
+        }
+    }
+    names.iter().copied().filter(|name| found.contains(name)).collect()
+}
+
+/// A value with this word instead of every text.
+fn marked(value: &Value, word: &str) -> Value {
+    match value {
+        Value::String(_) => word.into(),
+        Value::Array(items) => items.iter().map(|item| marked(item, word)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, item)| (name.clone(), marked(item, word))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Where the template hands a variable on that it does not print in the system message itself.
+fn entrance(subject: &Subject<'_>, name: &str) -> std::ops::Range<usize> {
+    let own = subject.own;
+    let has = |names: &[String]| names.iter().any(|known| known == name);
+    let of_unknown = own.prints.iter().find(|print| print.speaker == Speaker::Unknown && has(&print.names));
+    let hands_on = |tag: &&Tag| matches!(tag.keyword.as_str(), "set" | "for" | "with" | "call") && has(&tag.names);
+    let reads = |part: &&&Template| {
+        part.prints.iter().any(|print| has(&print.names)) || part.tags.iter().any(|tag| has(&tag.names))
+    };
+    let brings_in = |tag: &&Tag| {
+        tag.speaker == Speaker::System
+            && subject.parts.iter().skip(1).filter(reads).any(|part| includes(own, tag, &part.key))
+    };
+    let tag = own.tags.iter().find(hands_on).or_else(|| own.tags.iter().find(brings_in));
+    // Through a partial of a partial.
+    let tag = tag.or_else(|| own.tags.iter().find(|tag| tag.keyword == "include" && tag.speaker == Speaker::System));
+    let span = of_unknown.map(|print| &print.span).or(tag.map(|tag| &tag.span));
+    let any = || own.prints.iter().find(|print| has(&print.names)).map(|print| &print.span);
+    span.or_else(any).cloned().unwrap_or_else(|| own.start())
 }
 
 /// The text behind an expression, in its message.
@@ -60,7 +132,7 @@ pattern!(DELIMITS, r#"^\s*(?:[<`"'\])}>|”’»*]|-{3,}|={3,}|#{1,6}\s|#{2,}|~{
 pub(super) fn undelimited(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let is_long = |name: &str| {
         subject.cases.iter().take(200).any(|case| {
-            let text = case.variables.get(name).and_then(serde_json::Value::as_str);
+            let text = case.variables.get(name).and_then(Value::as_str);
             text.is_some_and(|text| text.trim().contains('\n') || text.chars().count() > look.count("characters"))
         })
     };
@@ -87,25 +159,72 @@ pattern!(
     DOCUMENTS,
     r"(?i)^(?:context|contexts|documents?|docs|passages?|sources|chunks|search_?results?|retrieved\w*|retrieval\w*|knowledge(?:_?base)?|excerpts?|snippets)$"
 );
-pattern!(ASKS, r"(?i)\b(?:answer|question|query|queries|respond|reply)\b");
+pattern!(TAG, r"</?[\w-]+[^>\n]*>");
+// That a question is to be answered, or a message.
+pattern!(
+    ASKS,
+    r"(?i)\banswer(?:s|ing)?\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|customers?|what|it|them|from|using|based|with)\b|\b(?:respond|reply)\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|messages?|customers?)\b|\bquestions?\b[^.\n]{0,80}\banswer|r[ée]pon[ds]\w*|respond[ae]\w*|beantwort\w*|\bantworte\w*|rispond\w*|ответ|odpowie|回答|答え|답변|답하"
+);
+// That questions or answers are the work itself.
+pattern!(
+    WORKS_ON,
+    r"(?i)\b(?:write|generat\w*|create|formulate|propose|come up with|rewrite|rephrase|reformulate|condense|decompose|translate|classify|rate|grade|judge|evaluate|score|compare|rank)\b[^.\n]{0,60}\b(?:questions?|quer(?:y|ies)|answers?|responses?)\b"
+);
+pattern!(
+    ANSWERS,
+    r"(?i)^(?:\w+_)?(?:answers?|response|output|completion|statements?|claims?|prediction|candidate|submission|generation)$"
+);
+// What to do where something is missing, in so many words or as a condition with a negation: where it is not, when
+// nothing does, unless it says. And to take nothing from elsewhere.
 pattern!(
     ABSTAINS,
-    r"(?i)(?:don.?t|do not|doesn.?t|does not|cannot|can.?t|could ?n.?t|could not|isn.?t|is not|aren.?t|are not|not|unable to) (?:\w+ ){0,3}(?:know|find|found|contain\w*|have|mention\w*|sa(?:y|id)|answer\w*|provided?|enough|in the|sure|relevant|present|available|stated|covered|sufficient|helpful|possible|useful)|\bno (?:answer|information|relevant|context|useful)|unanswerable|insufficient|\bunknown\b|\bonly (?:use|using|from|on|the)|\bsolely\b|not make up|ask what you need|without (?:prior|any) knowledge"
+    r"(?ix)
+    (?:don.?t|do\ not|doesn.?t|does\ not|cannot|can.?t|could\ ?n.?t|could\ not|isn.?t|is\ not|aren.?t|are\ not|not|unable\ to)\ (?:\w+\ ){0,3}(?:know|find|found|contain\w*|have|mention\w*|sa(?:y|id)|answer\w*|provided?|enough|in\ the|sure|relevant|present|available|stated|covered|sufficient|helpful|possible|useful)
+    | \bno\ (?:answer|information|relevant|context|useful) | unanswerable | insufficient | \bunknown\b | \bonly\ (?:use|using|from|on|the) | \bsolely\b | not\ make\ up | ask\ what\ you\ need | without\ (?:prior|any)\ knowledge
+    | \b(?:if|when|whenever|where|wherever|unless|should|in\ case|in\ the\ absence)\b[^.\n]{0,120}(?:\b(?:not|no|none|nobody|nothing|neither|never|cannot|lacks?|lacking|miss(?:es|ing)|absent|absence|silent|empty|fails?|unclear|unsure|uncertain|unrelated|unable|irrelevant|outside|beyond|without|doubt|conflict\w*|out\ of\ scope)\b|n['’]t\b)
+    | \bunless\b | \bif\ any\b | \botherwise\b | \bnot[\ _-]?(?:found|available|in\ (?:context|docs?))\b | \bn/a\b | (?:make|making|made)\ (?:\w+\ )?up\b | \b(?:invent|guess|fabricate|hallucinate|speculate)\w*
+    | \b(?:wenn|falls|sofern|steht|finde[nt]?)\b[^.\n]{0,120}\b(?:nicht|nichts|kein\w*|fehl\w*|leer|unklar)\b | wei(?:ß|ss)\ (?:es\ |das\ |ich\ )?nicht | ausschlie(?:ß|ss)lich | \bnur\b[^.\n]{0,40}\b(?:anhand|auf|aus|mit)\b | \berfinde\b
+    | \b(?:si|s['’]il|lorsque|quand|au\ cas)\b[^.\n]{0,120}(?:\b(?:ne|pas|aucun\w*|rien|absent\w*|manque\w*|insuffisant\w*)\b|n['’]) | \bne\ sais\ pas | uniquement | \bseulement\b | exclusivement | n['’]invente
+    | \b(?:si|cuando|caso)\b[^.\n]{0,120}\b(?:no|ning[uú]n\w*|nada|falta\w*|ausente)\b | no\ lo\ s[eé] | [uú]nicamente | \bs[oó]lo\b | solamente | exclusivamente | no\ inventes
+    | \b(?:se|quando|qualora)\b[^.\n]{0,120}\b(?:non|nessun\w*|manca\w*|assente)\b | non\ lo\ so | \bsoltanto\b | esclusivamente | unicamente
+    | \b(?:se|quando|caso)\b[^.\n]{0,120}\b(?:não|nenhum\w*|nada|faltar?)\b | não\ sei | \bsomente\b | \bapenas\b
+    | \b(?:als|indien|wanneer)\b[^.\n]{0,120}\b(?:niet|geen|niets|ontbreekt)\b | weet\ (?:ik\ )?(?:het\ )?niet | \balleen\b | uitsluitend
+    | \b(?:jeśli|jeżeli|gdy|pokud|když|ak)\b[^.\n]{0,120}\b(?:nie|ne\w+|brak|chybí|není)\b | nie\ wiem | nevím | \b(?:tylko|wyłącznie|pouze)\b
+    | \b(?:если|когда|якщо|ако)\b[^.\n]{0,120}\b(?:не|нет|нету|немає|няма|отсутств\w*)\b | не\ знаю | \b(?:только|исключительно|лише|тільки|само)\b
+    | \b(?:om|hvis|när|når|jos)\b[^.\n]{0,120}\b(?:inte|ingen|inget|ikke|intet|ei|eivät|puuttuu)\b | \b(?:endast|bara|kun|vain)\b
+    | \b(?:dac[ăa]|când)\b[^.\n]{0,120}\b(?:nu|lipsește)\b | \bdoar\b | \b(?:αν|εάν|όταν)\b[^.\n]{0,120}\b(?:δεν|μη|μην)\b | \bμόνο\b | \b(?:ha|amikor)\b[^.\n]{0,120}\b(?:nem|nincs|hiányzik)\b | \bcsak\b
+    | \b(?:jika|bila|kalau|apabila)\b[^.\n]{0,120}\b(?:tidak|bukan|belum)\b | \bhanya\b | \b(?:nếu|khi)\b[^.\n]{0,120}\bkhông\b | chỉ\b | \w*(?:yoksa|mıyorsa|miyorsa|muyorsa|müyorsa|değilse)\b | bilmiyorum | \b(?:sadece|yalnızca)\b
+    | ない(?:場合|とき|時|なら|際|こと) | なければ | ありません | わかりません | 分かりません | 不明 | だけを | のみ
+    | (?:如果|如若|若|如|当|當|倘若|假如|一旦)[^。\n]{0,60}(?:没有|沒有|没|未|无|無|不|缺) | (?:找不到|没有|沒有|未|无|無)[^。\n]{0,20}(?:时|時|的话|的話) | 不知道 | 未提及 | [无無]法 | [仅僅只][根依從从用能]
+    | 없(?:으면|는|다면|을|습니다|음) | 모르 | 않(?:으면|는|다면) | 만\ (?:사용|근거|바탕)
+    | (?:إذا|إن|لو)[^.\n]{0,120}(?:لم|لا|ليس|غير) | لا\ أعرف | فقط | (?:اگر)[^.\n]{0,120}(?:ن[ب-ی]) | (?:यदि|अगर)[^।\n]{0,120}(?:नहीं|न\ हो) | केवल | (?:אם)[^.\n]{0,120}(?:לא|אין) | רק | (?:หาก|ถ้า)[^\n]{0,120}ไม่ | เท่านั้น
+    "
 );
 
 /// Documents to answer from, and nothing about what they do not say.
 pub(super) fn no_abstention(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let text = subject.prose();
-    if !ASKS.is_match(&text) || ABSTAINS.is_match(&text) || subject.prompt.front.output.is_some() {
+    let prose = subject.prose();
+    let prose = TAG.replace_all(&prose, " ");
+    if subject.prompt.front.output.is_some() || !ASKS.is_match(&prose) || WORKS_ON.is_match(&prose) {
         return;
     }
-    for part in &subject.parts {
-        for print in &part.prints {
-            if let Some(name) = print.names.iter().find(|name| DOCUMENTS.is_match(name)) {
-                let message = format!("nothing says what to answer when `{name}` does not tell");
-                sink.of(part, print.span.clone(), message).about(format!("{} {name}", part.key));
-                return;
-            }
+    let prints = || subject.parts.iter().flat_map(|part| part.prints.iter().map(move |print| (*part, print)));
+    let is_given = prints().any(|(_, print)| print.names.iter().any(|name| ANSWERS.is_match(name)));
+    let abstains = |part: &&Template| ABSTAINS.is_match(&unwrapped(&part.masked[part.body..]));
+    if is_given || subject.parts.iter().any(abstains) {
+        return;
+    }
+    for (part, print) in prints() {
+        if let Some(name) = print.names.iter().find(|name| DOCUMENTS.is_match(name)) {
+            let message = format!("nothing says what to answer when `{name}` does not tell");
+            sink.of(part, print.span.clone(), message).about(format!("{} {name}", part.key));
+            return;
         }
     }
+}
+
+/// A text with its paragraphs in one line each, and without tags: a sentence goes on in the next line.
+fn unwrapped(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+    TAG.replace_all(&paragraphs.collect::<Vec<_>>().join("\n"), " ").into_owned()
 }

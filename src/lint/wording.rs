@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::branches::Branches;
 use super::look::{Look, Sink};
 use super::pattern;
-use super::text::{HOLE, Template, normalised};
+use super::text::{HOLE, Template, TextLine, normalised};
 use crate::core::escape::{is_hidden, written_out};
 
 /// Letters that are written from right to left, in lines of which marks of direction have a use.
@@ -57,21 +58,57 @@ pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
 
 pattern!(
     DATE,
-    r"(?i)\b(?:(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|(?:as of|today is|the (?:current )?(?:year|date) is|it is (?:now|currently)|(?:knowledge )?cut-?off(?: date)?(?: is|:)?)[^.\n]{0,20}\b(?:19|20)\d\d(?:-\d\d-\d\d)?)\b"
+    r"(?i)\b(?:(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{1,2}(?:st|nd|rd|th)? (?:of )?(?:january|february|march|april|may|june|july|august|september|october|november|december),? (?:19|20)\d\d|(?:as of|today is|the (?:current )?(?:year|date) is|it is (?:now|currently)|(?:knowledge )?cut-?off(?: date)?(?: is|:)?)[^.\n]{0,20}\b(?:19|20)\d\d(?:-\d\d-\d\d)?)\b"
 );
-pattern!(SAMPLE, r"(?i)e\.g\.|for example|such as|\bformat|example|yyyy|\blike\b|\bi\.e\.");
+pattern!(
+    SAMPLE,
+    r"(?i)e\.g\.|for example|such as|\bformat|example|yyyy|\blike\b|\bi\.e\.|\bwritten (?:as|in)\b|\bbecomes?\b|[→⇒]|->|=>"
+);
+// What the day is, or until or since when something holds that will change.
+pattern!(
+    NOW,
+    r"(?i)\b(?:as of|today|now|current(?:ly)?|cut-?off|the (?:year|date) is|(?:last |most )?recent(?:ly)?|updated|heute|aujourd.hui|hoy|oggi|hoje|vandaag|dzisiaj|сегодня)\b|今天|今日|現在|当前"
+);
+pattern!(
+    HOLDS,
+    r"(?i)\b(?:until|till|ends?|ending|expires?|expir\w+|valid|deadline|due|this (?:year|month|week)|up to|no later than|latest|next|upcoming|start(?:s|ing)|effective|scheduled|launch\w*|will|from|before|by|on sale|offer|gültig|bis|jusqu.au|valable|hasta|válid\w+)\b"
+);
+pattern!(YEAR, r"\b(?:19|20)\d\d\b");
 
-/// Dates that are written into the text.
-pub(super) fn date(_: &Look<'_>, template: &Template, sink: &mut Sink) {
+/// Dates that are written into the text, and that a later day makes wrong.
+pub(super) fn date(look: &Look<'_>, template: &Template, sink: &mut Sink) {
+    const NEAR: i32 = 2;
+    const LONG_AGO: i32 = 10;
+    let this: i32 = look.material.evidence.today.get(..4).and_then(|year| year.parse().ok()).unwrap_or(9999);
     for span in template.matches(&DATE) {
         let line = template.prose().find(|(line, _)| line.span.start <= span.start && span.end <= line.span.end);
+        let Some((line, text)) = line else { continue };
+        let (from, to) = (span.start - line.span.start, span.end - line.span.start);
+        let begin = text[..from].rfind([';', '!', '?']).max(text[..from].rfind(". ")).map_or(0, |at| at + 1);
+        let end = text[to..].find(['.', ';', '!', '?']).map_or(text.len(), |at| to + at);
+        let sentence = &text[begin..end];
         // A date that shows how dates are written is none.
-        if line.is_some_and(|(_, text)| SAMPLE.is_match(text)) {
+        if SAMPLE.is_match(text) || in_quotes(text, from..to) {
             continue;
         }
-        let message = format!("the date `{}` is written into the text", template.written(span.clone()));
-        sink.of(template, span, message);
+        let years = YEAR.find_iter(template.written(span.clone())).filter_map(|year| year.as_str().parse::<i32>().ok());
+        let age = this - years.max().unwrap_or(this);
+        // What was long ago stays as it was.
+        if (NOW.is_match(sentence) && age <= LONG_AGO) || (HOLDS.is_match(sentence) && age <= NEAR) {
+            let message = format!("the date `{}` is written into the text", template.written(span.clone()));
+            sink.of(template, span, message);
+        }
     }
+}
+
+/// Whether a stretch of a line is quoted there: as code, or between quotes.
+fn in_quotes(line: &str, span: std::ops::Range<usize>) -> bool {
+    let (before, behind) = (&line[..span.start], &line[span.end..]);
+    let is_open = |mark: char| before.matches(mark).count() % 2 == 1 && behind.contains(mark);
+    let is_between = |open: char, close: char| {
+        before.rfind(open).is_some_and(|at| !before[at..].contains(close)) && behind.contains(close)
+    };
+    is_open('`') || is_open('"') || is_between('“', '”') || is_between('„', '“') || is_between('«', '»')
 }
 
 pattern!(
@@ -87,28 +124,86 @@ pub(super) fn model_name(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     }
 }
 
-pattern!(TODO_IN_TEXT, r"\b(?:TODO|FIXME|HACK)\b");
-pattern!(TODO_IN_COMMENT, r"\b(?:TODO|FIXME|HACK|XXX)\b|(?i)\b(?:temporary|temporarily|workaround|work-around)\b");
+// A mark of what is to be done, where somebody put it for that: at the beginning of a sentence or a line, or with a colon
+// or a name behind it. The word in a list of such words is none, and in Spanish and Portuguese it means all.
+pattern!(
+    TODO,
+    r"(?m)(?P<lead>^[ \t]*|[.!?;)\]]\s+|[(\[{<]\s*|[-*#/>]\s+|//|--\s*)(?P<mark>TODO|FIXME|HACK|XXX)\b(?P<behind>[^\n]{0,40})"
+);
+pattern!(TODO_LABEL, r"(?P<before>[^\s]*)\s+(?P<mark>TODO|FIXME|HACK|XXX)(?:\([^)\n]{1,40}\))?:\s+\w");
+pattern!(
+    NO_TODO,
+    r"(?i)^(?:s\b|\s*,|\s*/|\s+(?:and|or|und|et|y|o)\s|[\s-]+(?:lists?|items?|comments?|apps?|files?|markers?|tags?|entries|entry|notes?|tokens?|labels?)\b|\s+(?:el|la|lo|los|las|esto|eso|este|esta|su|tu|mi|un|una|que|o|a|os|as|isto|isso|seu|sua|usuario|usuário|mundo|texto|en|em)\b)"
+);
+pattern!(
+    NAMES,
+    r"(?i)^(?:with|like|as|or|and|the|a|an|any|no|of|marked|word|called|named|in|to|say|says|is|are|begin|start|prefix|every|each|all)$"
+);
+pattern!(
+    PUT_OFF,
+    r"(?i)\btemporary\s+(?:fix|hack|patch|solution|measure|change|wording|rule|instruction|limit|text|block|until|work-?around|exception|paragraph|sentence|section)\b|\btemporar(?:y|ily)\b[^.\n]{0,80}\b(?:until|till|for now|remove[ds]?|while|disabled|commented|revert)\b|(?:^|\n)\s*(?:temporary|temporarily)\s*(?:[:,.;!-]|$)|\btemporarily\s+(?:added|off|out|here|allowed|disabled)\b|(?:^|\n)\s*(?:ugly |dirty |quick |a |known )*work-?around\b|\bwork-?around\s+(?:for|until|because|to|as|around)\b"
+);
+
+/// Where a text says that something is still to do.
+fn put_off(text: &str) -> Vec<std::ops::Range<usize>> {
+    let marked = TODO.captures_iter(text).filter_map(|found| {
+        let (mark, behind) = (found.name("mark")?, found.name("behind")?);
+        // An item that is nothing but the word belongs to a list of such words.
+        let is_item = behind.as_str().trim().is_empty() && found["lead"].contains(['-', '*', '/', '>']);
+        (!is_item && !NO_TODO.is_match(behind.as_str())).then_some(mark)
+    });
+    let labelled = TODO_LABEL.captures_iter(text).filter_map(|found| {
+        let (before, mark) = (found.name("before")?.as_str(), found.name("mark")?);
+        let is_named = before.ends_with(',') || NAMES.is_match(before.trim_matches(|c: char| !c.is_alphanumeric()));
+        (!is_named).then_some(mark)
+    });
+    let all = marked.chain(labelled).map(|mark| mark.range());
+    let mut all: Vec<_> = all.filter(|span| !in_quotes(line_of(text, span.start), within(text, span))).collect();
+    all.sort_by_key(|span| span.start);
+    all.dedup();
+    all
+}
+
+fn line_of(text: &str, at: usize) -> &str {
+    let from = text[..at].rfind('\n').map_or(0, |found| found + 1);
+    let to = text[at..].find('\n').map_or(text.len(), |found| at + found);
+    &text[from..to]
+}
+
+/// A stretch of a text, in its line.
+fn within(text: &str, span: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let from = text[..span.start].rfind('\n').map_or(0, |found| found + 1);
+    span.start - from..span.end - from
+}
+
 pattern!(YAML_COMMENT, r"(?m)(?:^|[ \t])#(.*)$");
 
 /// What was put off: in the text, in comments, in the front matter.
 pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
-    for span in template.matches(&TODO_IN_TEXT) {
-        let message = format!("`{}` is sent to the model", template.written(span.clone()));
-        sink.of(template, span, message);
+    for (line, text) in template.prose() {
+        for found in put_off(text) {
+            let span = line.span.start + found.start..line.span.start + found.end;
+            let message = format!("`{}` is sent to the model", template.written(span.clone()));
+            sink.of(template, span, message);
+        }
     }
     let front = &template.source.text[..template.body];
     let of_front = YAML_COMMENT.captures_iter(front).filter_map(|found| found.get(1)).map(|m| m.range());
     let comments: Vec<_> = template.comments.iter().map(|comment| comment.text.clone()).chain(of_front).collect();
     for comment in comments {
         let text = template.written(comment.clone());
-        if text.trim_start().starts_with("promptctl:") {
+        let trimmed = text.trim();
+        if trimmed.starts_with("promptctl:") {
             continue;
         }
-        if let Some(found) = TODO_IN_COMMENT.find(text) {
-            let span = comment.start + found.start()..comment.start + found.end();
+        // As if nothing stood before it.
+        let begin = comment.start + (text.len() - text.trim_start().len());
+        let found = put_off(trimmed).into_iter().next().or_else(|| PUT_OFF.find(trimmed).map(|found| found.range()));
+        if let Some(found) = found {
+            let span = begin + found.start..begin + found.end;
             let about = normalised(text);
-            sink.of(template, span, format!("a comment says `{}`", found.as_str())).about(about);
+            let said = template.written(span.clone()).trim().to_owned();
+            sink.of(template, span, format!("a comment says `{said}`")).about(about);
         }
     }
 }
@@ -117,23 +212,70 @@ pattern!(
     IMPERATIVE,
     r"(?i)^\W*(?:do not|don't|never|always|please|answer|respond|reply|return|output|write|use|you are|you must|you should|make sure|ensure|avoid|be |give|include|only )"
 );
-pattern!(HTML_COMMENT, r"<!--");
+// What is said to those who keep the template, and not to a model.
+pattern!(
+    TO_KEEPERS,
+    r"(?i)\b(?:this|these|here|below|above|block|line|section|paragraph|partial|template|prompt|macro|include[ds]?|variables?|cach\w*|fixtures?|cases?|sync|order|version|file|folder|docs?|see|because|reviewed|agreed|asked for by|we|our|team|used by|eval\w*|tests?|tokens?|merge|commit|deploy\w*|legal|lawyers?|reviewers?|maintainers?|rename|filter|escape)\b|\w\(\)|\?"
+);
+pattern!(
+    OF_CODE,
+    r"^\{[{%][^}]*[}%]\}\s+(?:is|are|was|were|comes?|holds?|contains?|must|may|can|has|have|will|would|here)\b"
+);
+pattern!(TAGS, r"\{%[-+]?\s*(\w+)");
+
+pattern!(USAGE, r"(?i)\b(?:usage|example|e\.g\.|use it|call it|like this)\b");
+
+/// Whether a comment is a part of a template that could be put back.
+fn is_code(text: &str) -> bool {
+    if !text.starts_with("{{") && !text.starts_with("{%") || OF_CODE.is_match(text) {
+        return false;
+    }
+    let (mut open, mut is_whole) = (0_i32, true);
+    for found in TAGS.captures_iter(text) {
+        match &found[1] {
+            "if" | "for" | "block" | "macro" | "call" | "filter" | "with" | "raw" => open += 1,
+            word if word.starts_with("end") => open -= 1,
+            _ => {}
+        }
+        is_whole &= open >= 0;
+    }
+    is_whole && open == 0
+}
+
+pattern!(HTML_COMMENT, r"<!--.*?(?:-->|$)");
+pattern!(
+    SHOWS_COMMENT,
+    r"(?i)\b(?:such as|like|e\.g\.|example|comments?|marker|markers|with|between|wrap\w*|inside|html|tags?|write|use|insert|put|emit|add)\b"
+);
+
+/// Whether a comment of HTML is one that was left: by itself in its line or at its end, and no mark around something.
+fn is_left(line: &str, span: std::ops::Range<usize>) -> bool {
+    let (before, said) = (&line[..span.start], &line[span.clone()]);
+    let words = said.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
+    let is_mark = words <= 3 && put_off(said.trim_start_matches("<!--").trim()).is_empty();
+    !is_mark && !in_quotes(line, span.clone()) && (before.trim().is_empty() || !SHOWS_COMMENT.is_match(before))
+}
 
 /// Instructions that were commented out instead of removed, and comments that the model is sent.
 pub(super) fn commented_out(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     for comment in &template.comments {
         let text = template.written(comment.text.clone());
         let trimmed = text.trim().trim_matches('-').trim();
-        let has_code = trimmed.contains("{{") || trimmed.contains("{%");
-        let has_instruction = IMPERATIVE.is_match(trimmed) && trimmed.split_whitespace().count() >= 4;
-        if !trimmed.starts_with("promptctl:") && (has_code || has_instruction) {
-            let what = if has_code { "a part of a template" } else { "an instruction" };
-            sink.of(template, comment.span.clone(), format!("{what} is commented out"));
+        let has_code =
+            (trimmed.lines().any(|line| is_code(line.trim())) || is_code(trimmed)) && !USAGE.is_match(trimmed);
+        let is_instruction = IMPERATIVE.is_match(trimmed) && trimmed.split_whitespace().count() >= 4;
+        if trimmed.starts_with("promptctl:") || !(has_code || (is_instruction && !TO_KEEPERS.is_match(trimmed))) {
+            continue;
         }
+        let what = if has_code { "a part of a template" } else { "an instruction" };
+        sink.of(template, comment.span.clone(), format!("{what} is commented out"));
     }
-    for span in template.matches(&HTML_COMMENT) {
-        let message = "this comment is no comment of a template: the model is sent it";
-        sink.of(template, span, message).help("write it as `{# … #}`, or remove it");
+    for (line, text) in template.prose() {
+        for found in HTML_COMMENT.find_iter(text).filter(|found| is_left(text, found.range())) {
+            let span = line.span.start + found.start()..line.span.start + found.start() + 4;
+            let message = "this comment is no comment of a template: the model is sent it";
+            sink.of(template, span, message).help("write it as `{# … #}`, or remove it");
+        }
     }
 }
 
@@ -142,9 +284,27 @@ pattern!(
     r"\b(?:DO NOT|DON'T|MUST NOT|MUST|NEVER|ALWAYS|IMPORTANT|CRITICAL|CRUCIAL|EXTREMELY|VERY|STRICTLY|ABSOLUTELY|MANDATORY|REQUIRED|ESSENTIAL|WARNING|ATTENTION|ONLY|NOT|EXACTLY|EVERY|UNDER NO CIRCUMSTANCES|NO EXCEPTIONS)\b"
 );
 
+// Words of SQL and of lists of words, before and behind one that would be stressed elsewhere.
+pattern!(SQL_BEHIND, r"^\s+(?:NULL|IN|EXISTS|LIKE|ILIKE|BETWEEN|SIMILAR|MATERIALIZED|DEFERRABLE|VALID|NULLS)\b");
+pattern!(SQL_BEFORE, r"\b(?:IS|IF|WHERE|ROWS?|READ|WRITE|ALTER|SET)\s+$");
+pattern!(LISTED_BEFORE, r"\b[A-Z]{2,}[`\x22']?\s*(?:[,|/]\s*(?:and\s+|or\s+)?|(?:and|or)\s+)[`\x22']?$");
+pattern!(LISTED_BEHIND, r"^[`\x22']?\s*(?:[,|/]\s*(?:and\s+|or\s+)?|(?:and|or)\s+)[`\x22']?[A-Z]{2,}\b");
+
+/// Whether a word in capitals stresses something: in code, in a list of such words, in SQL it does not.
+fn is_stressed(line: &str, span: std::ops::Range<usize>) -> bool {
+    let (before, behind) = (&line[..span.start], &line[span.end..]);
+    let is_sql = matches!(&line[span.clone()], "NOT" | "ONLY" | "EXACTLY")
+        && (SQL_BEHIND.is_match(behind) || SQL_BEFORE.is_match(before));
+    !(is_sql || in_quotes(line, span) || LISTED_BEFORE.is_match(before) || LISTED_BEHIND.is_match(behind))
+}
+
 /// Words in capitals, many or close together.
 pub(super) fn emphasis(look: &Look<'_>, template: &Template, sink: &mut Sink) {
-    let found: Vec<_> = template.matches(&SHOUT).collect();
+    let of_line = |(line, text): (&TextLine, &str)| -> Vec<_> {
+        let stressed = SHOUT.find_iter(text).filter(|found| is_stressed(text, found.range()));
+        stressed.map(|found| line.span.start + found.start()..line.span.start + found.end()).collect()
+    };
+    let found: Vec<_> = template.prose().flat_map(of_line).collect();
     let words = template.prose_text().split_whitespace().count();
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
     let density = found.len() as f64 * 100.0 / words.max(1) as f64;
@@ -164,7 +324,15 @@ pub(super) fn repeated(look: &Look<'_>, template: &Template, sink: &mut Sink) {
             known.entry(text).or_default().push(span.clone());
         }
     }
-    for (text, spans) in known.into_iter().filter(|(_, spans)| spans.len() >= look.count("count").max(2)) {
+    let (least, parts) = (look.count("count").max(2), [template]);
+    let branches = Branches::new(&parts);
+    for (text, mut spans) in known.into_iter().filter(|(_, spans)| spans.len() >= least) {
+        // Of branches that exclude each other one is sent.
+        let together = branches.together(&spans.iter().map(|span| span.start).collect::<Vec<_>>());
+        spans.retain(|span| together.binary_search(&span.start).is_ok());
+        if spans.len() < least {
+            continue;
+        }
         let lines: Vec<String> =
             spans.iter().take(5).map(|span| template.source.line_column(span.start).0.to_string()).collect();
         let more = if spans.len() > lines.len() { ", …" } else { "" };

@@ -33,6 +33,7 @@ mod killed;
 mod limits;
 mod opposed_talks;
 mod linting;
+mod linting_words;
 mod past;
 mod providers;
 mod pulls;

@@ -1,0 +1,304 @@
+//! What the rules of `promptctl lint` that read text say of many ways to put a thing: the same rule on prompts that it has
+//! something against, and on good ones.
+
+use serde_json::Value;
+
+use super::sandbox::Sandbox;
+
+const VALUES: &str = "text: My parcel has not come yet, what: hello there, plan: pro, context: \"Returns are free.\\nSo is repair.\", documents: Returns are free., question: Are returns free?, user_input: \"one\\ntwo\"";
+
+/// A whole template, of what its system message says.
+fn template(said: &str) -> String {
+    if said.starts_with("---") || said.contains("role(") {
+        return said.to_owned();
+    }
+    format!("{{{{ role(\"system\") }}}}\n{said}\n{{{{ role(\"user\") }}}}\n<text>{{{{ text }}}}</text>\n")
+}
+
+fn texts(all: &[String]) -> Vec<&str> {
+    all.iter().map(String::as_str).collect()
+}
+
+/// Holds a rule against prompts that it is to find something in, and others.
+fn holds(code: &str, finds: &[&str], silent: &[&str], partials: &[(&str, &str)]) {
+    let sandbox = Sandbox::empty();
+    sandbox.write("promptctl.yaml", "models: { m: { provider: mock } }\n");
+    for (path, text) in partials {
+        sandbox.write(path, text);
+    }
+    let all: Vec<(String, &str, bool)> = finds
+        .iter()
+        .map(|said| (*said, true))
+        .chain(silent.iter().map(|said| (*said, false)))
+        .enumerate()
+        .map(|(i, (said, wanted))| (format!("p{i:03}"), said, wanted))
+        .collect();
+    for (name, said, _) in &all {
+        sandbox.write(&format!("prompts/{name}.j2"), template(said));
+        sandbox.write(
+            &format!("fixtures/{name}/cases.yaml"),
+            format!("defaults: {{ vars: {{ {VALUES} }} }}\ncases: [{{ name: one, expect: [contains: a] }}]\n"),
+        );
+    }
+    let ended = sandbox.run(&["lint", "--report", "json", "--rule", code]);
+    assert!(matches!(ended.code, 0 | 1), "{}", ended.shown());
+    let report: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("a list");
+    let mut wrong = Vec::new();
+    for (name, said, wanted) in &all {
+        let path = format!("prompts/{name}.j2");
+        let found: Vec<&str> = findings
+            .iter()
+            .filter(|finding| finding["code"] == code && finding["path"] == path)
+            .filter_map(|finding| finding["message"].as_str())
+            .collect();
+        if found.is_empty() == *wanted {
+            wrong.push(format!("{code} {found:?} of:\n{said}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn to_admit_that_the_documents_do_not_tell_can_be_said_in_many_ways() {
+    let ask = |said: &str| -> String {
+        format!(
+            "{{{{ role(\"system\") }}}}\n{said}\n{{{{ role(\"user\") }}}}\n<context>\n{{{{ context }}}}\n</context>\n<question>{{{{ question }}}}</question>\n"
+        )
+    };
+    let finds = [
+        "Answer the question from the context.",
+        "You are a friendly agent. Reply to the user with the help of the context, in two sentences.",
+        "Réponds à la question en deux phrases.",
+        "请回答问题。",
+        "Beantworte die Frage in zwei Sätzen.",
+    ]
+    .map(ask);
+    let silent = [
+        "Answer the question from the context. If none of them helps, reply with an empty list.",
+        "Answer the question. If it is not there, escalate to a human.",
+        "Answer the question. When the context lacks the answer, say so plainly.",
+        "Answer the question. If the answer is missing from the context, output NOT_FOUND.",
+        "Answer the question. Should the context be silent on it, admit that you don't have that information.",
+        "Answer the question. Say \"I'm not sure\" where\nthe context is\nunclear.",
+        "Answer the question, but never make facts up.",
+        "Answer the question. Unless the context tells, forward the question to an agent.",
+        "Réponds à la question uniquement à partir des documents. Si la réponse n'y figure pas, réponds « Je ne sais pas ».",
+        "Réponds à la question. Si le contexte ne dit rien, dis-le.",
+        "Responde a la pregunta. Si el contexto no contiene la respuesta, di que no lo sabes.",
+        "Responde à pergunta. Se o contexto não tiver a resposta, diga isso.",
+        "Rispondi alla domanda. Se il contesto non lo dice, dillo.",
+        "Beantworte die Frage. Wenn der Kontext nichts dazu sagt, antworte: „Dazu habe ich keine Information.“",
+        "Beantwoord de vraag. Als het er niet staat, zeg dat.",
+        "Odpowiedz na pytanie. Jeśli nie ma odpowiedzi, napisz to.",
+        "Ответь на вопрос. Если в тексте нет ответа, так и скажи.",
+        "文書だけを使って質問に答えてください。文書に答えがない場合は「文書には記載がありません」と答えてください。",
+        "请仅根据提供的资料回答问题。如果资料中没有答案，请回答“资料中未提及”。",
+        "请回答问题。资料里找不到依据时，请客户拨打热线。",
+        "질문에 답변하세요. 문서에 답이 없으면 모른다고 하세요.",
+        "أجب عن السؤال. Answer the question. إذا لم تجد الجواب فقل ذلك.",
+        "Summarise the context in three sentences; the reader has one <question>.",
+        "Write five quiz questions on the context, each with its answer.",
+        "Rate from 1 to 5 how well the answers to the question are supported.",
+    ]
+    .map(ask);
+    holds("W33", &texts(&finds), &texts(&silent), &[]);
+}
+
+#[test]
+fn what_holds_at_different_times_or_of_different_things_is_no_contradiction() {
+    holds(
+        "W11",
+        &[
+            "Be concise.\n\nBe as detailed as possible.",
+            "# Style\n\nBe brief in your answers.\n\n# Rules\n\nAlways give a comprehensive answer.",
+            "Rules:\n- Keep it short.\n- Be thorough.",
+            "Always mention the price. Greet people.\nNever mention the price!",
+            "Always use emojis. Do not use emojis.",
+            "Return only JSON: {\"a\": \"b\"}. Explain your choice.",
+            "Never use bullet points. Greet people. Answer as a bulleted list.",
+            "{% include \"_short.j2\" %}\nBe comprehensive.",
+            "{% if what %}Be concise.{% endif %}\n{% if plan %}Be thorough.{% endif %}",
+        ],
+        &[
+            "{% if plan == \"pro\" %}\nBe concise.\n{% else %}\nBe comprehensive.\n{% endif %}",
+            "{% if plan == \"pro\" %}\nBe concise.\n{% endif %}\n{% if plan == \"free\" %}\nBe comprehensive.\n{% endif %}",
+            "{% if plan == \"pro\" %}{% include \"_short.j2\" %}{% else %}\nBe comprehensive.\n{% endif %}",
+            "{% for word in what %}Be concise.{% else %}Be thorough.{% endfor %}",
+            "For simple questions, be concise. For legal questions, be comprehensive and name the paragraph.",
+            "Be brief in greetings. Give a comprehensive answer to the question itself.",
+            "Be concise. You don't need to be exhaustive.",
+            "Be concise but thorough.",
+            "## Summary\nBe concise.\n\n## Report\nBe comprehensive.",
+            "Greeting: be brief.\nBody: be comprehensive.",
+            "Always ask for the order number. Never ask for the order number twice.",
+            "Always include the name. Never include the name of the manager.",
+            "Always answer in the language of the user. Never answer in the language of the document.",
+            "Do not use lists of more than five items. Answer as a bulleted list.",
+            "Do not use bullet points in the summary. List the actions as bullet points below it.",
+            "Do not use bullet points. Format the answer with Markdown.",
+            "Return only JSON: {\"a\": \"b\"}. Explain your reasoning in the field `why`.",
+            "Return only JSON: {\"reason\": \"b\"}. Explain your choice.",
+            "Describe the picture. Return only JSON: {\"text\": \"b\"}.",
+            "First think step by step and explain your reasoning in <thinking> tags. Then reply only with JSON inside <answer> tags: {\"verdict\": \"yes\"}.",
+            "Always mention the price.\n<example>\nNever mention the price.\n</example>",
+        ],
+        &[("prompts/_short.j2", "Be concise.\n")],
+    );
+}
+
+#[test]
+fn the_same_sentence_in_branches_that_exclude_each_other_is_sent_once() {
+    holds(
+        "W06",
+        &[
+            "Answer in two sentences only.\n- Answer in two sentences only.\nYes. Answer in two sentences only.",
+            "{% if plan == \"pro\" %}Answer in two sentences only. Hello.{% endif %}\nAnswer in two sentences only.\n\nAnswer in two sentences only.",
+        ],
+        &[
+            "{% if what == \"x\" %}\nAnswer in two sentences only.\n{% elif what == \"y\" %}\nAnswer in two sentences only.\nGreet.\n{% else %}\nAnswer in two sentences only.\nThank.\n{% endif %}",
+            "{% if what == \"x\" %}Answer in two sentences only.{% endif %}\n{% if what == \"y\" %}Answer in two sentences only.{% endif %}\n{% if what == \"z\" %}Answer in two sentences only.{% endif %}",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn the_word_todo_is_not_always_a_mark() {
+    holds(
+        "W14",
+        &[
+            "TODO: write the rules.",
+            "Answer kindly. TODO: name the limits.",
+            "Answer kindly TODO(ann): name the limits.",
+            "- FIXME add more rules",
+            "[TODO]",
+            "{# TODO ask the lawyers #}Answer.",
+            "{# XXX #}Answer.",
+            "{# this is a temporary fix #}Answer.",
+            "{# workaround for the small model #}Answer.",
+            "{# temporary: remove in May #}Answer.",
+        ],
+        &[
+            "Revisa TODO el texto y corrige las faltas de ortografía.",
+            "TODO el texto debe estar en español.",
+            "Responda a TODO o cliente.",
+            "List the TODO, FIXME and HACK comments in the source file, one per line.",
+            "Look for these words:\n- TODO\n- FIXME",
+            "List every comment that begins with `TODO:` or `FIXME:`.",
+            "TODO comments are to be listed.",
+            "{# temporary directory name is made by the app #}Answer.",
+            "{# the customer may ask for a workaround #}Answer.",
+            "{# lists TODO comments #}Answer.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn dates_of_what_was_stay_right() {
+    holds(
+        "W10",
+        &[
+            "Today is 2025-11-03.",
+            "Prices are valid until March 31, 2026.",
+            "Your knowledge cutoff is June 2024.",
+            "The year is 2025.",
+            "The sale ends on 3 March 2026.",
+        ],
+        &[
+            "The quiz covers 1789-07-14 (storming of the Bastille) to November 9, 1989 (fall of the Berlin Wall).",
+            "The GDPR applies since May 25, 2018.",
+            "The contract was signed on March 3, 2019.",
+            "The Act on Copyright as of 1965 is out of scope.",
+            "Dates are written as in 2024-01-31.",
+            "Write \"3 March 2021\" → 2021-03-03.",
+            "Give dates back like `2026-01-31`.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn capitals_of_a_language_and_of_lists_stress_nothing() {
+    holds(
+        "W05",
+        &[
+            "You MUST answer. NEVER guess. ALWAYS greet.",
+            "IMPORTANT: NEVER guess. It is CRITICAL that you do NOT lie.",
+            "Answer, but NOT long. ONLY facts. VERY kind.",
+        ],
+        &[
+            "Allowed statements are SELECT and WITH. Columns are NOT NULL unless said otherwise; UNIQUE and NOT NULL columns come first. EXISTS, NOT IN and NOT EXISTS are allowed.",
+            "Reply with one of CRITICAL, WARNING, ERROR, INFO or `IMPORTANT`; after it the reason.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn comments_for_people_are_no_instructions_that_were_taken_out() {
+    holds(
+        "W25",
+        &[
+            "{# Never talk about prices to anybody. #}Answer.",
+            "{# {{ what }} #}Answer.",
+            "{# {% if what %}Be kind.{% endif %} #}Answer.",
+            "Answer.\n<!-- Never talk about prices to anybody. -->",
+            "Answer. <!-- TODO: prices -->",
+        ],
+        &[
+            "{# Always keep this block first: the cache needs a stable beginning. #}Answer.",
+            "{# Use {{ role }} macros here? No: role() is a function. #}Answer.",
+            "{# {% if comment %} #}Answer.",
+            "{# Do not rename: the tests look for it. #}Answer.",
+            "{# Usage:\n   {{ show(what) }}\n#}Answer.",
+            "You write HTML. Wrap each part in comments such as <!-- header --> and <!-- footer -->.",
+            "<!-- rules -->\nBe kind.\n<!-- end -->",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn what_users_write_is_followed_into_the_system_message() {
+    let tail = "{{ role(\"user\") }}\nGo.\n";
+    let make =
+        |said: &&str| format!("---\nvars: {{ user_input: {{ type: string, trusted: false }} }}\n---\n{said}\n{tail}");
+    let finds: Vec<String> = [
+        "{{ role(\"system\") }}\nA {{ user_input }} b",
+        "{{ role(\"developer\") }}\nA {{ user_input | trim }} b",
+        "{{ role(\"system\") }}\n{% include \"_u.j2\" %}",
+        "{{ role(\"system\") }}\n{% include \"_uu.j2\" %}",
+        "{% set u = user_input %}{{ role(\"system\") }}\nA {{ u }} b",
+        "{{ role(\"system\") }}\n{% for l in user_input.splitlines() %}{{ l }}{% endfor %}",
+        "{% for r in [\"system\"] %}{{ role(r) }}\nA {{ user_input }} b\n{% endfor %}",
+        "{% from \"_m.j2\" import show %}{{ role(\"system\") }}\nA {{ show(user_input) }} b",
+        "{{ role(\"system\") }}\n{% filter upper %}{{ user_input }}{% endfilter %}",
+        "{{ role(\"system\") }}\n{% if user_input == \"never\" %}{{ user_input }}{% endif %}",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    let silent: Vec<String> = [
+        "{{ role(\"system\") }}\nThe question has {{ user_input | length }} characters.",
+        "{{ role(\"system\") }}\n{{ \"Be brief.\" if user_input else \"Ask.\" }}",
+        "{{ role(\"system\") }}\n{% if user_input %}Be brief.{% endif %}",
+        "{{ role(\"system\") }}\nBe brief: {{ user_input == \"x\" }}",
+        "{{ role(\"system\") }}\nBe brief.\n{{ role(\"user\") }}\n{% include \"_u.j2\" %}",
+        "{% set u = user_input %}{{ role(\"system\") }}\nBe brief.\n{{ role(\"user\") }}\n{{ u }}",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    holds(
+        "W22",
+        &texts(&finds),
+        &texts(&silent),
+        &[
+            ("prompts/_u.j2", "The user said {{ user_input }}.\n"),
+            ("prompts/_uu.j2", "{% include \"_u.j2\" %}\n"),
+            ("prompts/_m.j2", "{% macro show(v) %}<v>{{ v }}</v>{% endmacro %}\n"),
+        ],
+    );
+}
