@@ -164,6 +164,72 @@ fn the_same_sentence_in_branches_that_exclude_each_other_is_sent_once() {
 }
 
 #[test]
+fn json_that_comes_in_or_is_refused_is_not_asked_for() {
+    holds(
+        "W03",
+        &[
+            "Reply in JSON.",
+            "Return the people and their ages as valid JSON.",
+            "Only output JSON.",
+            "The response must be a valid JSON object.",
+            "Return a JSON object with the fields name and age.",
+            "Do not return anything other than JSON.",
+            "You read the JSON output of a tool. Answer with a JSON list.",
+            "Turn the text into JSON.",
+        ],
+        &[
+            "You read JSON output of a tool. Explain it in one sentence.",
+            "The user pastes a JSON response of our API. Say what is wrong with it.",
+            "Convert the JSON object below to YAML.",
+            "Do not write JSON.",
+            "Answer in prose, never with JSON.",
+            "Answer in Markdown instead of JSON.",
+            "You review JSON files. Say in plain sentences whether the JSON document is valid.",
+            "Return a JSON object with the keys `name` (string) and `age` (integer, or null).",
+            "Return a JSON array of strings.",
+            "Reply with JSON that has these keys:\n- name: the full name\n- age: a number",
+            "Reply with JSON: { name: string; age: number }",
+            "Reply with JSON of this type:\n\ntype Answer = {\n  title: string;\n  score: number;\n};",
+            "Answer with JSON only. It has two members: \"verdict\", which is yes or no, and \"why\", one sentence.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn names_with_an_underscore_are_not_all_tools() {
+    let front = "---\ntools: [{ name: lookup, parameters: { type: object, properties: { order_ref: { type: string } } } }]\noutput: { schema: { type: object, properties: { reply_text: { type: string } } } }\n---\n{{ role(\"system\") }}\n";
+    let make = |said: &&str| format!("{front}{said}\n{{{{ role(\"user\") }}}}\n<text>{{{{ text }}}}</text>\n");
+    let finds: Vec<String> =
+        ["Use search_web for prices.", "Call find_order first.", "Use the get_price tool."].iter().map(make).collect();
+    let silent: Vec<String> = [
+        "Call `lookup` with order_ref as soon as the customer names it.",
+        "Answer with order_id and status in one line.",
+        "Use snake_case for keys. Use order_ref from the message.",
+        "Use customer_name in the greeting, and reply_text for what you say.",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    holds("W18", &texts(&finds), &texts(&silent), &[]);
+    let finds: Vec<String> =
+        ["Reply with the keys queue and urgent.", "Your answer must have the fields id and total."]
+            .iter()
+            .map(make)
+            .collect();
+    let silent: Vec<String> = [
+        "An order has the fields id, total and status. Explain them.",
+        "The tool returns an object with the keys id and total; put them into words.",
+        "Call `lookup` with the fields id and total.",
+        "Reply with the key reply_text.",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    holds("W19", &texts(&finds), &texts(&silent), &[]);
+}
+
+#[test]
 fn the_word_todo_is_not_always_a_mark() {
     holds(
         "W14",
