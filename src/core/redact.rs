@@ -124,6 +124,24 @@ pub fn key_shape(text: &str) -> Option<(&'static str, std::ops::Range<usize>)> {
     SHAPES.iter().find_map(|(what, shape)| shape.find(text).map(|found| (*what, found.range())))
 }
 
+/// Everything in a text that seems to be a key, in its order, what overlaps told once.
+#[must_use]
+pub fn key_shapes(text: &str) -> Vec<(&'static str, std::ops::Range<usize>)> {
+    let mut all: Vec<(&'static str, std::ops::Range<usize>)> = Vec::new();
+    for (what, shape) in SHAPES.iter() {
+        all.extend(shape.find_iter(text).map(|found| (*what, found.range())));
+    }
+    // Of two that overlap the first of the list says more.
+    all.sort_by_key(|(_, range)| range.start);
+    let mut end = 0;
+    all.retain(|(_, range)| {
+        let is_free = range.start >= end;
+        end = if is_free { range.end } else { end };
+        is_free
+    });
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +178,8 @@ mod tests {
         {
             assert_eq!(key_shape(text), None, "{text}");
         }
+        let text = format!("AKIA{} and sk-ant-{tail}, gsk_{tail}", "ABCDEFGHIJKLMNOP");
+        let all: Vec<&str> = key_shapes(&text).into_iter().map(|(what, _)| what).collect();
+        assert_eq!(all, ["an AWS access key", "an Anthropic key", "a Groq key"], "in their order, and each once");
     }
 }

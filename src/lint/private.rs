@@ -1,6 +1,6 @@
 //! What should not be in a repository: keys, and data of people. It is never shown, and no key of a finding is made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 use super::finding::Finding;
 use super::look::{Look, Sink};
+use super::pattern;
 use super::text::Template;
 use crate::core::problem::Source;
-use crate::core::redact::key_shape;
+use crate::core::redact::{key_shape, key_shapes};
 use crate::core::words::counted;
 use crate::expect::personal_data;
 
@@ -25,14 +26,41 @@ fn texts(look: &Look<'_>, folders: &[&str]) -> Vec<Arc<Source>> {
     files.filter_map(|path| look.material.file(path.as_str())).collect()
 }
 
+/// The keys of a text, those left out that stand for one.
 fn keys(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    while let Some((what, range)) = text.get(at..).and_then(key_shape) {
-        found.push((what, at + range.start..at + range.end));
-        at += range.end;
-    }
+    let mut found = key_shapes(text);
+    found.retain(|(what, range)| !stands_for_a_key(what, &text[range.clone()], &text[range.end..]));
     found
+}
+
+pattern!(STAND_IN, r"(?i)example|your|placeholder|xxxx|dummy|sample|changeme|change-me|redacted|insert|fake");
+// A password that is the word, a variable, or stars.
+pattern!(
+    NO_PASSWORD,
+    r"(?i)^[^:]+://[^:@]*:(?:pass(?:word|wd)?|pwd|secret|user(?:name)?|changeme|example|test|x+|\*+|\.+|[<$%{\[].*|.*[>}\]])@|@(?:[\w-]+\.)*example(?:\.\w+)?(?::\d+)?(?:/|$)"
+);
+
+/// Whether this is what documentation writes instead of a key: all the same letter, or a word that says so; the first
+/// line of a private key without the key.
+fn stands_for_a_key(what: &str, key: &str, behind: &str) -> bool {
+    match what {
+        "a private key" => {
+            let body = behind.get(..behind.floor_char_boundary(400)).unwrap_or_default();
+            let body = body.replace("\\n", "\n").replace("\\r", "");
+            let is_of_key = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+            let said: Vec<char> = body.chars().filter(|c| !c.is_whitespace()).take_while(is_of_key).take(64).collect();
+            let kinds = said.iter().collect::<BTreeSet<_>>().len();
+            !body.trim_start().starts_with("Proc-Type") && (said.len() < 40 || kinds <= 3)
+        }
+        "a password in an address" => NO_PASSWORD.is_match(key),
+        // The token that shows everywhere what such a token looks like.
+        "a JSON web token" => key.contains("eyJzdWIiOiIxMjM0NTY3ODkw") || STAND_IN.is_match(key),
+        _ => {
+            let tail = key.get(4..).unwrap_or_default();
+            let kinds = tail.chars().filter(char::is_ascii_alphanumeric).collect::<BTreeSet<_>>().len();
+            kinds <= 3 || STAND_IN.is_match(key)
+        }
+    }
 }
 
 /// Keys in templates, cases, recordings and snapshots.
@@ -50,7 +78,11 @@ pub(super) fn secret(look: &Look<'_>, sink: &mut Sink) {
 
 /// What a text holds of people, that was not made up for it.
 fn people(text: &str) -> Vec<(&'static str, Range<usize>)> {
-    personal_data(text).into_iter().filter(|(_, range)| !is_made_up(&text[range.clone()])).collect()
+    let is_of_somebody = |range: &Range<usize>| {
+        let found = &text[range.clone()];
+        !is_made_up(found) && !is_of_nobody(found, &text[range.end..])
+    };
+    personal_data(text).into_iter().filter(|(_, range)| is_of_somebody(range)).collect()
 }
 
 /// Hides the lines of a finding that hold what nobody should read, whatever it is about.
@@ -76,9 +108,47 @@ fn is_made_up(text: &str) -> bool {
     let cards = ["4242424242424242", "4111111111111111", "4000056655665556", "5555555555554444", "378282246310005"];
     domains.iter().any(|domain| text.ends_with(domain))
         || cards.contains(&digits.as_str())
-        || (!text.contains('@') && digits.contains("55501"))
+        || (!text.contains('@') && FICTIONAL.is_match(&in_full(&text, &digits)))
         || text == "de89370400440532013000"
         || text == "gb82west12345698765432"
+}
+
+/// The digits of a number, with `+` in front where it has its country's code.
+fn in_full(text: &str, digits: &str) -> String {
+    if text.trim_start_matches('(').starts_with('+') {
+        format!("+{digits}")
+    } else if let Some(rest) = digits.strip_prefix("00").filter(|rest| rest.len() > 8) {
+        format!("+{rest}")
+    } else {
+        digits.to_owned()
+    }
+}
+
+// Numbers that authorities keep for films and books: 555-01xx in North America, and those of Ofcom, ACMA, ARCEP and the
+// Bundesnetzagentur.
+pattern!(
+    FICTIONAL,
+    r"^(?:\+?1?[2-9]\d{2}55501\d{2}|55501\d{2}|(?:\+44|0)(?:7700900\d{3}|1632960\d{3}|2079460\d{3}|1[1-9]\d?4960\d{3})|(?:\+61|0)(?:49157[0-5]\d{3}|[2378]5550\d{4}|[2378]7010\d{4})|(?:\+33|0)(?:19900|26191|35301|46571|53649|63998)\d{4}|(?:\+49|0)(?:3023125\d{3}|6990009\d{3}|4066969\d{3}|2214710\d{3}|8999998\d{3}|1713920\d{3}|176040690\d{2}))$"
+);
+// Numbers that are free or cost extra: only companies have them.
+pattern!(
+    OF_COMPANIES,
+    r"^(?:\+?1?8(?:00|33|44|55|66|77|88)\d{7}|0(?:800|808|300|303|330|333|345|843|844|845|870|871|900|810|820|180[1-7]|137)\d{4,}|1[38]00\d{4,6}|\+800\d{6,}|\+(?:49|43|41|44|33|39|34|31|32|353|61|64|27)1?(?:800|808|900|300|345)\d{4,})$"
+);
+pattern!(
+    ROLE,
+    r"(?i)^(?:no-?_?reply|do-?not-?reply|info|information|support|help|helpdesk|contact|hello|hi|mail|office|sales|service|services|kundenservice|kundendienst|kontakt|hilfe|billing|invoices?|accounts?|accounting|admin|administrator|root|team|press|presse|media|jobs|careers|bewerbung|hr|legal|privacy|datenschutz|dpo|security|abuse|postmaster|webmaster|hostmaster|newsletter|news|feedback|orders?|returns?|shop|store|notifications?|alerts?|updates?|mailer-daemon|bounces?|marketing|partners?|booking|reservations?|reception|enquiries|inquiries|ops|devops|dev|api|bot|contacto|ayuda|ventas|aide|vente|git|hg|svn|ssh)(?:[+.-][\w.+-]*)?@"
+);
+pattern!(REPOSITORY, r"^:[\w~./-]*\w");
+
+/// Whether an address or a number belongs to no person: of an office, of a hotline, of a repository.
+fn is_of_nobody(text: &str, behind: &str) -> bool {
+    if text.contains('@') {
+        return ROLE.is_match(text)
+            || (REPOSITORY.is_match(behind) && behind.get(1..).is_some_and(|path| path.contains('/')));
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    OF_COMPANIES.is_match(&in_full(text, &digits))
 }
 
 fn told(found: &[(&'static str, Range<usize>)]) -> String {

@@ -327,6 +327,42 @@ fn comments_for_people_are_no_instructions_that_were_taken_out() {
 }
 
 #[test]
+fn what_documentation_writes_for_a_key_is_none() {
+    let letters = "QwErTyUiOpAsDfGhJkLzXcVbNm1234567890qazw";
+    let finds = [
+        format!("Key: sk-{letters}"),
+        format!("Keys: sk-{letters} AKIA{}", "ABCDEFGHIJKLMNOP"),
+        format!("-----BEGIN {}KEY-----\n{letters}{letters}\n", "PRIVATE "),
+        format!("postgres://ann:{}@db.internal/x", "hunter22"),
+    ];
+    let silent = [
+        format!("Key: sk-{}", "x".repeat(40)),
+        "The words -----BEGIN PRIVATE KEY----- are how a key starts. ".to_owned(),
+        "AKIAIOSFODNN7EXAMPLE, sk-your-key-goes-here-and-is-long-enough, ghp_your_token_here".to_owned(),
+        "postgres://user:password@localhost/db and https://me:pa55word@example.org/x".to_owned(),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+            .to_owned(),
+    ];
+    holds("E02", &texts(&finds), &texts(&silent), &[]);
+}
+
+#[test]
+fn numbers_are_made_up_where_somebody_set_them_aside() {
+    holds(
+        "W31",
+        &["Call +49 1555 0123 456.", "Call 0155 501 2345.", "Write to joe.miller@gmx.de.", "Call (415) 555-2671."],
+        &[
+            "Call +1 202-555-0143 or (415) 555-0199.",
+            "Call 020 7946 0123, +44 7700 900123 or 030 23125 123.",
+            "Our hotline is 0800 123 4567, from abroad +49 800 1234567; in America 1-800-356-9377.",
+            "Clone git@github.com:org/repo.git.",
+            "Mails come from noreply@ourshop.de and support@ourshop.de.",
+        ],
+        &[],
+    );
+}
+
+#[test]
 fn what_users_write_is_followed_into_the_system_message() {
     let tail = "{{ role(\"user\") }}\nGo.\n";
     let make =
