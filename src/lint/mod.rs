@@ -22,6 +22,7 @@ mod output;
 mod private;
 mod registry;
 mod settings;
+mod shots;
 mod size;
 mod structure;
 mod style;

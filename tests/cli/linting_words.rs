@@ -363,6 +363,100 @@ fn numbers_are_made_up_where_somebody_set_them_aside() {
 }
 
 #[test]
+fn examples_are_counted_whatever_their_form() {
+    let nine = |line: fn(usize) -> String| (0..9).map(line).collect::<Vec<_>>().join("\n");
+    let finds = [
+        format!(
+            "<examples>\n{}\n</examples>",
+            nine(|i| format!("<example><mail>Mail {i} is here</mail><label>bill</label></example>"))
+        ),
+        nine(|i| format!("Ticket: mail {i} is here\nQueue: bill\n")),
+        nine(|i| format!("\"Mail {i} is here\" -> bill")),
+        format!("| Text | Label |\n|---|---|\n{}", nine(|i| format!("| Mail {i} is here | bill |"))),
+        nine(|i| format!("Q: mail {i}\nA: bill\n")),
+        nine(|i| format!("- Input: mail {i}\n  Output: bill")),
+        format!(
+            "{{{{ role(\"system\") }}}}\nSort.\n{}{{{{ role(\"user\") }}}}\n{{{{ text }}}}\n",
+            nine(|i| format!("{{{{ role(\"user\") }}}}\nmail {i}\n{{{{ role(\"assistant\") }}}}\nbill\n"))
+        ),
+        "{% include \"_shots.j2\" %}".to_owned(),
+    ];
+    let shots = nine(|i| format!("Text: mail {i}\nLabel: bill\n"));
+    let silent = [
+        nine(|i| format!("Rule {i}: be kind.")),
+        nine(|i| format!("Goal: make number {i}\nSteps: do the thing {i}, then the next thing {i}, and so on\n")),
+        format!("| Plan | Price |\n|---|---|\n{}", nine(|i| format!("| Plan {i} | {i} |"))),
+        nine(|i| format!("bill{i} -> queue{i}")),
+        "{% for e in what %}<example>{{ e }}</example>{% endfor %}".to_owned(),
+        "Text: {{ text }}\nLabel:".to_owned(),
+    ];
+    let finds: Vec<&str> = finds.iter().map(String::as_str).collect();
+    let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+    let partials = [("prompts/_shots.j2", shots.as_str())];
+    holds("I17", &finds, &silent, &partials);
+    holds("I09", &finds, &silent, &partials);
+}
+
+#[test]
+fn an_example_that_is_a_case_is_found_in_every_form() {
+    holds(
+        "E10",
+        &[
+            "# Examples\n\nText: My parcel has not come yet\nLabel: delivery",
+            "<examples>\n<example><ticket>My parcel has not come yet.</ticket><label>delivery</label></example>\n</examples>",
+            "For example, \"My parcel has not come yet\" is delivery.",
+            "Ticket: my parcel has not come yet!\nQueue: delivery\n\nTicket: where is it\nQueue: delivery",
+            "# Examples\n| Text | Label |\n|---|---|\n| My parcel has not come yet | delivery |",
+            "# Examples\nMy parcel has not come yet -> delivery",
+            "{{ role(\"user\") }}\nMy parcel has not come yet\n{{ role(\"assistant\") }}\ndelivery\n{{ role(\"user\") }}\n{{ text }}\n",
+        ],
+        &[
+            "# Examples\n\nText: My parcel has not come yet, and my mother is waiting\nLabel: delivery",
+            "Say that you are sorry if my parcel has not come yet.",
+            "Ask: did you look at your mail?",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn examples_of_answers_are_told_from_other_json() {
+    let front = "---\noutput: { schema: { type: object, properties: { a: { type: integer } }, required: [a], additionalProperties: false } }\n---\n{{ role(\"system\") }}\n";
+    let make = |said: &&str| format!("{front}{said}\n{{{{ role(\"user\") }}}}\n<text>{{{{ text }}}}</text>\n");
+    let finds: Vec<String> = [
+        "Output:\n```json\n{\"a\": \"x\"}\n```",
+        "# Examples\n\nOutput: {\"a\": \"text\"}",
+        "Example:\n```json\n{\"a\": \"text\"}\n```",
+        "# Examples\n```json\n{\"a\": \"text\"}\n```",
+        "<example>{\"a\": \"text\"}</example>",
+        "Return:\n```json\n{\"a\": 1}\n```\nor\n```json\n{\"a\": \"text\"}\n```",
+        "If the ticket is empty, return {\"a\": null}.",
+        "Return the record as JSON:\n{\n  \"a\": \"text\"\n}",
+        "# Examples\n{\"input\": \"hello\", \"output\": {\"a\": \"text\"}}",
+        "For the message above, answer:\n{\"b\": 1}",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    let silent: Vec<String> = [
+        "Return the number of the ticket in the input below, which looks like this:\n```json\n{\"a\": \"text\"}\n```",
+        "A wrong answer is\n```json\n{\"a\": \"text\"}\n```",
+        "Never return {\"a\": \"text\"}.",
+        "When the tool returns {\"error\": \"x\"}, say so in `a`.",
+        "# Examples\nInput: {\"id\": \"x\"}\nOutput: {\"a\": 1}",
+        "Return:\n{\"a\": \"<integer>\"}",
+        "Answer in this form: {\"a\": \"integer, 0 where there is none\"}",
+        "Respond with JSON that matches this schema:\n{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"integer\"}}}",
+        "Example of a ticket:\n```json\n{\"id\": 1, \"body\": \"hello\"}\n```",
+        "Output: {\"a\": {{ text }}, \"b\": {\"a\": \"x\"}}",
+    ]
+    .iter()
+    .map(make)
+    .collect();
+    holds("E09", &texts(&finds), &texts(&silent), &[]);
+}
+
+#[test]
 fn what_users_write_is_followed_into_the_system_message() {
     let tail = "{{ role(\"user\") }}\nGo.\n";
     let make =
