@@ -50,11 +50,14 @@ pattern!(KEY_LINE, r"(?i)^\s*[-*•]\s*(?:\*\*)?[A-Za-z_][\w-]*(?:\*\*)?\s*(?:\(
 
 /// Whether a template says which JSON it wants, in words.
 fn says_json(template: &Template) -> bool {
+    if template.lines.iter().any(|line| TYPED.is_match(&template.masked[line.span.clone()])) {
+        return true;
+    }
     // A list of pairs behind a word for keys is one, too.
     let mut is_list = false;
     template.prose().any(|(_, text)| {
         let is_item = KEY_LINE.is_match(text);
-        let is_said = SAYS_JSON.is_match(text) || TYPED.is_match(text) || (is_item && is_list);
+        let is_said = SAYS_JSON.is_match(text) || (is_item && is_list);
         is_list = (is_list && is_item) || (text.trim_end().ends_with(':') && LISTS_KEYS.is_match(text));
         is_said
     })

@@ -228,3 +228,53 @@ fn unwrapped(text: &str) -> String {
     let paragraphs = text.split("\n\n").map(|paragraph| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "));
     TAG.replace_all(&paragraphs.collect::<Vec<_>>().join("\n"), " ").into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_where_nothing_is_said_is_understood_in_many_languages() {
+        for said in [
+            "If the passages are silent, say so.",
+            "Wenn der Text dazu nichts sagt, sag das.",
+            "Si le texte ne le dit pas, dis-le.",
+            "Cuando el texto no lo diga, dilo.",
+            "Se il testo non lo dice, dillo.",
+            "Se o texto não disser, diga isso.",
+            "Als de tekst het niet zegt, meld dat.",
+            "Jeśli tekst o tym nie mówi, napisz to.",
+            "Pokud to v textu není, napiš to.",
+            "Ak to v texte nie je, napíš to.",
+            "Если в тексте этого нет, скажи об этом.",
+            "Якщо в тексті цього немає, скажи про це.",
+            "Om texten inte säger det, säg det.",
+            "Hvis teksten ikke sier det, si det.",
+            "Jos teksti ei kerro sitä, sano se.",
+            "Dacă textul nu spune, scrie asta.",
+            "Αν το κείμενο δεν το λέει, πες το.",
+            "Ha a szöveg nem mondja, írd meg.",
+            "Jika teks tidak menyebutnya, katakan itu.",
+            "Nếu văn bản không nói, hãy cho biết.",
+            "Metinde yoksa bunu belirt.",
+            "文書に書かれていない場合は、そう伝えてください。",
+            "如果文中没有，请说明。",
+            "문서에 없으면 그렇게 말하세요.",
+            "إذا لم يذكر النص ذلك فقل ذلك.",
+            "اگر در متن نیست، بگو.",
+            "यदि पाठ में नहीं है, तो बताएं।",
+            "אם זה לא כתוב בטקסט, אמור זאת.",
+            "หากข้อความไม่ได้บอก ให้แจ้ง",
+        ] {
+            assert!(ABSTAINS.is_match(said), "{said}");
+        }
+        for said in [
+            "Answer the question in two sentences.",
+            "Beantworte die Frage kurz.",
+            "Réponds en deux phrases.",
+            "请用两句话回答。",
+        ] {
+            assert!(!ABSTAINS.is_match(said), "{said}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! What words tell by themselves: dates, names of models, what was put off, shouting, repetition, what nobody can see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::branches::Branches;
 use super::look::{Look, Sink};
@@ -144,13 +144,20 @@ pattern!(
     r"(?i)\btemporary\s+(?:fix|hack|patch|solution|measure|change|wording|rule|instruction|limit|text|block|until|work-?around|exception|paragraph|sentence|section)\b|\btemporar(?:y|ily)\b[^.\n]{0,80}\b(?:until|till|for now|remove[ds]?|while|disabled|commented|revert)\b|(?:^|\n)\s*(?:temporary|temporarily)\s*(?:[:,.;!-]|$)|\btemporarily\s+(?:added|off|out|here|allowed|disabled)\b|(?:^|\n)\s*(?:ugly |dirty |quick |a |known )*work-?around\b|\bwork-?around\s+(?:for|until|because|to|as|around)\b"
 );
 
-/// Where a text says that something is still to do.
-fn put_off(text: &str) -> Vec<std::ops::Range<usize>> {
+// Small words of Spanish and Portuguese.
+pattern!(
+    ROMANCE,
+    r"(?i)\b(?:el|los|las|del|que|una|se|con|para|por|como|más|está|não|uma|dos|das|com|ao|você|os|em|de)\b"
+);
+
+/// Where a text says that something is still to do; in a text of Spanish or Portuguese the word alone says nothing.
+fn put_off(text: &str, is_foreign: bool) -> Vec<std::ops::Range<usize>> {
     let marked = TODO.captures_iter(text).filter_map(|found| {
         let (mark, behind) = (found.name("mark")?, found.name("behind")?);
         // An item that is nothing but the word belongs to a list of such words.
         let is_item = behind.as_str().trim().is_empty() && found["lead"].contains(['-', '*', '/', '>']);
-        (!is_item && !NO_TODO.is_match(behind.as_str())).then_some(mark)
+        let is_word = is_foreign && mark.as_str() == "TODO" && !behind.as_str().starts_with([':', '(']);
+        (!is_item && !is_word && !NO_TODO.is_match(behind.as_str())).then_some(mark)
     });
     let labelled = TODO_LABEL.captures_iter(text).filter_map(|found| {
         let (before, mark) = (found.name("before")?.as_str(), found.name("mark")?);
@@ -180,8 +187,11 @@ pattern!(YAML_COMMENT, r"(?m)(?:^|[ \t])#(.*)$");
 
 /// What was put off: in the text, in comments, in the front matter.
 pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
+    let words = template.prose_text();
+    let is_foreign =
+        ROMANCE.find_iter(&words).map(|word| word.as_str().to_lowercase()).collect::<BTreeSet<_>>().len() > 3;
     for (line, text) in template.prose() {
-        for found in put_off(text) {
+        for found in put_off(text, is_foreign) {
             let span = line.span.start + found.start..line.span.start + found.end;
             let message = format!("`{}` is sent to the model", template.written(span.clone()));
             sink.of(template, span, message);
@@ -198,7 +208,10 @@ pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
         }
         // As if nothing stood before it.
         let begin = comment.start + (text.len() - text.trim_start().len());
-        let found = put_off(trimmed).into_iter().next().or_else(|| PUT_OFF.find(trimmed).map(|found| found.range()));
+        let found = put_off(trimmed, is_foreign)
+            .into_iter()
+            .next()
+            .or_else(|| PUT_OFF.find(trimmed).map(|found| found.range()));
         if let Some(found) = found {
             let span = begin + found.start..begin + found.end;
             let about = normalised(text);
@@ -252,7 +265,7 @@ pattern!(
 fn is_left(line: &str, span: std::ops::Range<usize>) -> bool {
     let (before, said) = (&line[..span.start], &line[span.clone()]);
     let words = said.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
-    let is_mark = words <= 3 && put_off(said.trim_start_matches("<!--").trim()).is_empty();
+    let is_mark = words <= 3 && put_off(said.trim_start_matches("<!--").trim(), false).is_empty();
     !is_mark && !in_quotes(line, span.clone()) && (before.trim().is_empty() || !SHOWS_COMMENT.is_match(before))
 }
 
