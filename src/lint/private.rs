@@ -58,7 +58,7 @@ fn stands_for_a_key(what: &str, key: &str, behind: &str) -> bool {
         _ => {
             let tail = key.get(4..).unwrap_or_default();
             let kinds = tail.chars().filter(char::is_ascii_alphanumeric).collect::<BTreeSet<_>>().len();
-            kinds <= 3 || STAND_IN.is_match(key)
+            kinds <= 2 || STAND_IN.is_match(key)
         }
     }
 }

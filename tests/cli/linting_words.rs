@@ -333,6 +333,7 @@ fn what_documentation_writes_for_a_key_is_none() {
     let letters = "QwErTyUiOpAsDfGhJkLzXcVbNm1234567890qazw";
     let finds = [
         format!("Key: sk-{letters}"),
+        format!("Token: ghp_{}", "Ab1".repeat(12)),
         format!("Keys: sk-{letters} AKIA{}", "ABCDEFGHIJKLMNOP"),
         format!("-----BEGIN {}KEY-----\n{letters}{letters}\n", "PRIVATE "),
         format!("postgres://ann:{}@db.internal/x", "hunter22"),
