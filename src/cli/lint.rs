@@ -21,7 +21,8 @@ use crate::core::verdict::{Exit, Verdict};
 use crate::core::words::counted;
 use crate::history::{History, patches};
 use crate::lint::{
-    CommitEvidence, Edit, Evidence, FlakyEvidence, Linted, ResultEvidence, Rule, Settings, apply, covered, find, lint,
+    CommitEvidence, Edit, Evidence, Finding, FlakyEvidence, Linted, ResultEvidence, Rule, Settings, apply, covered,
+    find, lint,
 };
 use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Level};
@@ -38,6 +39,8 @@ use crate::tree::{Overlay, Tree, TreeError, merge_base};
 const PAST: i64 = 90;
 /// How often files are looked at again after something in them was mended.
 const PASSES: usize = 10;
+/// How often a file is mended with one finding more, where mending it at once breaks something.
+const TRIES: usize = 200;
 
 /// Find prompt debt: what makes prompts hard to keep, each with a reason and what to do. Asks no model.
 #[derive(Debug, clap::Args)]
@@ -163,6 +166,11 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         None => look.of(&workspace, &selected, known.as_ref()),
     };
     let (linted, count) = linted;
+    let mut linted = linted;
+    if args.waivers {
+        // What is not shown does not fail.
+        linted.findings.retain(Finding::is_of_waivers);
+    }
     let exit = if linted.fails(settings.fail_on) { Exit::Failed } else { Exit::Good };
     if args.waivers {
         let style = context.style();
@@ -185,7 +193,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (style, quiet) = (context.style(), context.is_quiet());
     let out = &mut Piped::new(context.out());
     match on_stdout.unwrap_or(Format::Human) {
-        Format::Human if quiet && exit == Exit::Good => {}
+        Format::Human if quiet && linted.findings.is_empty() => {}
         Format::Human => write_lint(out, &linted, &notes, style)?,
         format => failed = failed.and(one(out, format, &linted, &notes, &folder)),
     }
@@ -293,6 +301,7 @@ impl Pass<'_> {
                 let edits = finding.edits.iter().map(|edit| (finding.rule, line, edit));
                 by_path.entry(finding.source.path.clone()).or_default().extend(edits);
             }
+            let before = files.clone();
             let mut changed = false;
             for (path, edits) in by_path.into_iter().filter(|(_, edits)| !edits.is_empty()) {
                 let path = TreePath::new(&path).map_err(Failure::usage)?;
@@ -306,13 +315,63 @@ impl Pass<'_> {
             if !changed {
                 break;
             }
+            if self.breaks(&files) {
+                let edits = linted.findings.iter().filter(|finding| !finding.edits.is_empty());
+                files = self.one_by_one(before, edits)?;
+                break;
+            }
+        }
+        Ok(files)
+    }
+
+    /// Whether the project could not be loaded, or a case of it not be rendered, with these files.
+    fn breaks(&self, files: &BTreeMap<TreePath, Mended>) -> bool {
+        let mut problems = Problems::default();
+        let workspace = Workspace::load(overlay(&self.project.tree, files), &mut problems);
+        let Some(Prepared { workspace, .. }) = workspace.map(|workspace| Prepared::new(workspace, &mut problems))
+        else {
+            return true;
+        };
+        let all: Vec<usize> = (0..workspace.prompts.list.len()).collect();
+        problems.has_errors() || rendered(&workspace, &all).is_err()
+    }
+
+    /// Mends what can be mended without breaking something, a finding at a time: what breaks is for somebody to decide.
+    fn one_by_one<'f>(
+        &self,
+        mut files: BTreeMap<TreePath, Mended>,
+        findings: impl Iterator<Item = &'f Finding>,
+    ) -> Result<BTreeMap<TreePath, Mended>, Failure> {
+        let mut by_path: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+        for finding in findings {
+            by_path.entry(&finding.source.path).or_default().push(finding);
+        }
+        for (path, findings) in by_path {
+            let path = TreePath::new(path).map_err(Failure::usage)?;
+            // The places of all are those of the file before any of them was mended.
+            let tree = overlay(&self.project.tree, &files);
+            let (mut kept, mut tries) = (Vec::new(), 0);
+            for finding in findings {
+                let line = finding.start().0;
+                let own = finding.edits.iter().map(|edit| (finding.rule, line, edit));
+                let edits: Vec<_> = kept.iter().copied().chain(own).collect();
+                let Some(bytes) = mend_file(&*tree, &path, &edits)?.filter(|_| tries < TRIES) else { continue };
+                tries += 1;
+                let mut next = files.clone();
+                let file = next.entry(path.clone()).or_default();
+                file.done.extend(edits[kept.len()..].iter().map(|(rule, line, _)| (rule.code, rule.name, *line)));
+                file.bytes = bytes;
+                if !self.breaks(&next) {
+                    (files, kept) = (next, edits);
+                }
+            }
         }
         Ok(files)
     }
 }
 
 /// A file that was mended.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Mended {
     bytes: Vec<u8>,
     /// The rules, and the lines that they had something against.

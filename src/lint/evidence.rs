@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::churn::place;
+use super::covered::branches;
 use super::look::{Look, Sink, Subject};
 use super::text::Template;
 use crate::case::Case;
@@ -83,7 +84,7 @@ pub(super) fn uncovered(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     if !coverage.is_rendered(&template.key) {
         return;
     }
-    let branches = coverage.branches(&template.key);
+    let branches = branches(look.material, template);
     for (i, branch) in branches.iter().enumerate().filter(|(_, branch)| !branch.is_seen) {
         // What lies within a branch that is not taken needs no word of its own.
         let is_inside = |outer: &Range<usize>| outer.start <= branch.span.start && branch.span.end <= outer.end;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::registry::Rule;
+use super::registry::{Check, Rule};
 use crate::core::digest::sha256_hex;
 use crate::core::problem::Source;
 use crate::core::redact::Secrets;
@@ -93,6 +93,12 @@ impl Finding {
     pub(super) fn level(&mut self, level: Level) -> &mut Self {
         self.level = level;
         self
+    }
+
+    /// Whether it is about a waiver.
+    #[must_use]
+    pub fn is_of_waivers(&self) -> bool {
+        matches!(self.rule.check, Check::Waiver)
     }
 
     /// The line and column, from 1.

@@ -41,7 +41,7 @@ pub(super) fn growth(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let is_new_case = subject.cases.len() > cases;
     let since = &look.material.evidence.before_name;
     let message = if factor >= look.limit("factor") {
-        format!("the instructions grew from about {old} to {new} tokens, by {factor:.1}, since {since}")
+        format!("the instructions grew from about {old} to {new} tokens, {factor:.1} times as many, since {since}")
     } else if factor >= look.limit("without-case") && !is_new_case {
         format!("the instructions grew from about {old} to {new} tokens since {since}, and no case was added")
     } else {

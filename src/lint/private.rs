@@ -162,6 +162,20 @@ fn told(found: &[(&'static str, Range<usize>)]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
+/// The lines that something stands in: of many the first.
+fn lines(source: &Source, found: &[(&'static str, Range<usize>)]) -> String {
+    const MOST: usize = 5;
+    let starts: Vec<usize> = std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let of = |span: &Range<usize>| starts.partition_point(|start| *start <= span.start);
+    let lines: BTreeSet<usize> = found.iter().map(|(_, span)| of(span)).collect();
+    let shown: Vec<String> = lines.iter().take(MOST).map(usize::to_string).collect();
+    match lines.len().saturating_sub(MOST) {
+        0 if lines.len() == 1 => format!("line {}", shown.concat()),
+        0 => format!("the lines {}", shown.join(", ")),
+        more => format!("the lines {} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Data of people in templates, cases and recordings.
 pub(super) fn personal(look: &Look<'_>, sink: &mut Sink) {
     let of_template = |template: &Template| (Arc::clone(&template.source), people(&template.source.text));
@@ -174,7 +188,7 @@ pub(super) fn personal(look: &Look<'_>, sink: &mut Sink) {
     let all: Vec<_> = templates.chain(files).filter(|(_, found)| !found.is_empty()).collect();
     for (source, found) in all {
         let Some((_, first)) = found.first() else { continue };
-        let message = format!("this file holds {} in {}", told(&found), counted(found.len() as u64, "place", "places"));
+        let message = format!("this file holds {} in {}", told(&found), lines(&source, &found));
         let about = format!("{} {}", told(&found), source.path);
         sink.at(&source, first.clone(), message).hidden().about(about);
     }

@@ -48,6 +48,20 @@ pub struct Rule {
     pub(super) check: Check,
 }
 
+impl Limit {
+    /// Why a number cannot be what is set, where it cannot: with it the rule would say something always, or never.
+    #[must_use]
+    pub fn refuses(&self, value: f64) -> Option<String> {
+        match self.name {
+            "share" if value >= 1.0 => Some(format!("{} is a part of 1, such as {}", self.name, self.default)),
+            "factor" | "without-case" if value <= 1.0 => {
+                Some(format!("{} must be above 1: {} is half as much again", self.name, 1.5))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.code)

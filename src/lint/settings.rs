@@ -49,7 +49,12 @@ impl Settings {
         own.0 = written.level.unwrap_or(own.0);
         for (name, span, value) in &written.numbers {
             match rule.limits.iter().position(|limit| limit.name == name) {
-                Some(place) => own.1[place] = *value,
+                Some(place) => {
+                    if let Some(why) = rule.limits[place].refuses(*value) {
+                        return Err(error(span, why).help("to look for something no more, write `off`"));
+                    }
+                    own.1[place] = *value;
+                }
                 None => {
                     let known = rule.limits.iter().map(|limit| limit.name);
                     let hint = did_you_mean(name, known.clone().chain(["severity"]));

@@ -1,6 +1,9 @@
 //! How large a prompt is: its instructions, its share of what a request costs, its share of the model's window.
 
+use std::collections::BTreeMap;
+
 use super::look::{Look, Sink, Subject};
+use super::text::TextLine;
 use crate::core::record::{Message, Role};
 use crate::core::words::counted;
 use crate::plan::{Estimate, request};
@@ -21,40 +24,78 @@ fn tokens(subject: &Subject<'_>, text: &str) -> usize {
     usize::try_from(read(text).saturating_sub(read(""))).unwrap_or(usize::MAX)
 }
 
-/// Instructions beyond the size at which prompting pays off.
+/// How often each piece of a text stands in the templates of a prompt.
+type Pieces<'a> = BTreeMap<&'a str, usize>;
+
+fn pieces<'a>(subject: &Subject<'a>, is_wanted: fn(&TextLine) -> bool) -> Pieces<'a> {
+    let mut pieces = Pieces::new();
+    for part in &subject.parts {
+        for (_, piece) in part.pieces(is_wanted) {
+            *pieces.entry(piece).or_default() += 1;
+        }
+    }
+    pieces
+}
+
+/// The pieces that stand in a request, each as often as it does, and not more often than the templates have it.
+fn within<'a>(pieces: &Pieces<'a>, messages: &[Message]) -> Pieces<'a> {
+    let said = |piece: &str| messages.iter().map(|message| message.content.matches(piece).count()).sum::<usize>();
+    let there = pieces.iter().map(|(piece, count)| (*piece, said(piece).min(*count)));
+    there.filter(|(_, count)| *count > 0).collect()
+}
+
+fn text(pieces: &Pieces<'_>) -> String {
+    pieces.iter().flat_map(|(piece, count)| std::iter::repeat_n(*piece, *count)).collect::<Vec<_>>().join("\n")
+}
+
+/// Instructions beyond the size at which prompting pays off: in the largest request of the cases, or, where there are no
+/// cases, on the longest way through the templates.
 pub(super) fn instructions(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let text = subject.prose().replace(super::text::HOLE, "");
+    let limit = look.count("tokens");
+    let all = pieces(subject, TextLine::is_prose);
     // Cheap to see where it is far from the limit.
-    if text.len() < look.count("tokens") {
+    if text(&all).len() < limit {
         return;
     }
-    let count = tokens(subject, &text);
-    if count > look.count("tokens") {
+    let texts = subject.rendered.iter().map(|messages| text(&within(&all, messages)));
+    let largest = texts.max_by_key(String::len).unwrap_or_else(|| {
+        let ways = subject.parts.iter().flat_map(|part| part.longest_way(TextLine::is_prose));
+        ways.collect::<Vec<_>>().join("\n")
+    });
+    let count = if largest.len() < limit { 0 } else { tokens(subject, &largest) };
+    if count > limit {
         let parts = subject.parts.len() as u64 - 1;
         let with = if parts > 0 { format!(" with {}", counted(parts, "partial", "partials")) } else { String::new() };
-        let message = format!("the instructions have {count} tokens{with}; the limit is {}", look.count("tokens"));
+        let message = format!("the instructions have {count} tokens{with}; the limit is {limit}");
         sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
     }
 }
 
 /// Much text that is the same in every request.
 pub(super) fn fixed_share(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    if subject.rendered.is_empty() {
+    let mut fixed = pieces(subject, |_| true);
+    // Cheap to see where there is too little text.
+    if subject.rendered.is_empty() || text(&fixed).len() < look.count("tokens") {
         return;
     }
-    let of_part = |text: &str| {
-        text.split_whitespace().filter(|word| !word.starts_with('\u{1}')).map(|word| word.len() + 1).sum::<usize>()
+    for messages in &subject.rendered {
+        fixed = within(&fixed, messages);
+    }
+    let count = tokens(subject, &text(&fixed));
+    if count <= look.count("tokens") {
+        return;
+    }
+    let whole = |messages: &Vec<Message>| {
+        tokens(subject, &messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n"))
     };
-    let fixed: usize = subject.parts.iter().map(|part| of_part(&part.masked[part.body..])).sum();
-    let size = |messages: &Vec<Message>| messages.iter().map(|message| message.content.len()).sum::<usize>();
-    let mean = subject.rendered.iter().map(size).sum::<usize>() / subject.rendered.len();
-    #[expect(clippy::cast_precision_loss, reason = "lengths of texts")]
-    let share = (fixed as f64 / mean.max(1) as f64).min(1.0);
-    if share > look.limit("share") && fixed / 4 > look.count("tokens") {
+    let sum: usize = subject.rendered.iter().map(whole).sum();
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
+    let share = (count * subject.rendered.len()) as f64 / sum.max(1) as f64;
+    if share > look.limit("share") {
         let message = format!(
-            "{:.0} % of a request is the same text each time, about {} tokens in the mean of {}",
-            share * 100.0,
-            fixed / 4,
+            "{:.0} % of a request is the same text each time: about {count} of {} tokens in the mean of {}",
+            share.min(1.0) * 100.0,
+            sum / subject.rendered.len(),
             counted(subject.rendered.len() as u64, "case", "cases")
         );
         sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());

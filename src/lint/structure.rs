@@ -9,6 +9,7 @@ use super::text::{Template, normalised};
 use crate::case::cases_path;
 use crate::core::words::counted;
 use crate::core::yaml::{self, Data};
+use crate::prompt::Prompt;
 
 /// Declared, and in no template.
 pub(super) fn unused_variable(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
@@ -20,30 +21,51 @@ pub(super) fn unused_variable(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
 }
 
 pattern!(SINGLE, r"\{([A-Za-z_][A-Za-z0-9_]*)\}");
+pattern!(OF_PLACEHOLDERS, r"(?i)\b(?:place-?holders?|(?:curly )?bra(?:ces|ckets)|literal(?:ly)?|verbatim)\b");
 
-/// The name of a variable in single braces.
+/// The names of variables that prompts with this template have: those that any of them has, and those that all have.
+fn known_names<'a>(look: &Look<'a>, template: &Template) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
+    let names = |prompt: &'a Prompt| -> BTreeSet<&'a str> {
+        let declared = prompt.front.variables.iter().flatten().map(|declaration| declaration.name.as_str());
+        declared.chain(prompt.variables.iter().map(String::as_str)).collect()
+    };
+    let prompts = look.material.workspace.prompts.list.iter();
+    let each: Vec<_> = prompts.filter(|prompt| template.is_part_of(prompt)).map(names).collect();
+    let any = each.iter().flatten().copied().collect();
+    let all = each.into_iter().reduce(|one, other| &one & &other).unwrap_or_default();
+    (any, all)
+}
+
+/// The name of a variable in single braces. What text says of placeholders, and what is not to be rendered, is meant so.
 pub(super) fn single_brace(look: &Look<'_>, template: &Template, sink: &mut Sink) {
-    let workspace = look.material.workspace;
-    let mut known: BTreeSet<&str> = BTreeSet::new();
-    for prompt in &workspace.prompts.list {
-        let is_own = prompt.path.as_str() == template.source.path;
-        if is_own || prompt.partials.contains(&template.key) {
-            known.extend(prompt.front.variables.iter().flatten().map(|declaration| declaration.name.as_str()));
-            known.extend(prompt.variables.iter().map(String::as_str));
-        }
-    }
     let text = &template.masked;
-    for line in template.lines.iter().filter(|line| !line.is_code) {
-        for found in SINGLE.captures_iter(&text[line.span.clone()]) {
-            let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
-            let span = line.span.start + whole.start()..line.span.start + whole.end();
-            let doubled = text[..span.start].ends_with(['{', '$']) || text[span.end..].starts_with('}');
-            if doubled || !known.contains(name.as_str()) {
-                continue;
-            }
-            let name = name.as_str();
-            let message = format!("`{{{name}}}` is plain text; the variable is `{{{{ {name} }}}}`");
-            sink.of(template, span.clone(), message).edit(span, format!("{{{{ {name} }}}}"));
+    if !SINGLE.is_match(text) {
+        return;
+    }
+    let (any, all) = known_names(look, template);
+    let is_doubled =
+        |span: &Range<usize>| text[..span.start].ends_with(['{', '$']) || text[span.end..].starts_with('}');
+    let places = template.lines.iter().filter(|line| !line.is_code).flat_map(|line| {
+        let found = SINGLE.captures_iter(&text[line.span.clone()]).filter_map(|found| found.get(0).zip(found.get(1)));
+        found.map(move |(whole, name)| {
+            (line, line.span.start + whole.start()..line.span.start + whole.end(), name.as_str())
+        })
+    });
+    let is_raw = |span: &Range<usize>| template.raw.iter().any(|raw| raw.contains(&span.start));
+    let places: Vec<_> = places.filter(|(_, span, _)| !is_doubled(span) && !is_raw(span)).collect();
+    // Beside names that nothing gives, single braces may be what the application fills in later.
+    let has_others = places.iter().any(|(_, _, name)| !any.contains(name));
+    for (line, span, name) in places.into_iter().filter(|(_, _, name)| any.contains(name)) {
+        if OF_PLACEHOLDERS.is_match(&text[line.span.clone()]) {
+            continue;
+        }
+        let is_quoted = text[line.span.start..span.start].matches('`').count() % 2 == 1;
+        let message = format!("`{{{name}}}` is plain text; the variable is `{{{{ {name} }}}}`");
+        let finding = sink.of(template, span.clone(), message);
+        if !all.contains(name) {
+            finding.help(format!("write two braces, and give `{name}` to every prompt that includes this partial"));
+        } else if !has_others && !is_quoted && !line.is_example {
+            finding.edit(span, format!("{{{{ {name} }}}}"));
         }
     }
 }

@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::core::problem::Source;
 use crate::core::record::Role;
-use crate::prompt::File;
+use crate::prompt::{File, Prompt};
 
 /// What stands in the masked text where an expression prints something.
 pub(super) const HOLE: char = '\u{1}';
@@ -99,11 +99,14 @@ pub(super) struct Template {
     pub(super) comments: Vec<Comment>,
     /// The tags.
     pub(super) tags: Vec<Tag>,
+    /// What stands within `{% raw %}`.
+    pub(super) raw: Vec<Range<usize>>,
     /// The sentences of its prose, in the masked text.
     pub(super) sentences: Vec<Range<usize>>,
 }
 
 static COMMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\{#[-+]?(.*?)[-+]?#\}").ok());
+static RAW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{%[-+]?\s*raw\s*[-+]?%\}\s*$").ok());
 static FENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s{0,3}(?:>\s*)?(```+|~~~+)").ok());
 static EXAMPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let label = r"(?:few[- ]shots?|(?:sample |example )?(?:inputs?|outputs?)|(?:for )?examples?|q|a|question|answer|assistant|user|human|ai)";
@@ -125,7 +128,7 @@ impl Template {
         let source = Arc::clone(file.source);
         let mut reader = Reader::new(&source.text, file.body, file.is_partial);
         reader.read();
-        let Reader { mask, speakers, prints, comments, tags, .. } = reader;
+        let Reader { mask, speakers, prints, comments, tags, raw, .. } = reader;
         // Whole characters were blanked out, each byte by a byte.
         let masked = String::from_utf8(mask).unwrap_or_default();
         let lines = lines(&masked, file.body, &speakers);
@@ -140,6 +143,7 @@ impl Template {
             prints,
             comments,
             tags,
+            raw,
             sentences,
         }
     }
@@ -163,9 +167,63 @@ impl Template {
         self.prose().flat_map(found)
     }
 
+    /// Stretches of text with no tag, value or line end in them, each with its place: what stands in a request just so
+    /// where it is rendered.
+    pub(super) fn pieces(&self, is_wanted: fn(&TextLine) -> bool) -> Vec<(usize, &str)> {
+        let lines = self.lines.iter().filter(|line| is_wanted(line));
+        // A tag was blanked out by at least four blanks.
+        let cut = |line: &TextLine| {
+            let (start, text) = (line.span.start, &self.masked[line.span.clone()]);
+            let parts = text.split(HOLE).flat_map(|part| part.split("  ")).map(str::trim);
+            let parts = parts.filter(|part| part.chars().any(char::is_alphanumeric));
+            parts.map(move |part| (start + (part.as_ptr() as usize - text.as_ptr() as usize), part)).collect::<Vec<_>>()
+        };
+        lines.flat_map(cut).collect()
+    }
+
+    /// The pieces of the longest way through the template: of branches that exclude each other the longest.
+    pub(super) fn longest_way(&self, is_wanted: fn(&TextLine) -> bool) -> Vec<&str> {
+        let weight = |pieces: &[&str]| pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut pieces = self.pieces(is_wanted).into_iter().peekable();
+        // Of each tag that is open: the longest branch so far, and the one that is read.
+        let mut open: Vec<(Vec<&str>, Vec<&str>)> = vec![(Vec::new(), Vec::new())];
+        for tag in &self.tags {
+            while let (Some((_, piece)), Some((_, branch))) =
+                (pieces.next_if(|(at, _)| *at < tag.span.start), open.last_mut())
+            {
+                branch.push(piece);
+            }
+            match tag.keyword.as_str() {
+                "if" | "for" => open.push((Vec::new(), Vec::new())),
+                "elif" | "else" | "endif" | "endfor" if open.len() > 1 => {
+                    let Some((longest, branch)) = open.last_mut() else { continue };
+                    if weight(branch) > weight(longest) {
+                        *longest = std::mem::take(branch);
+                    }
+                    branch.clear();
+                    if tag.keyword.starts_with("end")
+                        && let (Some((longest, _)), Some((_, outer))) = (open.pop(), open.last_mut())
+                    {
+                        outer.extend(longest);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // The syntax was checked: nothing is open any more.
+        let mut way: Vec<&str> = open.into_iter().flat_map(|(longest, branch)| [longest, branch].concat()).collect();
+        way.extend(pieces.map(|(_, piece)| piece));
+        way
+    }
+
     /// The text of a stretch as it is written in the file.
     pub(super) fn written(&self, span: Range<usize>) -> &str {
         self.source.text.get(span).unwrap_or_default()
+    }
+
+    /// Whether a prompt is this template, or reaches it.
+    pub(super) fn is_part_of(&self, prompt: &Prompt) -> bool {
+        prompt.path.as_str() == self.source.path || prompt.open || prompt.partials.contains(&self.key)
     }
 
     /// A place for what is about the template as a whole: its first line with something in it.
@@ -191,6 +249,7 @@ struct Reader<'t> {
     prints: Vec<Print>,
     comments: Vec<Comment>,
     tags: Vec<Tag>,
+    raw: Vec<Range<usize>>,
 }
 
 impl<'t> Reader<'t> {
@@ -198,8 +257,8 @@ impl<'t> Reader<'t> {
         // Everything is blank until it turns out to be text.
         let mask = text.bytes().map(|b| if b == b'\n' { b'\n' } else { b' ' }).collect();
         let first = if is_partial { Speaker::Unknown } else { Speaker::User };
-        let (prints, comments, tags) = (Vec::new(), Vec::new(), Vec::new());
-        Self { text, body, mask, speakers: vec![(body, first)], prints, comments, tags }
+        let (prints, comments, tags, raw) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { text, body, mask, speakers: vec![(body, first)], prints, comments, tags, raw }
     }
 
     fn read(&mut self) {
@@ -213,6 +272,9 @@ impl<'t> Reader<'t> {
                     // A slice of the body: white space that a tag takes away is not in it.
                     let at = data.as_ptr() as usize - body.as_ptr() as usize;
                     self.gap(end..at);
+                    if is_match(&RAW, body.get(end..at).unwrap_or_default()) {
+                        self.raw.push(self.body + at..self.body + at + data.len());
+                    }
                     self.mask[self.body + at..self.body + at + data.len()].copy_from_slice(data.as_bytes());
                     end = at + data.len();
                 }
@@ -474,6 +536,18 @@ mod tests {
             found.prose().map(|(_, text)| text.trim()).filter(|text| !text.starts_with(HOLE)).collect();
         assert_eq!(prose, ["Be kind.", "Stop."]);
         assert_eq!(found.lines[1].speaker, Speaker::System);
+    }
+
+    #[test]
+    fn of_branches_the_longest_is_the_way() {
+        let found = template(
+            "One {{ a }} two {% if x %}short{% elif y %}the longest {% if z %}deep{% endif %}{% else %}middle{% endif %} end\n{% for i in x %}body{% else %}no{% endfor %} {% raw %}{i}{% endraw %}",
+        );
+        let way = found.longest_way(|_| true);
+        let mut sorted = way.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, ["One", "body", "deep", "end", "the longest", "two", "{i}"], "{way:?}");
+        assert_eq!(found.raw.iter().map(|span| found.written(span.clone())).collect::<Vec<_>>(), ["{i}"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::text::Template;
 use crate::case::cases_path;
 use crate::core::problem::Source;
+use crate::core::suggest::{did_you_mean, nearest};
 use crate::core::time::parse_day;
 use crate::project::{CONFIG_FILE, Level};
 
@@ -38,9 +39,12 @@ pub struct Waiver {
     scope: Range<usize>,
 }
 
-static ALLOW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s*promptctl:\s*allow\b(.*)$").ok());
-static IN_YAML: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?m)(?:^|[ \t])#[ \t]*(promptctl:[ \t]*allow\b.*)$").ok());
+/// A comment that may be a waiver: the program's name, the word behind it, and the rest.
+static WAIVER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^\s*([A-Za-z][\w-]*)[ \t]*(:?)[ \t]*([A-Za-z]+)\b(.*)$").ok());
+static IN_YAML: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)(?:^|[ \t])#[ \t]*(\S.*)$").ok());
+static CODE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b[EWIL]\d\d\b").ok());
+static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"([\w-]+)\s*=\s*(?:"[^"]*"|\S+)"#).ok());
 static REASON: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\breason\s*=\s*(?:"([^"]*)"|(\S+))"#).ok());
 static UNTIL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\buntil\s*=\s*"?([^\s"]+)"?"#).ok());
 
@@ -48,13 +52,43 @@ static UNTIL: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\buntil\s
 struct Written {
     rules: Vec<Result<&'static Rule, String>>,
     until: Option<Result<String, String>>,
+    /// Why one of its settings is none.
+    unknown: Option<String>,
     reason: String,
 }
 
-fn parse(comment: &str) -> Option<Written> {
-    let rest = ALLOW.as_ref()?.captures(comment.trim_end())?.get(1)?.as_str();
-    let reason = REASON.as_ref()?.captures(rest);
-    let until = UNTIL.as_ref()?.captures(rest).map(|found| {
+const KEYS: [&str; 2] = ["reason", "until"];
+
+const NAME: &str = "promptctl";
+const ALLOW: &str = "allow";
+/// What other tools call it.
+const OTHERWISE: [&str; 9] = ["ignore", "disable", "waive", "skip", "suppress", "noqa", "nolint", "accept", "permit"];
+
+/// What a comment says behind `promptctl: allow`; `Err` where somebody meant that, and wrote something else.
+fn waived(comment: &str) -> Option<Result<&str, String>> {
+    let found = WAIVER.as_ref()?.captures(comment)?;
+    let (name, colon, word, rest) = (&found[1], &found[2], &found[3], found.get(4)?.as_str());
+    if (name, colon, word) == (NAME, ":", ALLOW) {
+        return Some(Ok(rest));
+    }
+    let is_name = nearest(name, [NAME]).is_some();
+    let is_allow = nearest(word, [ALLOW]).is_some() || OTHERWISE.contains(&word.to_lowercase().as_str());
+    let tells = [&CODE, &REASON, &UNTIL].iter().any(|regex| regex.as_ref().is_some_and(|regex| regex.is_match(rest)));
+    // A sentence about the program is none.
+    if !is_name || !(tells || is_allow && colon == ":") {
+        return None;
+    }
+    let why = match (name == NAME, colon) {
+        (false, _) => format!("`{name}` is not `{NAME}`: this waives nothing"),
+        (true, "") => format!("a colon is missing behind `{NAME}`: this waives nothing"),
+        (true, _) => format!("`{word}` is not `{ALLOW}`: this waives nothing"),
+    };
+    Some(Err(why))
+}
+
+fn parse(rest: &str) -> Written {
+    let reason = REASON.as_ref().and_then(|regex| regex.captures(rest));
+    let until = UNTIL.as_ref().and_then(|regex| regex.captures(rest)).map(|found| {
         let day = &found[1];
         parse_day(day).ok_or_else(|| format!("until is `{day}`; write a day such as 2026-12-31"))
     });
@@ -62,7 +96,10 @@ fn parse(comment: &str) -> Option<Written> {
         rest.find('=').map_or(rest, |at| rest[..at].rsplit_once(char::is_whitespace).map_or("", |(names, _)| names));
     let names = names.split([',', ' ', '\t']).filter(|name| !name.is_empty());
     let reason = reason.and_then(|found| found.get(1).or(found.get(2)).map(|m| m.as_str().trim().to_owned()));
-    Some(Written { rules: names.map(find).collect(), until, reason: reason.unwrap_or_default() })
+    let keys = SETTING.iter().flat_map(|regex| regex.captures_iter(rest)).filter_map(|found| found.get(1));
+    let unknown = keys.map(|key| key.as_str()).find(|key| !KEYS.contains(key));
+    let unknown = unknown.map(|key| format!("a waiver has no `{key}`{}", did_you_mean(key, KEYS)));
+    Written { rules: names.map(find).collect(), until, unknown, reason: reason.unwrap_or_default() }
 }
 
 fn rule(code: &str) -> Option<&'static Rule> {
@@ -78,7 +115,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn add(&mut self, source: &Arc<Source>, span: Range<usize>, comment: &str, scope: Range<usize>) {
-        let Some(written) = parse(comment) else { return };
+        let written = match waived(comment.trim_end()) {
+            None => return,
+            Some(Err(why)) => return self.report("L04", source, span, why),
+            Some(Ok(rest)) => parse(rest),
+        };
+        if let Some(why) = written.unknown {
+            return self.report("L04", source, span, why);
+        }
         let is_bare = written.rules.is_empty();
         let mut rules = Vec::new();
         for named in written.rules {
@@ -130,10 +174,8 @@ impl Reader<'_> {
     /// The comments of YAML in a part of a file. One before the first key is about `whole`.
     fn yaml(&mut self, source: &Arc<Source>, part: Range<usize>, whole: Range<usize>) {
         let text = &source.text[part.clone()];
-        if !text.contains("promptctl:") {
-            return;
-        }
-        for found in IN_YAML.iter().flat_map(|regex| regex.captures_iter(text)).filter_map(|found| found.get(1)) {
+        let comments = IN_YAML.iter().flat_map(|regex| regex.captures_iter(text)).filter_map(|found| found.get(1));
+        for found in comments.filter(|found| waived(found.as_str().trim_end()).is_some()) {
             let is_first = text[..found.start()].lines().all(|line| {
                 let line = line.trim();
                 line.is_empty() || line.starts_with('#') || line == "---"

@@ -23,12 +23,25 @@ fn near(text: &str, at: usize) -> &str {
     &text[from..to]
 }
 
+/// The flags of parts of countries: a black flag, letters and digits that nobody sees, and their end.
+fn flag(text: &str) -> Option<&str> {
+    let tags = text.strip_prefix('\u{1F3F4}')?;
+    let length =
+        tags.chars().take_while(|c| matches!(c, '\u{E0030}'..='\u{E0039}' | '\u{E0061}'..='\u{E007A}')).count();
+    let rest = tags.char_indices().nth(length).filter(|(_, c)| *c == '\u{E007F}').map(|(at, c)| at + c.len_utf8())?;
+    (3..=6).contains(&length).then(|| &tags[..rest])
+}
+
 /// Invisible characters, replacement characters and carriage returns alone.
 pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     let text = &template.source.text;
+    let mut shown = 0;
     for (at, c) in text.char_indices() {
+        if let Some(tags) = flag(&text[at..]) {
+            shown = at + c.len_utf8() + tags.len();
+        }
         let is_mark = matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}');
-        if !(is_hidden(c) || c == '\u{FFFD}') {
+        if at < shown || !(is_hidden(c) || c == '\u{FFFD}') {
             continue;
         }
         if is_mark && near(text, at).chars().any(is_rtl) {

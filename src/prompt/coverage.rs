@@ -32,6 +32,8 @@ pub struct Branch {
     pub span: Range<usize>,
     /// What is rendered then, in bytes of the file; `None` where that is nothing, or a part of a line.
     pub region: Option<Range<usize>>,
+    /// The conditions that none of may hold to take it, in bytes of the file; empty where it is another one.
+    pub unless: Vec<Range<usize>>,
     /// Whether a case takes it.
     pub is_seen: bool,
 }
@@ -96,10 +98,12 @@ impl Prompts {
             with_nonce(&variables.nonce(), render);
         });
         let is_seen = |place: usize| marks.get(place).is_some_and(|mark| mark.load(Ordering::Relaxed));
+        let moved = |body: usize, range: Range<usize>| body + range.start..body + range.end;
         let branch = |way: Way, body: usize| Branch {
             what: way.what,
-            span: body + way.span.start..body + way.span.end,
-            region: way.region.map(|range| body + range.start..body + range.end),
+            span: moved(body, way.span),
+            region: way.region.map(|range| moved(body, range)),
+            unless: way.unless.into_iter().map(|range| moved(body, range)).collect(),
             is_seen: is_seen(way.mark),
         };
         let file = |(key, (first, ways, body)): (String, (usize, Vec<Way>, usize))| {
@@ -115,6 +119,7 @@ struct Way {
     what: &'static str,
     span: Range<usize>,
     region: Option<Range<usize>>,
+    unless: Vec<Range<usize>>,
     mark: usize,
 }
 
@@ -125,6 +130,8 @@ struct Open {
     way: Option<usize>,
     /// The mark of its last condition; the next one is that of its contrary.
     condition: Option<(usize, Range<usize>)>,
+    /// The conditions so far.
+    conditions: Vec<Range<usize>>,
 }
 
 /// Gives every branch of every template a number of its own.
@@ -191,7 +198,9 @@ impl Copy<'_> {
         match keyword {
             "if" | "elif" => {
                 let mark = marker.next(2);
+                let mut own = span.clone();
                 if let [_, (_, word), .., (_, end)] = tokens {
+                    own = word.end..end.start;
                     self.inserts.push((word.end, format!(" {WHEN}({mark}, (")));
                     self.inserts.push((end.start, ")) ".to_owned()));
                 }
@@ -199,10 +208,11 @@ impl Copy<'_> {
                 let way = self.way(what, span.clone(), true, mark);
                 let condition = Some((mark, span.clone()));
                 if keyword == "if" {
-                    self.open.push(Open { keyword: "if", way: Some(way), condition });
+                    self.open.push(Open { keyword: "if", way: Some(way), condition, conditions: vec![own] });
                 } else if let Some(open) = self.open.last_mut() {
                     let before = open.way.replace(way);
                     open.condition = condition;
+                    open.conditions.push(own);
                     self.close(before, span.start);
                 }
             }
@@ -212,7 +222,7 @@ impl Copy<'_> {
                 let (keyword, what) =
                     if keyword == "for" { ("for", "the body of this `for`") } else { ("macro", "this macro") };
                 let way = self.way(what, span.clone(), true, mark);
-                self.open.push(Open { keyword, way: Some(way), condition: None });
+                self.open.push(Open { keyword, way: Some(way), condition: None, conditions: Vec::new() });
             }
             "endif" | "endfor" | "endmacro" => {
                 if self.open.last().is_some_and(|open| format!("end{}", open.keyword) == keyword)
@@ -220,7 +230,8 @@ impl Copy<'_> {
                 {
                     self.close(open.way, span.start);
                     if let Some((mark, tag)) = open.condition {
-                        self.way("the contrary of this condition", tag, false, mark + 1);
+                        let way = self.way("the contrary of this condition", tag, false, mark + 1);
+                        self.ways[way].unless = open.conditions;
                     }
                 }
             }
@@ -232,6 +243,7 @@ impl Copy<'_> {
     fn otherwise(&mut self, marker: &mut Marker, span: Range<usize>) {
         let Some(open) = self.open.last_mut() else { return };
         let (before, condition) = (open.way.take(), open.condition.take());
+        let conditions = std::mem::take(&mut open.conditions);
         let is_for = open.keyword == "for";
         self.close(before, span.start);
         let mark = match condition {
@@ -240,6 +252,7 @@ impl Copy<'_> {
         };
         let what = if is_for { "the `else` of this `for`" } else { "this `else`" };
         let way = self.way(what, span, true, mark);
+        self.ways[way].unless = conditions;
         if let Some(open) = self.open.last_mut() {
             open.way = Some(way);
         }
@@ -247,7 +260,7 @@ impl Copy<'_> {
 
     fn way(&mut self, what: &'static str, span: Range<usize>, has_region: bool, mark: usize) -> usize {
         let region = has_region.then_some(span.end..span.end);
-        self.ways.push(Way { what, span, region, mark });
+        self.ways.push(Way { what, span, region, unless: Vec::new(), mark });
         self.ways.len() - 1
     }
 
@@ -268,9 +281,15 @@ impl Copy<'_> {
     /// The conditions of `A if B else C`.
     fn conditional(&mut self, marker: &mut Marker, keyword: &str, tokens: &[(Token<'_>, Range<usize>)]) {
         let mut depth = 0_i32;
+        // `A if B else C if D else E`: the conditions so far, by depth.
+        let mut before: BTreeMap<i32, Vec<Range<usize>>> = BTreeMap::new();
         // That of a loop chooses what it goes over; the keyword of a tag is none of an expression.
         for (i, (token, _)) in tokens.iter().enumerate().skip(if keyword.is_empty() { 1 } else { 2 }) {
             depth += nesting(token);
+            before.retain(|known, _| *known <= depth);
+            if matches!(token, Token::Comma | Token::Colon) {
+                before.remove(&depth);
+            }
             if !matches!(token, Token::Ident("if")) || (keyword == "for" && depth == 0) {
                 continue;
             }
@@ -292,7 +311,11 @@ impl Copy<'_> {
             self.inserts.push((condition.start, format!("{WHEN}({mark}, (")));
             self.inserts.push((condition.end, "))".to_owned()));
             self.way("the case that this holds", condition.clone(), false, mark);
-            self.way("the case that this does not hold", condition, false, mark + 1);
+            let unless = before.entry(depth).or_default();
+            unless.push(condition.clone());
+            let unless = unless.clone();
+            let way = self.way("the case that this does not hold", condition, false, mark + 1);
+            self.ways[way].unless = unless;
         }
     }
 }

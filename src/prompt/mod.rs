@@ -7,6 +7,7 @@
 mod coverage;
 pub(crate) mod elsewhere;
 mod environment;
+mod exhausted;
 mod front_matter;
 mod images;
 mod inline;
@@ -19,6 +20,7 @@ mod variables;
 
 pub use coverage::{Branch, Coverage};
 pub use environment::{jinja_message, jinja_span};
+pub use exhausted::one_always_holds;
 pub use front_matter::{FrontMatter, Output, VariableDeclaration};
 pub use inline::Inline;
 pub use load::{ENDING, File, JUDGES, PROMPTS, Prompt, Prompts};

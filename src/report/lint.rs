@@ -135,7 +135,7 @@ pub fn write_lint_json(out: &mut dyn Write, linted: &Linted, notes: &LintNotes) 
     writeln!(out, "{}", escaped(&format!("{document:#}")))
 }
 
-/// Writes every waiver: where, what, until when, why, and whether it waives anything.
+/// Writes every waiver: where, what, until when, why, and whether it waives anything; then what is wrong with waivers.
 pub fn write_waivers(out: &mut dyn Write, linted: &Linted, style: Style) -> io::Result<()> {
     for waiver in &linted.waivers {
         let (line, column) = waiver.source.line_column(waiver.span.start);
@@ -149,7 +149,18 @@ pub fn write_waivers(out: &mut dyn Write, linted: &Linted, style: Style) -> io::
         let place = style.bold(&terminal_line(&format!("{}:{line}:{column}:", waiver.source.path)));
         writeln!(out, "{place} {}{until}, {state}: {}", codes.join(", "), terminal_line(&waiver.reason))?;
     }
-    writeln!(out, "{}", style.dim(&counted(linted.waivers.len() as u64, "waiver", "waivers")))
+    let wrong: Vec<&Finding> = linted.findings.iter().filter(|finding| finding.is_of_waivers()).collect();
+    if !wrong.is_empty() {
+        writeln!(out)?;
+    }
+    for finding in &wrong {
+        write_finding(out, finding, style)?;
+    }
+    let about = match wrong.len() as u64 {
+        0 => String::new(),
+        count => format!(", {} about them", counted(count, "finding", "findings")),
+    };
+    writeln!(out, "{}{about}", style.dim(&counted(linted.waivers.len() as u64, "waiver", "waivers")))
 }
 
 /// Writes a rule: what it is, why, what to do, what can be set.

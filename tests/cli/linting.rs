@@ -674,6 +674,8 @@ fn what_fails_is_for_the_project_to_say() {
         ("{ rules: { W05: off, emphasis: info } }", "stands here a second time"),
         ("{ rules: { W05: { count: -1 } } }", "must not be below 0"),
         ("{ fail-on: off }", "fail-on is `off`"),
+        ("{ rules: { W34: { share: 5 } } }", "share is a part of 1, such as 0.5"),
+        ("{ rules: { growth: { factor: 0.5 } } }", "factor must be above 1"),
     ] {
         sandbox.write(Y, format!("{CONFIG}lint: {wrong}\n"));
         says(&sandbox.run(&["lint"]), 2, &[what]);

@@ -34,6 +34,7 @@ mod limits;
 mod opposed_talks;
 mod linting;
 mod linting_words;
+mod linting_exactly;
 mod past;
 mod providers;
 mod pulls;
