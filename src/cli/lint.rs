@@ -1,6 +1,6 @@
 //! `promptctl lint`: prompt debt, found and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -8,35 +8,31 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::lint_past::evidence;
 use super::load::Project;
 use super::reports::folder_of;
 use super::sink::{self, Piped};
 use crate::case::Selection;
 use crate::core::escape::terminal_line;
+use crate::core::names::{ModelAlias, PromptName};
 use crate::core::path::TreePath;
 use crate::core::problem::Problems;
 use crate::core::suggest::did_you_mean;
-use crate::core::time::{Clock as _, day};
-use crate::core::verdict::{Exit, Verdict};
+use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::history::{History, patches};
-use crate::lint::{
-    CommitEvidence, Edit, Evidence, Finding, FlakyEvidence, Linted, ResultEvidence, Rule, Settings, apply, covered,
-    find, lint,
-};
-use crate::plan::Workspace;
-use crate::project::{CONFIG_FILE, Level};
+use crate::lint::{Edit, Evidence, Finding, Linted, Rule, Settings, apply, covered, find, lint};
+use crate::plan::{Overrides, Workspace};
+use crate::project::{Compare, Level};
 use crate::recording::Store;
 use crate::report::{
     LintNotes, Style, write_coverage, write_github_lint, write_lint, write_lint_json, write_rule, write_sarif,
     write_waivers,
 };
 use crate::run::Prepared;
+use crate::snapshot::{Index, snapshot_path};
 use crate::tree::write::replace;
-use crate::tree::{Overlay, Tree, TreeError, merge_base};
+use crate::tree::{Overlay, Tree, TreeError};
 
-/// How far back commits are looked at, in days.
-const PAST: i64 = 90;
 /// How often files are looked at again after something in them was mended.
 const PASSES: usize = 10;
 /// How often a file is mended with one finding more, where mending it at once breaks something.
@@ -163,7 +159,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mended = tell(context, &project, &mended, args.dry_run)?;
     let linted = match mended {
         Some(tree) => look.pass(tree, known.as_ref())?.1,
-        None => look.of(&workspace, &selected, known.as_ref()),
+        None => look.of(&workspace, &selected, known.as_ref())?,
     };
     let (linted, count) = linted;
     let mut linted = linted;
@@ -234,6 +230,32 @@ fn rendered(workspace: &Workspace, selected: &[usize]) -> Result<(), Failure> {
     if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
 }
 
+/// What is damaged, or in conflict, cannot be looked at either: recordings and accepted answers of cases.
+fn readable(workspace: &Workspace, selected: &[usize], store: &Store) -> Result<(), Failure> {
+    let none = Overrides::default();
+    let mut problems = Problems::default();
+    let snapshots = Index::load(&*workspace.tree).map_err(Problems::from)?;
+    let cases = workspace.cases.list.iter().filter(|case| selected.binary_search(&case.prompt).is_ok());
+    let mut seen: BTreeSet<(&PromptName, &ModelAlias)> = BTreeSet::new();
+    for case in cases {
+        let name = &workspace.prompt_of(case).name;
+        for alias in workspace.models_of(case, &none) {
+            if seen.insert((name, alias))
+                && let Err(found) = store.load(name, alias)
+            {
+                problems.extend(found);
+            }
+            let path = snapshot_path(name, &case.name, alias);
+            if case.compare != Compare::None
+                && let Err(problem) = snapshots.get(&*workspace.tree, &path)
+            {
+                problems.push(problem);
+            }
+        }
+    }
+    if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+}
+
 fn one(out: &mut dyn Write, format: Format, linted: &Linted, notes: &LintNotes, folder: &str) -> std::io::Result<()> {
     match format {
         Format::Human => write_lint(out, linted, notes, Style::plain()),
@@ -258,9 +280,9 @@ impl Pass<'_> {
         let project = Project::find_or_nothing(context, revision)?;
         let evidence = Evidence {
             today: self.evidence.today.clone(),
-            flaky: self.evidence.flaky.clone(),
-            results: self.evidence.results.clone(),
-            commits: self.evidence.commits.clone(),
+            flaky: Arc::clone(&self.evidence.flaky),
+            results: Arc::clone(&self.evidence.results),
+            commits: Arc::clone(&self.evidence.commits),
             ..Evidence::default()
         };
         let all: Vec<usize> = (0..before.prompts.list.len()).collect();
@@ -268,11 +290,17 @@ impl Pass<'_> {
     }
 
     /// What is found in a project, without what is known, and how much of that there is.
-    fn of(&self, workspace: &Workspace, selected: &[usize], known: Option<&Linted>) -> (Linted, usize) {
+    fn of(
+        &self,
+        workspace: &Workspace,
+        selected: &[usize],
+        known: Option<&Linted>,
+    ) -> Result<(Linted, usize), Failure> {
         let store = Store::open(Arc::clone(&workspace.tree));
+        readable(workspace, selected, &store)?;
         let mut linted = lint(workspace, &store, self.evidence, self.settings, selected);
-        let count = known.map_or(0, |known| linted.subtract(known));
-        (linted, count)
+        let count = known.map_or(0, |known| linted.subtract(known, &self.evidence.renamed));
+        Ok((linted.bounded(), count))
     }
 
     fn pass(&self, tree: Arc<dyn Tree>, known: Option<&Linted>) -> Result<(Workspace, (Linted, usize)), Failure> {
@@ -286,7 +314,7 @@ impl Pass<'_> {
             return Err(problems.into());
         }
         let selected = select(&workspace, &self.args.prompts)?;
-        let linted = self.of(&workspace, &selected, known);
+        let linted = self.of(&workspace, &selected, known)?;
         Ok((workspace, linted))
     }
 
@@ -431,87 +459,4 @@ fn tell(
     let files = counted(mended.len() as u64, "file", "files");
     writeln!(context.err(), "{} in {files} {word}", counted(count as u64, "finding", "findings"))?;
     Ok((!dry_run).then_some(tree))
-}
-
-/// What git and the history of runs know.
-fn evidence(
-    context: &Context,
-    project: &Project,
-    workspace: &Workspace,
-    selected: &[usize],
-    base: Option<&str>,
-) -> Result<Evidence, Failure> {
-    let now = context.take_clock().now();
-    let mut evidence = Evidence { today: day(now), ..Evidence::default() };
-    (evidence.before, evidence.before_name) = before(context, project, base)?;
-    for (path, found) in patches(&project.root, now, PAST).unwrap_or_default() {
-        let commit = |patch: crate::history::Patch| CommitEvidence {
-            days: patch.days,
-            lines: patch.lines,
-            reverts: patch.reverts,
-        };
-        evidence.commits.insert(path, found.into_iter().map(commit).collect());
-    }
-    let history = match History::open(&project.root) {
-        Ok(history) => history,
-        Err(error) => {
-            let text = format!("note: the history of runs is not looked at: {error}");
-            writeln!(context.err(), "{}", terminal_line(&text))?;
-            None
-        }
-    };
-    let Some(history) = history else { return Ok(evidence) };
-    let flaky = history.flaky(100_000).unwrap_or_default().into_iter();
-    evidence.flaky = flaky
-        .map(|row| FlakyEvidence {
-            prompt: row.prompt,
-            case: row.case,
-            model: row.model,
-            flaky_runs: row.flaky_runs,
-            runs: row.runs,
-        })
-        .collect();
-    for prompt in selected.iter().map(|index| workspace.prompts.list[*index].name.as_str()) {
-        let rows = history.results(prompt).unwrap_or_default().into_iter();
-        let judged =
-            |verdict: Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Changed | Verdict::New);
-        let results = rows.filter(|row| row.verdict.is_some_and(judged)).map(|row| ResultEvidence {
-            prompt: prompt.to_owned(),
-            case: row.case,
-            model: row.model,
-            digest: row.prompt_digest,
-            failed: row.verdict == Some(Verdict::Failed),
-        });
-        evidence.results.extend(results);
-    }
-    Ok(evidence)
-}
-
-/// The project that this one is compared with: at the named commit, else where the branch began, else at HEAD.
-fn before(context: &Context, project: &Project, base: Option<&str>) -> Result<(Option<Workspace>, String), Failure> {
-    let (revision, name) = match base {
-        Some(base) => (base.to_owned(), base.to_owned()),
-        None => match merge_base(&project.root, None) {
-            Ok(base) => (base.commit, base.describe),
-            Err(_) => ("HEAD".to_owned(), "HEAD".to_owned()),
-        },
-    };
-    let found = Project::find_or_nothing(context, &revision);
-    let tree = match (found, base) {
-        (Ok(found), _) => found.tree,
-        (Err(failure), Some(_)) => return Err(failure),
-        // Without a repository there is no past.
-        (Err(_), None) => return Ok((None, name)),
-    };
-    let config = TreePath::new(CONFIG_FILE).map_err(Failure::usage)?;
-    if matches!(tree.read(&config, u64::MAX), Err(TreeError::Missing(_))) {
-        return Ok((None, name));
-    }
-    let mut problems = Problems::default();
-    match Workspace::load(Arc::clone(&tree), &mut problems) {
-        Some(workspace) if !problems.has_errors() => Ok((Some(workspace), name)),
-        // What nobody named need not be in order.
-        _ if base.is_none() => Ok((None, name)),
-        _ => Err(Failure::from(problems).at(&tree.describe())),
-    }
 }

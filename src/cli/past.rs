@@ -9,12 +9,14 @@ use semver::Version;
 use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
-use crate::case::{Selection, SelectionError};
+use crate::case::{Selection, SelectionError, cases_path};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
+use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::history::{Change, Entry, State, Versions, Walk, WalkError, alone};
-use crate::prompt::{ENDING, PROMPTS};
+use crate::project::Config;
+use crate::prompt::{ENDING, PROMPTS, Prompts, Renamed};
 use crate::tree::{CommitTree, Tree};
 
 /// Why a command on the past stops.
@@ -180,4 +182,27 @@ fn name_at(project: &Project, name: &PromptName, commit: &str) -> PromptName {
     let walk = Walk::new(&project.root, "HEAD", None);
     let renamed = walk.ok().and_then(|walk| Versions::new(&project.root, &walk).name_at(name, commit));
     renamed.unwrap_or_else(|| name.clone())
+}
+
+/// Whether two prompts have the very same file of cases.
+pub(super) fn same_cases<'t>(
+    before: &'t dyn Tree,
+    now: &'t dyn Tree,
+) -> impl Fn(&PromptName, &PromptName) -> bool + 't {
+    |old, new| {
+        let read = |tree: &dyn Tree, name: &PromptName| tree.read(&cases_path(name), u64::MAX).ok();
+        read(before, old).is_some_and(|text| read(now, new) == Some(text))
+    }
+}
+
+/// What has another name now than in another tree. What is broken in either is no rename.
+pub(super) fn renamed(before: &Arc<dyn Tree>, now: &Arc<dyn Tree>) -> Renamed {
+    let prompts = |tree: &Arc<dyn Tree>| {
+        let mut problems = Problems::default();
+        Config::load(&**tree, &mut problems).map(|config| Prompts::load(tree, &config, &mut problems))
+    };
+    match (prompts(before), prompts(now)) {
+        (Some(old), Some(new)) => Renamed::find(&old, &new, &same_cases(&**before, &**now)),
+        _ => Renamed::default(),
+    }
 }

@@ -6,6 +6,7 @@
 //! The runs are in `.promptctl/history.db`, a cache of what happened and never the truth: what it holds can be lost, and no
 //! run comes out otherwise because of it.
 
+mod began;
 mod bisect;
 mod candidates;
 mod database;
@@ -21,13 +22,14 @@ mod trend;
 mod versions;
 mod walk;
 
+pub use began::{Began, Versioned, began};
 pub use bisect::{Bisect, Mark, Step};
 pub use candidates::{Candidate, Candidates};
 pub use database::{Aside, DATABASE, History, HistoryError, append};
 pub use found::{Extent, FirstBad, Found, Looked};
 pub use gather::Gather;
 pub use patches::{Patch, patches};
-pub use query::FlakyCase;
+pub use query::{FlakyCase, OutcomeRow};
 pub use record::RunRow;
 pub use state::{Loaded, Needs, State, alone, template_path};
 pub use trend::{By, Point, Trend, TrendRow, trends};

@@ -30,6 +30,19 @@ pub struct FlakyCase {
     pub samples: u64,
 }
 
+/// Whether a case failed in a run.
+#[derive(Clone, Debug)]
+pub struct OutcomeRow {
+    /// What the prompt was.
+    pub digest: String,
+    /// The case.
+    pub case: String,
+    /// The model.
+    pub model: String,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
 /// Counts the runs that asked the same of a model, by how they came out. A replayed answer is no new evidence: it
 /// counts once, and only where the asking is not in the history.
 const FLAKY: &str = "
@@ -83,6 +96,19 @@ impl History {
     pub fn prompts(&self) -> Result<Vec<String>, HistoryError> {
         let mut statement = self.connection.prepare("SELECT DISTINCT name FROM prompts ORDER BY name")?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Of each answer of a prompt's cases whether it failed, oldest first; what could not be had is left out.
+    pub fn outcomes(&self, prompt: &str) -> Result<Vec<OutcomeRow>, HistoryError> {
+        let mut statement = self.connection.prepare(
+            "SELECT digest, case_name, model, verdict = 'failed'
+            FROM prompts JOIN results ON results.prompt = prompts.id
+            WHERE prompts.name = ?1 AND verdict IN ('passed', 'failed', 'changed', 'new') ORDER BY run, number",
+        )?;
+        let rows = statement.query_map(params![prompt], |row| {
+            Ok(OutcomeRow { digest: row.get(0)?, case: row.get(1)?, model: row.get(2)?, failed: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Everything that became of a prompt's cases, oldest first.

@@ -12,13 +12,14 @@ use crate::core::words::counted;
 pub(super) fn place(look: &Look<'_>, case: &Case) -> Option<(Arc<Source>, Range<usize>)> {
     match &case.place {
         Place::Span(source, span) => Some((Arc::clone(source), span.clone())),
-        Place::Line(path, line) => {
-            let source = look.material.file(path)?;
-            let span = source.line_range(*line);
-            Some((source, span))
-        }
+        Place::Line(path, line) => look.material.line(path, *line),
         _ => None,
     }
+}
+
+/// Whether a case is a row of a data set.
+pub(super) fn is_row(case: &Case) -> bool {
+    matches!(case.place, Place::Line(..))
 }
 
 /// Many small commits, commits that are taken back, cases that pass and fail by turns.
@@ -52,9 +53,7 @@ pub(super) fn churn(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
 
 /// How often a case came out otherwise with the next state of its prompt.
 fn flips(look: &Look<'_>, subject: &Subject<'_>, case: &Case) -> usize {
-    let results = look.material.evidence.results.iter();
-    let own =
-        results.filter(|result| result.prompt == subject.prompt.name.as_str() && result.case == case.name.as_str());
+    let own = look.material.results(&subject.prompt.name, case);
     let mut last: Vec<(&str, &str, bool)> = Vec::new();
     let mut most: Vec<(&str, usize)> = Vec::new();
     for result in own {
@@ -78,10 +77,7 @@ fn flips(look: &Look<'_>, subject: &Subject<'_>, case: &Case) -> usize {
 /// Cases that no change ever broke.
 pub(super) fn never_failed(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     for case in &subject.cases {
-        let results = look.material.evidence.results.iter();
-        let own: Vec<_> = results
-            .filter(|result| result.prompt == subject.prompt.name.as_str() && result.case == case.name.as_str())
-            .collect();
+        let own = look.material.results(&subject.prompt.name, case);
         let mut digests: Vec<&str> = own.iter().map(|result| result.digest.as_str()).collect();
         digests.sort_unstable();
         digests.dedup();
@@ -96,7 +92,7 @@ pub(super) fn never_failed(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
                 own.len(),
                 digests.len()
             );
-            sink.at(&source, span, message).about(format!("{} {}", subject.prompt.name, case.name));
+            sink.at(&source, span, message).of_file(case.name.as_str()).row(is_row(case));
         }
     }
 }
@@ -104,18 +100,15 @@ pub(super) fn never_failed(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
 /// Cases whose answers disagree.
 pub(super) fn flaky(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     for case in &subject.cases {
-        let found = look.material.evidence.flaky.iter().filter(|flaky| {
-            flaky.prompt == subject.prompt.name.as_str()
-                && flaky.case == case.name.as_str()
-                && flaky.runs >= look.count("runs") as u64
-        });
-        for flaky in found {
+        let all = look.material.flaky(&subject.prompt.name, case).iter();
+        for flaky in all.filter(|flaky| flaky.runs >= look.count("runs") as u64) {
             let Some((source, span)) = place(look, case) else { continue };
             let message = format!(
                 "the case `{}` is flaky on `{}`: {} of {} runs disagree",
                 case.name, flaky.model, flaky.flaky_runs, flaky.runs
             );
-            sink.at(&source, span, message).about(format!("{} {} {}", subject.prompt.name, case.name, flaky.model));
+            let finding = sink.at(&source, span, message);
+            finding.of_file(format!("{} {}", case.name, flaky.model)).row(is_row(case));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One pass over a project: every rule that is on, over everything that is selected, in an order that never changes.
 
 use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
 
 use rayon::prelude::*;
 
@@ -13,7 +12,7 @@ use super::settings::Settings;
 use super::waivers::{self, Waiver};
 use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Level};
-use crate::prompt::PROMPTS;
+use crate::prompt::{PROMPTS, Renamed};
 use crate::recording::Store;
 
 /// What a pass found.
@@ -41,30 +40,48 @@ impl Linted {
         self.findings.iter().any(|finding| finding.level >= from)
     }
 
-    /// Without what was there before already, each as often as it was: in the same file first, then in another, as files
-    /// are renamed. Gives how many that were.
-    pub fn subtract(&mut self, before: &Self) -> usize {
+    /// Without what was there before already, each as often as it was, and no more of it: in the same file first, whatever that
+    /// is called now, then what is about a text in another one. Gives how many that were.
+    pub fn subtract(&mut self, before: &Self, renamed: &Renamed) -> usize {
         let count = self.findings.len();
-        let mut same: HashMap<(String, String), usize> = HashMap::new();
+        let mut same: HashMap<(String, String), Vec<&Finding>> = HashMap::new();
         for finding in &before.findings {
-            *same.entry((finding.key(), finding.source.path.clone())).or_default() += 1;
+            let path = renamed.path_now(&finding.source.path);
+            same.entry((finding.identity().0, path)).or_default().push(finding);
         }
-        self.findings.retain(|finding| !take(&mut same, &(finding.key(), finding.source.path.clone())));
-        let mut other: HashMap<String, usize> = HashMap::new();
-        for ((key, _), left) in same {
-            *other.entry(key).or_default() += left;
+        self.findings.retain(|finding| {
+            let place = (finding.identity().0, finding.source.path.clone());
+            !take(same.get_mut(&place), finding)
+        });
+        let mut other: HashMap<String, Vec<&Finding>> = HashMap::new();
+        for ((identity, _), left) in same {
+            other.entry(identity).or_default().extend(left);
         }
-        self.findings.retain(|finding| !take(&mut other, &finding.key()));
+        self.findings.retain(|finding| {
+            let (identity, bound) = finding.identity();
+            bound || !take(other.get_mut(&identity), finding)
+        });
         count - self.findings.len()
+    }
+
+    /// As it is shown: of many alike the first, with how many more there are, and no line that nobody should read.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.findings = bounded(self.findings);
+        self.findings.iter_mut().filter(|finding| !finding.is_hidden).for_each(private::guard);
+        self
     }
 }
 
 /// Takes one of those that are left.
-fn take<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) -> bool {
-    counts.get_mut(key).filter(|left| **left > 0).map(|left| *left -= 1).is_some()
+fn take(left: Option<&mut Vec<&Finding>>, finding: &Finding) -> bool {
+    let Some(left) = left else { return false };
+    let Some(place) = left.iter().position(|known| known.covers(finding)) else { return false };
+    left.swap_remove(place);
+    true
 }
 
-/// Looks at the selected prompts of a project.
+/// Looks at the selected prompts of a project. What is found is to be bounded before it is shown.
 #[must_use]
 pub fn lint(
     workspace: &Workspace,
@@ -124,32 +141,34 @@ pub fn lint(
     let waived = found - findings.len();
     findings.extend(wrong);
     findings.extend(waivers::unused(&waivers, settings, &on));
-    let mut findings = bounded(findings);
-    findings.iter_mut().filter(|finding| !finding.is_hidden).for_each(private::guard);
     findings.sort_by_cached_key(|finding| {
         (finding.source.path.clone(), finding.span.start, finding.span.end, finding.rule.code, finding.message.clone())
     });
     Linted { findings, waived, waivers, prompts: subjects.len() }
 }
 
-/// At most so many findings of a rule in a file: of a thousand alike the last says how many more there are, and mends them
-/// all.
+/// At most so many findings of a rule in a file, and one of rows of a data set: of a thousand alike the last says how many
+/// more there are, and mends them all.
 fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
     const MOST: usize = 50;
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut last: HashMap<(&'static str, String), (usize, usize)> = HashMap::new();
+    let most = |is_row: bool| if is_row { 1 } else { MOST };
+    let mut last: HashMap<(&'static str, String, bool), (usize, usize)> = HashMap::new();
     for finding in findings {
-        let (count, place) = last.entry((finding.rule.code, finding.source.path.clone())).or_default();
+        let (count, place) = last.entry((finding.rule.code, finding.source.path.clone(), finding.is_row)).or_default();
         *count += 1;
-        if *count <= MOST {
+        if *count <= most(finding.is_row) {
             *place = kept.len();
             kept.push(finding);
         } else if let Some(known) = kept.get_mut(*place) {
             known.edits.extend(finding.edits);
         }
     }
-    for (count, place) in last.into_values().filter(|(count, _)| *count > MOST) {
-        kept[place].message.push_str(&format!(" (and so {} more)", count - MOST));
+    for ((_, _, is_row), (count, place)) in last {
+        let more = count.saturating_sub(most(is_row));
+        if more > 0 {
+            kept[place].message.push_str(&format!(" (and so {more} more)"));
+        }
     }
     kept
 }

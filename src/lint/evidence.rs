@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::churn::place;
+use super::churn::{is_row, place};
 use super::covered::branches;
 use super::look::{Look, Sink, Subject};
 use super::text::Template;
@@ -35,20 +35,12 @@ fn expects(subject: &Subject<'_>, case: &Case) -> bool {
     !case.checks.is_empty() || of_turns || subject.prompt.front.output.is_some()
 }
 
-/// Says something of cases; of many that stand in one file it is said once.
-fn report(look: &Look<'_>, subject: &Subject<'_>, cases: &[&Case], what: &str, sink: &mut Sink) {
-    let mut by_file: BTreeMap<String, Vec<&Case>> = BTreeMap::new();
+/// Says something of each of these cases.
+fn report(look: &Look<'_>, cases: &[&Case], what: &str, sink: &mut Sink) {
     for case in cases {
-        by_file.entry(case.place.locate().0.unwrap_or_default().to_owned()).or_default().push(case);
-    }
-    for cases in by_file.into_values() {
-        let Some((source, span)) = cases.first().and_then(|case| place(look, case)) else { continue };
-        let more = match cases.len() - 1 {
-            0 => String::new(),
-            more => format!(" (and so {} more)", counted(more as u64, "case", "cases")),
-        };
-        let message = format!("the case `{}` {what}{more}", cases[0].name);
-        sink.at(&source, span, message).about(format!("{} {what}", subject.prompt.name));
+        let Some((source, span)) = place(look, case) else { continue };
+        let message = format!("the case `{}` {what}", case.name);
+        sink.at(&source, span, message).of_file(format!("{} {what}", case.name)).row(is_row(case));
     }
 }
 
@@ -56,14 +48,14 @@ fn report(look: &Look<'_>, subject: &Subject<'_>, cases: &[&Case], what: &str, s
 pub(super) fn unasserted(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let bare = |case: &&&Case| !expects(subject, case) && case.compare == Compare::None;
     let cases: Vec<&Case> = subject.cases.iter().filter(bare).copied().collect();
-    report(look, subject, &cases, "checks nothing", sink);
+    report(look, &cases, "checks nothing", sink);
 }
 
 /// Cases that only compare with what was accepted.
 pub(super) fn only_snapshot(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let bare = |case: &&&Case| !expects(subject, case) && case.compare != Compare::None;
     let cases: Vec<&Case> = subject.cases.iter().filter(bare).copied().collect();
-    report(look, subject, &cases, "expects nothing, and compares with the accepted answer only", sink);
+    report(look, &cases, "expects nothing, and compares with the accepted answer only", sink);
 }
 
 /// A quarantine whose end is over.
@@ -72,7 +64,7 @@ pub(super) fn quarantine(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink
         let over = case.quarantine.as_ref().filter(|held| !held.holds(&look.material.evidence.today));
         if let (Some(held), Some((source, span))) = (over, place(look, case)) {
             let message = format!("the quarantine of the case `{}` ended on {}", case.name, held.until);
-            sink.at(&source, span, message).about(format!("{} {}", subject.prompt.name, case.name));
+            sink.at(&source, span, message).of_file(case.name.as_str()).row(is_row(case));
         }
     }
 }
@@ -137,7 +129,9 @@ pub(super) fn stale_recording(look: &Look<'_>, subject: &Subject<'_>, sink: &mut
                 case.name
             );
             let help = format!("`promptctl test {}` where `{alias}` can be asked", subject.prompt.name);
-            sink.of(subject.own, subject.own.start(), message).help(help).about(format!("{} {alias}", subject.own.key));
+            let finding = sink.of(subject.own, subject.own.start(), message);
+            let names = stale.iter().map(|(case, ..)| case.name.to_string());
+            finding.help(help).about(format!("{} {alias}", subject.own.key)).parts(names);
         }
     }
 }
@@ -157,12 +151,16 @@ pub(super) fn old_recording(look: &Look<'_>, subject: &Subject<'_>, sink: &mut S
     for (alias, all) in recorded(look, subject) {
         let ages: Vec<i32> = all.iter().filter_map(|(_, _, line, _)| age(line.as_ref()?)).collect();
         let old = ages.iter().filter(|days| f64::from(**days) > limit).count();
+        let is_old = |line: &Line| age(line).is_some_and(|days| f64::from(days) > limit);
         if let (Some(oldest), true) = (ages.iter().max(), old > 0) {
             let message = format!(
                 "{old} of {} on `{alias}` are older than {limit:.0} days, the oldest {oldest}",
                 counted(ages.len() as u64, "recorded answer", "recorded answers")
             );
-            sink.of(subject.own, subject.own.start(), message).about(format!("{} {alias}", subject.own.key));
+            let names = all.iter().filter(|(_, _, line, _)| line.as_ref().is_some_and(is_old));
+            let names = names.map(|(case, ..)| case.name.to_string());
+            let finding = sink.of(subject.own, subject.own.start(), message);
+            finding.about(format!("{} {alias}", subject.own.key)).parts(names);
         }
     }
 }
@@ -183,7 +181,8 @@ pub(super) fn near_limit(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink
                 "of {} on `{alias}` one in twenty has {size} tokens or more; the limit is {most}",
                 counted(sizes.len() as u64, "recorded answer", "recorded answers")
             );
-            sink.of(subject.own, subject.own.start(), message).about(format!("{} {alias}", subject.own.key));
+            let finding = sink.of(subject.own, subject.own.start(), message);
+            finding.about(format!("{} {alias}", subject.own.key)).amount(usize::try_from(*size).unwrap_or(usize::MAX));
         }
     }
 }
@@ -219,6 +218,7 @@ pub(super) fn stale_snapshot(look: &Look<'_>, subject: &Subject<'_>, sink: &mut 
             counted(kept, "accepted answer", "accepted answers"),
             case.name
         );
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        let names = stale.iter().map(|(case, alias)| format!("{} {alias}", case.name));
+        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone()).parts(names);
     }
 }

@@ -313,6 +313,6 @@ pub(super) fn many(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let count: usize = subject.parts.iter().map(|part| shots(part).len()).sum();
     if count > look.count("count") {
         let message = format!("the prompt has {count} examples");
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone()).amount(count);
     }
 }

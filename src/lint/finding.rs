@@ -8,6 +8,7 @@ use crate::core::digest::sha256_hex;
 use crate::core::problem::Source;
 use crate::core::redact::Secrets;
 use crate::project::Level;
+use crate::prompt::PROMPTS;
 
 /// The longest text of a finding that is shown, in characters.
 const LONGEST: usize = 120;
@@ -42,7 +43,18 @@ pub struct Finding {
     pub edits: Vec<Edit>,
     /// What it is about, whatever line that is in.
     subject: Option<String>,
+    /// Whether it is known again in its own file alone.
+    is_of_file: bool,
+    /// How much it is: where that grows, it is new.
+    amount: Option<f64>,
+    /// What it consists of: where that becomes more, it is new. Never written, as it may be a key.
+    parts: Vec<String>,
+    /// Whether it is about a row of a data set: of many in a file one is shown.
+    pub(super) is_row: bool,
 }
+
+/// By how much something may grow and still be what was there before.
+const TOLERANCE: f64 = 1.1;
 
 impl Finding {
     pub(super) fn new(
@@ -62,6 +74,10 @@ impl Finding {
             is_hidden: false,
             edits: Vec::new(),
             subject: None,
+            is_of_file: false,
+            amount: None,
+            parts: Vec::new(),
+            is_row: false,
         }
     }
 
@@ -74,6 +90,31 @@ impl Finding {
     /// The same, known again by this instead of by its text.
     pub(super) fn about(&mut self, subject: impl Into<String>) -> &mut Self {
         self.subject = Some(subject.into());
+        self
+    }
+
+    /// The same, known again by this in its own file alone, whatever that is called by then.
+    pub(super) fn of_file(&mut self, subject: impl Into<String>) -> &mut Self {
+        self.is_of_file = true;
+        self.about(subject)
+    }
+
+    /// The same with how much it is.
+    #[expect(clippy::cast_precision_loss, reason = "counts")]
+    pub(super) fn amount(&mut self, amount: usize) -> &mut Self {
+        self.amount = Some(amount as f64);
+        self
+    }
+
+    /// The same with what it consists of.
+    pub(super) fn parts(&mut self, parts: impl IntoIterator<Item = String>) -> &mut Self {
+        self.parts = parts.into_iter().collect();
+        self
+    }
+
+    /// The same about a row of a data set, or about something else.
+    pub(super) fn row(&mut self, is_row: bool) -> &mut Self {
+        self.is_row = is_row;
         self
     }
 
@@ -124,11 +165,36 @@ impl Finding {
         Secrets::default().clean(&line.chars().take(LONGEST).collect::<String>())
     }
 
-    /// By what it is known again: the rule and what it is about, and neither the file nor the line.
+    fn subject(&self) -> String {
+        let text = || self.source.text.get(self.span.clone()).unwrap_or_default();
+        self.subject.clone().unwrap_or_else(|| super::text::normalised(text()))
+    }
+
+    /// By what it is known again: the rule and what it is about, and not the line. The file only where it is about that.
     #[must_use]
     pub fn key(&self) -> String {
-        let text = || self.source.text.get(self.span.clone()).unwrap_or_default();
-        let subject = self.subject.clone().unwrap_or_else(|| super::text::normalised(text()));
-        sha256_hex(format!("{}\n{subject}", self.rule.code).as_bytes())[..32].to_owned()
+        let subject = self.subject();
+        let file = if self.is_of_file { self.source.path.as_str() } else { "" };
+        sha256_hex(format!("{}\n{file}{subject}", self.rule.code).as_bytes())[..32].to_owned()
+    }
+
+    /// The rule and what it is about, without what its file is called, and whether it is about that file alone.
+    pub(super) fn identity(&self) -> (String, bool) {
+        let (subject, path) = (self.subject(), self.source.path.as_str());
+        let own = path.strip_prefix(PROMPTS).map_or(path, |below| below.trim_start_matches('/'));
+        let within = |name: &str| {
+            let is_part = |rest: &&str| rest.is_empty() || rest.starts_with(' ');
+            let behind = subject.strip_prefix(name).filter(is_part);
+            behind.or_else(|| subject.strip_suffix(name).filter(|rest| rest.is_empty() || rest.ends_with(' ')))
+        };
+        let of_file = within(own).or_else(|| within(path));
+        let bound = self.is_of_file || of_file.is_some();
+        (format!("{}\n{}", self.rule.code, of_file.unwrap_or(&subject)), bound)
+    }
+
+    /// Whether this, found before, is the other one: not less of the same.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let is_enough = |(before, now): (f64, f64)| now <= before * TOLERANCE;
+        self.amount.zip(other.amount).is_none_or(is_enough) && other.parts.iter().all(|part| self.parts.contains(part))
     }
 }

@@ -3,23 +3,43 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::look::{Look, Sink, Subject};
 use super::pattern;
 use super::size::about_tokens;
 use super::text::{Template, normalised};
+use crate::core::names::PromptName;
+use crate::plan::Workspace;
 use crate::prompt::{PROMPTS, Prompt};
 
-/// A prompt as it was, and its templates, where it was another one.
-fn before<'a>(look: &'a Look<'_>, subject: &Subject<'_>) -> Option<(&'a Prompt, Vec<Template>)> {
-    let workspace = look.material.evidence.before.as_ref()?;
-    let prompt = workspace.prompts.get(&subject.prompt.name)?;
-    if prompt.digest == subject.prompt.digest {
-        return None;
-    }
-    let own = prompt.path.below(PROMPTS)?;
-    let is_part = |key: &str| key == own || (!prompt.open && prompt.partials.iter().any(|partial| partial == key));
-    let parts = workspace.prompts.files().filter(|file| is_part(file.key)).map(Template::new).collect();
-    Some((prompt, parts))
+/// A prompt as it was, where it was another one.
+struct Past<'a> {
+    prompt: &'a Prompt,
+    parts: Vec<Template>,
+    /// How many cases it had.
+    cases: usize,
+    /// What that past is called.
+    since: &'a str,
+}
+
+/// A prompt before the change that is looked at; one that did not change since then, where its version began.
+fn before<'a>(look: &'a Look<'_>, subject: &Subject<'_>) -> Option<Past<'a>> {
+    let evidence = look.material.evidence;
+    let (name, own) = (&subject.prompt.name, &subject.prompt.digest);
+    let past = |workspace: &'a Workspace, then: &PromptName, since: &'a str| {
+        let prompt = workspace.prompts.get(then).filter(|prompt| prompt.digest != *own)?;
+        let key = prompt.path.below(PROMPTS)?;
+        let is_part =
+            |known: &str| known == key || (!prompt.open && prompt.partials.iter().any(|partial| partial == known));
+        let parts = workspace.prompts.files().filter(|file| is_part(file.key)).map(Template::new).collect();
+        let cases = workspace.cases.list.iter().filter(|case| workspace.prompt_of(case).name == *then).count();
+        Some(Past { prompt, parts, cases, since })
+    };
+    let then = evidence.renamed.name_before(name).unwrap_or_else(|| name.clone());
+    let changed = evidence.before.as_ref().and_then(|workspace| past(workspace, &then, &evidence.before_name));
+    let began = || evidence.began.get(name).and_then(|began| past(&began.workspace, &began.name, &began.since));
+    changed.or_else(began)
 }
 
 fn prose<'a>(parts: impl Iterator<Item = &'a Template>) -> String {
@@ -28,18 +48,14 @@ fn prose<'a>(parts: impl Iterator<Item = &'a Template>) -> String {
 
 /// Much more text than before, or somewhat more and no case for it.
 pub(super) fn growth(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let Some((prompt, parts)) = before(look, subject) else { return };
-    let (old, new) = (about_tokens(&prose(parts.iter())), about_tokens(&subject.prose()));
+    let Some(past) = before(look, subject) else { return };
+    let (old, new) = (about_tokens(&prose(past.parts.iter())), about_tokens(&subject.prose()));
     if old == 0 || new < look.count("tokens") {
         return;
     }
-    let past = look.material.evidence.before.as_ref();
-    let cases =
-        past.map_or(0, |past| past.cases.list.iter().filter(|case| past.prompt_of(case).name == prompt.name).count());
     #[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
     let factor = new as f64 / old as f64;
-    let is_new_case = subject.cases.len() > cases;
-    let since = &look.material.evidence.before_name;
+    let (is_new_case, since) = (subject.cases.len() > past.cases, past.since);
     let message = if factor >= look.limit("factor") {
         format!("the instructions grew from about {old} to {new} tokens, {factor:.1} times as many, since {since}")
     } else if factor >= look.limit("without-case") && !is_new_case {
@@ -52,12 +68,12 @@ pub(super) fn growth(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
 
 /// Another prompt under the same version.
 pub(super) fn unmoved(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let Some((prompt, _)) = before(look, subject) else { return };
+    let Some(past) = before(look, subject) else { return };
     let (Some(version), Some(span)) = (&subject.prompt.front.version, &subject.prompt.front.version_span) else {
         return;
     };
-    if prompt.front.version.as_ref() == Some(version) {
-        let since = &look.material.evidence.before_name;
+    if past.prompt.front.version.as_ref() == Some(version) {
+        let since = past.since;
         let message = format!("the prompt changed since {since}, and its version is still {version}");
         let help = format!("`promptctl bump {} patch`, or minor or major where callers must know", subject.prompt.name);
         let strict = look.material.workspace.config.strict_versions;
@@ -73,11 +89,11 @@ pattern!(NEGATION, r"(?i)\b(?:do not|don't|never|must not|should not|avoid|canno
 
 /// Prohibitions that were added.
 pub(super) fn negations(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let Some((_, parts)) = before(look, subject) else { return };
+    let Some(past) = before(look, subject) else { return };
     let count = |text: &str| NEGATION.find_iter(text).count();
-    let (old, new) = (count(&prose(parts.iter())), count(&subject.prose()));
+    let (old, new) = (count(&prose(past.parts.iter())), count(&subject.prose()));
     if new >= old + look.count("count").max(1) {
-        let since = &look.material.evidence.before_name;
+        let since = past.since;
         let message = format!("{} prohibitions were added since {since}; there are {new} now", new - old);
         sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
     }
@@ -112,22 +128,38 @@ pub(super) fn drift(look: &Look<'_>, sink: &mut Sink) {
     let Some(past) = &look.material.evidence.before else { return };
     let least = look.count("words");
     let mut shared: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in past.prompts.files() {
-        let template = Template::new(file);
-        for text in paragraphs(&template, least).into_keys() {
-            shared.entry(text).or_default().push(template.key.clone());
+    let renamed = &look.material.evidence.renamed;
+    let now: BTreeMap<&str, (&Template, BTreeMap<String, Range<usize>>)> = look
+        .material
+        .templates
+        .par_iter()
+        .map(|template| (template.key.as_str(), (template, paragraphs(template, least))))
+        .collect();
+    // Most files are what they were: what stands in those is known.
+    let mut then: Vec<(&str, Vec<String>)> = past
+        .prompts
+        .files()
+        .par_bridge()
+        .map(|file| {
+            let key = renamed.key_now(file.key);
+            let same = now.get(key).filter(|(template, _)| template.source.text == file.source.text);
+            let texts = match same {
+                Some((_, paragraphs)) => paragraphs.keys().cloned().collect(),
+                None => paragraphs(&Template::new(file), least).into_keys().collect(),
+            };
+            (key, texts)
+        })
+        .collect();
+    then.sort_by_key(|(key, _)| *key);
+    for (key, texts) in then {
+        for text in texts {
+            shared.entry(text).or_default().push(key.to_owned());
         }
     }
     shared.retain(|_, keys| keys.len() > 1);
     if shared.is_empty() {
         return;
     }
-    let now: BTreeMap<&str, (&Template, BTreeMap<String, Range<usize>>)> = look
-        .material
-        .templates
-        .iter()
-        .map(|template| (template.key.as_str(), (template, paragraphs(template, least))))
-        .collect();
     for (text, keys) in &shared {
         // Of one that was removed nothing was changed.
         let there = keys.iter().filter_map(|key| now.get(key.as_str()));

@@ -1,8 +1,8 @@
 //! What rules look at: the project, its templates taken apart, its cases rendered, and what others know of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::prelude::*;
 
@@ -10,12 +10,13 @@ use super::finding::Finding;
 use super::registry::Rule;
 use super::text::Template;
 use crate::case::Case;
+use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::Source;
 use crate::core::record::Message;
 use crate::plan::{Overrides, Workspace};
 use crate::project::{Level, ModelEntry};
-use crate::prompt::{Coverage, Prompt};
+use crate::prompt::{Coverage, Prompt, Renamed};
 use crate::recording::Store;
 
 /// How many cases of a prompt are rendered to see how large its requests are.
@@ -30,12 +31,26 @@ pub struct Evidence {
     pub before: Option<Workspace>,
     /// What the past is called: `HEAD`, `main`.
     pub before_name: String,
+    /// What has another name than in that past.
+    pub renamed: Renamed,
+    /// Of prompts that are what they were then: the project as it was when their version began, where they were otherwise.
+    pub began: BTreeMap<PromptName, VersionEvidence>,
     /// Cases whose answers disagree.
-    pub flaky: Vec<FlakyEvidence>,
+    pub flaky: Arc<Vec<FlakyEvidence>>,
     /// What became of cases in all runs.
-    pub results: Vec<ResultEvidence>,
+    pub results: Arc<Vec<ResultEvidence>>,
     /// The commits that changed a file, by its path, newest first.
-    pub commits: BTreeMap<String, Vec<CommitEvidence>>,
+    pub commits: Arc<BTreeMap<String, Vec<CommitEvidence>>>,
+}
+
+/// Where the version of a prompt began.
+pub struct VersionEvidence {
+    /// The project then, or the part of it that the prompt is made of.
+    pub workspace: Workspace,
+    /// What the prompt was called.
+    pub name: PromptName,
+    /// What that past is called.
+    pub since: String,
 }
 
 /// A case on a model whose answers disagree.
@@ -111,13 +126,79 @@ pub(super) struct Material<'a> {
     pub(super) templates: Vec<Template>,
     coverage: OnceLock<Coverage>,
     files: OnceLock<BTreeSet<TreePath>>,
+    results: OnceLock<ByCase<'a, ResultEvidence>>,
+    flaky: OnceLock<ByCase<'a, FlakyEvidence>>,
+    sources: Mutex<HashMap<String, Option<Arc<Lines>>>>,
+}
+
+/// What is known of each case, by its prompt and its name.
+type ByCase<'a, T> = HashMap<&'a str, HashMap<&'a str, Vec<&'a T>>>;
+
+fn of_case<'m, 'a, T>(all: &'m ByCase<'a, T>, prompt: &PromptName, case: &Case) -> &'m [&'a T] {
+    let known = all.get(prompt.as_str()).and_then(|cases| cases.get(case.name.as_str()));
+    known.map_or(&[], Vec::as_slice)
+}
+
+/// A file, and where its lines begin.
+struct Lines {
+    source: Arc<Source>,
+    starts: Vec<usize>,
 }
 
 impl<'a> Material<'a> {
     pub(super) fn new(workspace: &'a Workspace, store: &'a Store, evidence: &'a Evidence) -> Self {
         let files: Vec<_> = workspace.prompts.files().collect();
         let templates = files.into_par_iter().map(Template::new).collect();
-        Self { workspace, store, evidence, templates, coverage: OnceLock::new(), files: OnceLock::new() }
+        Self {
+            workspace,
+            store,
+            evidence,
+            templates,
+            coverage: OnceLock::new(),
+            files: OnceLock::new(),
+            results: OnceLock::new(),
+            flaky: OnceLock::new(),
+            sources: Mutex::default(),
+        }
+    }
+
+    /// What became of a case in all runs, oldest first.
+    pub(super) fn results(&self, prompt: &PromptName, case: &Case) -> &[&'a ResultEvidence] {
+        let all = || {
+            let mut by_case: ByCase<'a, ResultEvidence> = HashMap::new();
+            for result in self.evidence.results.iter() {
+                by_case.entry(&result.prompt).or_default().entry(&result.case).or_default().push(result);
+            }
+            by_case
+        };
+        of_case(self.results.get_or_init(all), prompt, case)
+    }
+
+    /// On which models the answers of a case disagree.
+    pub(super) fn flaky(&self, prompt: &PromptName, case: &Case) -> &[&'a FlakyEvidence] {
+        let all = || {
+            let mut by_case: ByCase<'a, FlakyEvidence> = HashMap::new();
+            for flaky in self.evidence.flaky.iter() {
+                by_case.entry(&flaky.prompt).or_default().entry(&flaky.case).or_default().push(flaky);
+            }
+            by_case
+        };
+        of_case(self.flaky.get_or_init(all), prompt, case)
+    }
+
+    /// A line of a file, which is read once, however many of its lines are wanted.
+    pub(super) fn line(&self, path: &str, line: usize) -> Option<(Arc<Source>, Range<usize>)> {
+        let read = || {
+            let source = self.file(path)?;
+            let ends = source.text.match_indices('\n').map(|(at, _)| at + 1);
+            let starts = std::iter::once(0).chain(ends).collect();
+            Some(Arc::new(Lines { source, starts }))
+        };
+        let lines = self.sources.lock().ok()?.entry(path.to_owned()).or_insert_with(read).clone()?;
+        let whole = lines.source.text.len();
+        let start = lines.starts.get(line.checked_sub(1)?).copied().unwrap_or(whole);
+        let end = lines.starts.get(line).map_or(whole, |next| next - 1);
+        Some((Arc::clone(&lines.source), start..end))
     }
 
     /// The template of a name.

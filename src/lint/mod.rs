@@ -35,7 +35,7 @@ pub use covered::{CoveredFile, LineMark, covered};
 pub use engine::{Linted, lint};
 pub use finding::{Edit, Finding};
 pub use fix::apply;
-pub use look::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence};
+pub use look::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence, VersionEvidence};
 pub use registry::{Limit, RULES, Rule, find};
 pub use settings::Settings;
 pub use waivers::Waiver;

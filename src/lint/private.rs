@@ -71,7 +71,8 @@ pub(super) fn secret(look: &Look<'_>, sink: &mut Sink) {
     for (source, keys) in found {
         for (what, span) in keys {
             let about = format!("{what} {}", source.path);
-            sink.at(source, span, format!("this looks like {what}")).hidden().about(about);
+            let key = source.text[span.clone()].to_owned();
+            sink.at(source, span, format!("this looks like {what}")).hidden().about(about).parts([key]);
         }
     }
 }
@@ -189,7 +190,8 @@ pub(super) fn personal(look: &Look<'_>, sink: &mut Sink) {
     for (source, found) in all {
         let Some((_, first)) = found.first() else { continue };
         let message = format!("this file holds {} in {}", told(&found), lines(&source, &found));
-        let about = format!("{} {}", told(&found), source.path);
-        sink.at(&source, first.clone(), message).hidden().about(about);
+        let about = source.path.clone();
+        let parts: Vec<String> = found.iter().map(|(_, span)| source.text[span.clone()].to_owned()).collect();
+        sink.at(&source, first.clone(), message).hidden().about(about).parts(parts);
     }
 }

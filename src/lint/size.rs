@@ -67,7 +67,7 @@ pub(super) fn instructions(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
         let parts = subject.parts.len() as u64 - 1;
         let with = if parts > 0 { format!(" with {}", counted(parts, "partial", "partials")) } else { String::new() };
         let message = format!("the instructions have {count} tokens{with}; the limit is {limit}");
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone()).amount(count);
     }
 }
 
@@ -98,7 +98,7 @@ pub(super) fn fixed_share(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sin
             sum / subject.rendered.len(),
             counted(subject.rendered.len() as u64, "case", "cases")
         );
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone()).amount(count);
     }
 }
 
@@ -120,7 +120,8 @@ pub(super) fn overflow(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
         let message = format!(
             "a case has about {input} tokens and may be answered with {output}; the window of `{alias}` has {window}"
         );
-        sink.of(subject.own, subject.own.start(), message).about(format!("{} {alias}", subject.own.key));
+        let size = usize::try_from(input + output).unwrap_or(usize::MAX);
+        sink.of(subject.own, subject.own.start(), message).about(format!("{} {alias}", subject.own.key)).amount(size);
     }
 }
 
@@ -131,7 +132,10 @@ pub(super) fn context_share(look: &Look<'_>, subject: &Subject<'_>, sink: &mut S
         let share = input as f64 / window as f64;
         if share > look.limit("share") && input + output <= window {
             let message = format!("a case has about {input} tokens, {:.0} % of the window of `{alias}`", share * 100.0);
-            sink.of(subject.own, subject.own.start(), message).about(format!("{} {alias}", subject.own.key));
+            let size = usize::try_from(input + output).unwrap_or(usize::MAX);
+            sink.of(subject.own, subject.own.start(), message)
+                .about(format!("{} {alias}", subject.own.key))
+                .amount(size);
         }
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn unstructured(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
     if about_tokens(&text) > look.count("tokens") && !STRUCTURE.is_match(whole.trim()) && subject.parts.len() == 1 {
         let message =
             format!("about {} tokens of instructions without a heading, a list or a tag", about_tokens(&text));
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        let finding = sink.of(subject.own, subject.own.start(), message);
+        finding.about(subject.own.key.clone()).amount(about_tokens(&text));
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn many_instructions(look: &Look<'_>, subject: &Subject<'_>, sink: &m
     let count: usize = subject.parts.iter().map(of_part).sum();
     if count >= look.count("count") {
         let message = format!("the prompt gives about {count} instructions");
-        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone());
+        sink.of(subject.own, subject.own.start(), message).about(subject.own.key.clone()).amount(count);
     }
 }
 

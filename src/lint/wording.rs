@@ -338,7 +338,7 @@ pub(super) fn emphasis(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     let Some(first) = found.first().filter(|_| found.len() >= look.count("count") || is_dense) else { return };
     let shown: Vec<&str> = found.iter().take(4).map(|span| template.written(span.clone())).collect();
     let message = format!("{} words in capitals stress something in {words} words: {}", found.len(), shown.join(", "));
-    sink.of(template, first.clone(), message).about(template.key.clone());
+    sink.of(template, first.clone(), message).about(template.key.clone()).amount(found.len());
 }
 
 /// The same sentence again and again.
@@ -364,7 +364,7 @@ pub(super) fn repeated(look: &Look<'_>, template: &Template, sink: &mut Sink) {
         let more = if spans.len() > lines.len() { ", …" } else { "" };
         let lines = lines.join(", ");
         let message = format!("the same sentence stands here {} times, in the lines {lines}{more}", spans.len());
-        sink.of(template, spans[1].clone(), message).about(text);
+        sink.of(template, spans[1].clone(), message).about(text).amount(spans.len());
     }
 }
 

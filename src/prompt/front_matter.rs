@@ -97,6 +97,15 @@ pub(super) fn split(source: &Arc<Source>) -> Result<(Option<Range<usize>>, usize
     Err(Problem::error(Place::span(source, 0..3), message))
 }
 
+/// The version that a template's file says, whatever else there is to say against it.
+#[must_use]
+pub fn written_version(text: &str) -> Option<String> {
+    let source = Source::new("", text);
+    let range = split(&source).ok()?.0?;
+    let node = yaml::parse_range(&source, range).ok()?;
+    node.get("version")?.to_json().as_str().map(str::to_owned)
+}
+
 /// What reading a front matter needs to know.
 pub(super) struct FrontMatterReader<'a> {
     pub(super) tree: &'a dyn Tree,

@@ -131,7 +131,9 @@ impl Prompts {
     /// The prompt of that name.
     #[must_use]
     pub fn get(&self, name: &PromptName) -> Option<&Prompt> {
-        self.list.iter().find(|prompt| prompt.name == *name)
+        let own = self.list.binary_search_by(|prompt| prompt.name.cmp(name)).ok();
+        // The order of the files is that of the names, but for names of which one begins another.
+        own.and_then(|place| self.list.get(place)).or_else(|| self.list.iter().find(|prompt| prompt.name == *name))
     }
 }
 

@@ -15,14 +15,16 @@ mod load;
 mod messages;
 mod reach;
 mod render;
+mod renamed;
 mod retriever;
 mod variables;
 
 pub use coverage::{Branch, Coverage};
 pub use environment::{jinja_message, jinja_span};
 pub use exhausted::one_always_holds;
-pub use front_matter::{FrontMatter, Output, VariableDeclaration};
+pub use front_matter::{FrontMatter, Output, VariableDeclaration, written_version};
 pub use inline::Inline;
 pub use load::{ENDING, File, JUDGES, PROMPTS, Prompt, Prompts};
+pub use renamed::Renamed;
 pub use retriever::{DOCUMENTS, PromptRetriever};
 pub use variables::{SharedVariables, Variables};

@@ -206,3 +206,195 @@ fn personal_data_is_located_line_by_line() {
     sandbox.write("fixtures/p/people.csv", "id,q\n1,joe.miller@gmx.de\n2,x\n3,eve.miller@gmx.de\n");
     says(&sandbox.run(&["lint", "--rule", "W31"]), 0, &["people.csv:2:3", "in the lines 2, 4"]);
 }
+
+#[test]
+fn damaged_recordings_and_answers_are_not_looked_past() {
+    let sandbox = project(&[(P, "Hello. {{ q }}\n"), (C, &cases("q", &["a"]))]);
+    says(&sandbox.run(&["test", "--snapshots", "accept"]), 0, &[]);
+    says(&sandbox.run(&["lint"]), 0, &[]);
+    let (recorded, accepted) = ("fixtures/p/recorded/m.jsonl", "snapshots/p/a@m.snap");
+    for path in [recorded, accepted] {
+        let whole = sandbox.read(path);
+        for damaged in
+            [format!("<<<<<<< HEAD\n{whole}=======\n{whole}>>>>>>> b\n"), whole[..whole.len() / 2].to_owned()]
+        {
+            if path == accepted && !damaged.starts_with('<') {
+                continue;
+            }
+            sandbox.write(path, &damaged);
+            says(&sandbox.run(&["test"]), 2, &[]);
+            let ended = sandbox.run(&["lint", "--rule", "I07"]);
+            assert_eq!(ended.code, 2, "{}", ended.shown());
+            assert!(ended.stderr.contains(path), "{}", ended.shown());
+        }
+        sandbox.write(path, whole);
+    }
+    says(&sandbox.run(&["lint"]), 0, &[]);
+}
+
+#[test]
+fn each_case_has_a_finding_of_its_own() {
+    let config = format!("{CONFIG}unasserted: allow\n").replace("[m]", "[m], snapshot: { compare: none }");
+    let sandbox = project(&[(P, "Hello. {{ q }}\n")]);
+    sandbox.write("promptctl.yaml", config);
+    let bare = |names: &[&str]| {
+        names
+            .iter()
+            .fold("cases:\n".to_owned(), |text, name| format!("{text}  - {{ name: {name}, vars: {{ q: a }} }}\n"))
+    };
+    sandbox.write(C, bare(&["x", "y"]).replacen("  - ", "  # promptctl: allow W27 reason=\"smoke\"\n  - ", 1));
+    let only = ["lint", "--rule", "W27"];
+    says(&sandbox.run(&only), 0, &["`y` checks nothing", "1 warning in 1 prompt (1 waived)"]);
+    sandbox.write(C, bare(&["x", "y"]));
+    says(&sandbox.run(&only), 0, &["`x` checks nothing", "`y` checks nothing", "2 warnings"]);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "a"]);
+    sandbox.write(C, bare(&["v", "x", "y", "z"]));
+    let against = ["lint", "--rule", "W27", "--base", "HEAD", "--fail-on", "warning"];
+    says(&sandbox.run(&against), 1, &["`v` checks", "`z` checks", "2 warnings in 1 prompt (2 that HEAD has already"]);
+    // Rows of a data set are told together, and those that are new still count.
+    let rows = |count: usize| (0..count).fold("q\n".to_owned(), |text, i| format!("{text}row {i}\n"));
+    sandbox.write(C, "datasets: [{ file: rows.csv, name: \"{{ q }}\" }]\n");
+    sandbox.write("fixtures/p/rows.csv", rows(60));
+    says(&sandbox.run(&only), 0, &["the case `row 0` checks nothing (and so 59 more)", "1 warning in"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "b"]);
+    says(&sandbox.run(&against), 0, &["60 that HEAD has already left out"]);
+    sandbox.write("fixtures/p/rows.csv", rows(65));
+    says(&sandbox.run(&against), 1, &["rows.csv:62", "`row 60` checks nothing (and so 4 more)"]);
+}
+
+#[test]
+fn a_rename_is_nothing_new_and_growth_is() {
+    let shouting = |times: usize| {
+        format!(
+            "---\nversion: 1.0.0\n---\nAnswer what the customer asks in a kind way. {}{{{{ q }}}} \n",
+            "NEVER say no. ".repeat(times)
+        )
+    };
+    let key = |letter: &str| {
+        format!("---\nversion: 1.0.0\n---\nthe key is AKIA{} of the shop here\n", letter.repeat(2) + "BCDEFGHIJKLMNO")
+    };
+    let other = "You sum up long texts in a few words, and leave out what does not matter.\n{{ text }}\n";
+    let sandbox = project(&[
+        (P, &shouting(5)),
+        (C, &cases("q", &["a"])),
+        ("prompts/k.j2", &key("Q")),
+        ("prompts/o.j2", other),
+        ("prompts/_s/unused.j2", "Nobody includes what stands here for no reason at all.\n"),
+    ]);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "a"]);
+    let against = ["lint", "--base", "HEAD", "--fail-on", "info"];
+    says(&sandbox.run(&against), 0, &["nothing found"]);
+    for (old, new) in [("p", "new/p"), ("k", "new/k"), ("o", "new/o"), ("_s/unused", "_t/unused")] {
+        let (old, new) = (format!("prompts/{old}.j2"), format!("prompts/{new}.j2"));
+        sandbox.write(&new, sandbox.read(&old));
+        std::fs::remove_file(sandbox.path(&old)).expect("removed");
+    }
+    sandbox.write("fixtures/new/p/cases.yaml", sandbox.read(C));
+    std::fs::remove_file(sandbox.path(C)).expect("removed");
+    says(&sandbox.run(&against), 0, &["nothing found"]);
+    // Another prompt without a case is new debt, though one of before got its own.
+    sandbox.write("prompts/fresh.j2", "Translate a recipe for cooks who know no English at all, please.\n");
+    sandbox.write("fixtures/new/k/cases.yaml", "cases: [{ name: a, expect: [contains: answer] }]\n");
+    says(&sandbox.run(&against), 1, &["the prompt `fresh` has no case"]);
+    std::fs::remove_file(sandbox.path("prompts/fresh.j2")).expect("removed");
+    // A little more is what it was; much more is new.
+    sandbox.write("prompts/new/p.j2", shouting(15));
+    says(&sandbox.run(&["lint", "--base", "HEAD", "--rule", "W05", "--fail-on", "info"]), 1, &["15 words in capitals"]);
+    // Another key in the same place is another leak; it is never shown.
+    sandbox.write("prompts/new/k.j2", key("R"));
+    let ended = sandbox.run(&["lint", "--base", "HEAD", "--rule", "E02"]);
+    says(&ended, 1, &["E02 secret"]);
+    assert!(!ended.shown().contains("RRBCDEF"), "{}", ended.shown());
+    // What was renamed and grew is told as grown.
+    let long = format!("{other}{}", "Mind the rules of the house, and the rules of the guests. ".repeat(30));
+    sandbox.write("prompts/new/o.j2", long);
+    says(&sandbox.run(&["lint", "--base", "HEAD", "--rule", "W07"]), 0, &["times as many, since HEAD", "new/o.j2"]);
+}
+
+#[test]
+fn a_prompt_that_was_renamed_has_a_base_to_cost_against() {
+    let config = "models: { m: { provider: mock, price: { input: 10, output: 20 }, replies: [{ say: answer }] } }\ndefaults: { models: [m] }\n";
+    let sandbox =
+        project(&[(P, "Answer in a line about shoes and hats and coats. {{ q }}\n"), (C, &cases("q", &["a", "b"]))]);
+    sandbox.write("promptctl.yaml", config);
+    sandbox.run(&["test"]);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "a"]);
+    sandbox.write(
+        "prompts/q.j2",
+        format!("Answer in a line about shoes and hats and coats. {} {{{{ q }}}}\n", "Say more. ".repeat(100)),
+    );
+    std::fs::rename(sandbox.path("fixtures/p"), sandbox.path("fixtures/q")).expect("renamed");
+    std::fs::remove_file(sandbox.path(P)).expect("removed");
+    let ended = sandbox.run(&["cost", "--base", "HEAD", "--budget", "+1%"]);
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+    says_not(&ended, "not in base");
+    let ended = sandbox.run(&["cost", "q", "--base", "HEAD", "--budget", "+1%"]);
+    assert_eq!(ended.code, 1, "{}", ended.shown());
+}
+
+#[test]
+fn a_version_that_did_not_move_is_told_on_the_main_branch_too() {
+    let prompt = |version: &str, rules: usize| {
+        let rules = (0..rules).fold(String::new(), |mut text, i| {
+            let _ = writeln!(text, "Do not promise thing number {i} to anybody who asks for it.");
+            text
+        });
+        format!("---\nversion: {version}\n---\n{rules}{{% include '_t.j2' %}}\n{{{{ q }}}}\n")
+    };
+    let sandbox = project(&[(P, &prompt("1.0.0", 1)), ("prompts/_t.j2", "Be kind.\n"), (C, &cases("q", &["a"]))]);
+    let commit = || {
+        sandbox.git(&["add", "-A"]);
+        sandbox.git(&["commit", "-qm", "a"]);
+    };
+    sandbox.git(&["init", "-q"]);
+    commit();
+    let only = ["lint", "--rule", "E08", "--rule", "W07", "--rule", "I06"];
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    sandbox.write(P, prompt("1.0.0", 30));
+    says(&sandbox.run(&only), 0, &["E08", "W07", "I06"]);
+    commit();
+    let ended = sandbox.run(&only);
+    says(&ended, 0, &["its version is still 1.0.0", "times as many", "29 prohibitions", "(where version 1.0.0 began)"]);
+    // Renamed, with something else between, and on another branch: it stays so.
+    sandbox.write("prompts/n.j2", sandbox.read(P));
+    sandbox.write("fixtures/n/cases.yaml", sandbox.read(C));
+    for old in [P, C] {
+        std::fs::remove_file(sandbox.path(old)).expect("removed");
+    }
+    commit();
+    says(&sandbox.run(&only), 0, &["prompts/n.j2", "its version is still 1.0.0"]);
+    // A version that moved is a new beginning.
+    sandbox.write("prompts/n.j2", prompt("1.1.0", 30));
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    commit();
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    // A partial is a part of it.
+    sandbox.write("prompts/_t.j2", "Be very kind.\n");
+    commit();
+    says(&sandbox.run(&only), 0, &["its version is still 1.1.0", "1 warning in 1 prompt"]);
+    // What is new against a base is that alone.
+    says(&sandbox.run(&["lint", "--rule", "E08", "--base", "HEAD"]), 0, &["nothing found"]);
+}
+
+#[test]
+fn many_rows_with_a_history_are_looked_at_in_time() {
+    let sandbox = project(&[
+        (P, "Hello. {{ q }}\n"),
+        (C, "datasets: [{ file: rows.csv, name: \"{{ q }}\", expect: [contains: answer] }]\n"),
+    ]);
+    let rows = (0..4000).fold("q\n".to_owned(), |text, i| format!("{text}row {i}\n"));
+    sandbox.write("fixtures/p/rows.csv", rows);
+    sandbox.write("promptctl.yaml", format!("{CONFIG}lint: {{ rules: {{ I15: {{ runs: 2, digests: 1 }} }} }}\n"));
+    says(&sandbox.run(&["test"]), 0, &[]);
+    says(&sandbox.run(&["test"]), 0, &[]);
+    let begun = std::time::Instant::now();
+    says(&sandbox.run(&["lint", "--rule", "I15", "--rule", "I14", "--rule", "W30"]), 0, &["(and so 3999 more)"]);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
