@@ -287,7 +287,7 @@ fn shows<'s>(template: &Template, span: &Range<usize>, shots: impl Fn() -> &'s V
 }
 
 /// What the examples of a template answer, where that is short.
-fn labels(template: &Template) -> Vec<(Range<usize>, String)> {
+pub(super) fn labels(template: &Template) -> Vec<(Range<usize>, String)> {
     let shots = shots(template);
     let answers = shots.into_iter().map(|shot| (shot.span, normalised(&template.masked[shot.answer])));
     answers.filter(|(_, label)| !label.is_empty() && !label.contains("{}") && label.split(' ').count() <= 4).collect()

@@ -13,6 +13,7 @@ mod covered;
 mod engine;
 mod evidence;
 mod examples;
+mod exercised;
 mod finding;
 mod fix;
 mod history;

@@ -3,8 +3,8 @@
 use super::look::{Look, Sink, Subject};
 use super::text::Template;
 use super::{
-    churn, contradictions, evidence, examples, history, models, output, private, size, structure, style, untrusted,
-    wording,
+    churn, contradictions, evidence, examples, exercised, history, models, output, private, size, structure, style,
+    untrusted, wording,
 };
 use crate::core::suggest::did_you_mean;
 use crate::project::Level;
@@ -125,6 +125,7 @@ pub static RULES: &[Rule] = &[
     rule("I17", "many-examples", Info, Prompt(examples::many), &[limit("count", 8.0)], "examples are paid for with every request, and after a few they add little", "keep those that a case needs"),
     rule("I18", "only-snapshot", Info, Prompt(evidence::only_snapshot), &[], "an accepted answer says what was, not what must be", "say with `expect:` what an answer must have"),
     rule("I19", "copied-block", Info, Project(structure::copied), &[limit("lines", 3.0), limit("characters", 80.0)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
+    rule("I20", "unexercised-example", Info, Prompt(exercised::unexercised), &[limit("examples", 3.0)], "nobody notices when what it shows is wrong, or in vain", "write a case that expects this answer, or take the example out"),
     rule("L01", "waiver-without-reason", Error, Waiver, &[], "nobody can tell later whether it still holds", "add `reason=\"…\"`"),
     rule("L02", "waiver-expired", Warning, Waiver, &[], "somebody meant to come back", "mend what it waived, or set another `until`"),
     rule("L03", "waiver-unused", Info, Waiver, &[], "it would hide the next one", "remove it"),

@@ -276,6 +276,27 @@ const EXAMPLES: &[Example] = &[
         ],
     ),
     example(
+        "I20",
+        &[
+            Write(
+                P,
+                "Sort it.\n\nInput: my lamp broke\nOutput: warranty\n\nInput: I was charged twice\nOutput: billing\n\nInput: where is it\nOutput: shipping\n\n{{ q }}\n",
+            ),
+            Write(
+                C,
+                "cases:\n  - { name: a, vars: { q: One! }, expect: [equals: billing] }\n  - { name: b, vars: { q: Two! }, expect: [regex: ^Warranty] }\n",
+            ),
+        ],
+        &[
+            Write(
+                P,
+                "Sort it.\n\nInput: my lamp broke\nOutput: warranty\n\nInput: I was charged twice\nOutput: billing\n\nInput: where is it\nOutput: shipping\n\n{{ q }}\n",
+            ),
+            Write("fixtures/p/rows.csv", "q,label\none,billing\ntwo,warranty\nthree,shipping\n"),
+            Write(C, "datasets: [{ file: rows.csv, expect: [{ equals: \"{{ label }}\" }] }]\n"),
+        ],
+    ),
+    example(
         "L01",
         &[Write(P, "{#- promptctl: allow I07 -#}\nYou are ChatGPT. {{ q }}\n")],
         &[Write(P, "{#- promptctl: allow I07 reason=\"a role\" -#}\nYou are ChatGPT. {{ q }}\n")],

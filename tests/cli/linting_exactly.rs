@@ -398,3 +398,26 @@ fn many_rows_with_a_history_are_looked_at_in_time() {
     says(&sandbox.run(&["lint", "--rule", "I15", "--rule", "I14", "--rule", "W30"]), 0, &["(and so 3999 more)"]);
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn examples_of_free_text_are_no_classes_that_a_case_must_expect() {
+    let examples = "Q: What is the capital of France?\nA: Paris\n\nQ: Who wrote Faust?\nA: Goethe\n\nQ: What is 2 plus 2?\nA: 4\n\n";
+    let sandbox = project(&[(P, &format!("{examples}{{{{ q }}}}\n"))]);
+    let expects = |one: &str, other: &str| {
+        format!(
+            "cases:\n  - {{ name: a, vars: {{ q: x }}, expect: [contains: {one}] }}\n  - {{ name: b, vars: {{ q: y }}, expect: [contains: {other}] }}\n"
+        )
+    };
+    let only = ["lint", "--rule", "I20"];
+    for (one, other) in [("Berlin", "Rome"), ("Paris", "Rome"), ("Parisian", "Goethe")] {
+        sandbox.write(C, expects(one, other));
+        says(&sandbox.run(&only), 0, &["nothing found"]);
+    }
+    // What was accepted is expected, too.
+    let classes = examples.replace("Paris", "answer").replace("Goethe", "question").replace("A: 4", "A: question");
+    sandbox.write(P, format!("{classes}{{{{ q }}}}\n"));
+    sandbox.write(C, "cases:\n  - { name: a, vars: { q: x }, expect: [not-contains: zzz] }\n  - { name: b, vars: { q: y }, expect: [not-contains: zzz] }\n");
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    says(&sandbox.run(&["test", "--snapshots", "accept"]), 0, &[]);
+    says(&sandbox.run(&only), 0, &["no case expects `question`", "1 info in"]);
+}
