@@ -303,16 +303,20 @@ impl Pass<'_> {
         Ok((linted.bounded(), count))
     }
 
-    fn pass(&self, tree: Arc<dyn Tree>, known: Option<&Linted>) -> Result<(Workspace, (Linted, usize)), Failure> {
+    /// The project as it would be in a tree, with what its retrievers are known to find.
+    fn load(&self, tree: Arc<dyn Tree>) -> Result<Workspace, Problems> {
         let mut problems = Problems::default();
-        let workspace = Workspace::load(tree, &mut problems);
-        let Some(Prepared { workspace, .. }) = workspace.map(|workspace| Prepared::new(workspace, &mut problems))
-        else {
-            return Err(problems.into());
-        };
-        if problems.has_errors() {
-            return Err(problems.into());
-        }
+        let store = Store::open(Arc::clone(&tree)).with(self.project.shared.clone());
+        let prepared = Workspace::load(tree, &mut problems).map(|workspace| {
+            let mut prepared = Prepared::new(workspace, &mut problems);
+            prepared.find_documents(&store, &mut problems);
+            prepared
+        });
+        prepared.filter(|_| !problems.has_errors()).map(|prepared| prepared.workspace).ok_or(problems)
+    }
+
+    fn pass(&self, tree: Arc<dyn Tree>, known: Option<&Linted>) -> Result<(Workspace, (Linted, usize)), Failure> {
+        let workspace = self.load(tree)?;
         let selected = select(&workspace, &self.args.prompts)?;
         let linted = self.of(&workspace, &selected, known)?;
         Ok((workspace, linted))
@@ -354,14 +358,9 @@ impl Pass<'_> {
 
     /// Whether the project could not be loaded, or a case of it not be rendered, with these files.
     fn breaks(&self, files: &BTreeMap<TreePath, Mended>) -> bool {
-        let mut problems = Problems::default();
-        let workspace = Workspace::load(overlay(&self.project.tree, files), &mut problems);
-        let Some(Prepared { workspace, .. }) = workspace.map(|workspace| Prepared::new(workspace, &mut problems))
-        else {
-            return true;
-        };
+        let Ok(workspace) = self.load(overlay(&self.project.tree, files)) else { return true };
         let all: Vec<usize> = (0..workspace.prompts.list.len()).collect();
-        problems.has_errors() || rendered(&workspace, &all).is_err()
+        rendered(&workspace, &all).is_err()
     }
 
     /// Mends what can be mended without breaking something, a finding at a time: what breaks is for somebody to decide.

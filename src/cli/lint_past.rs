@@ -21,6 +21,7 @@ use crate::lint::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence, Versi
 use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::{ENDING, PROMPTS, Prompt, Prompts, Renamed};
+use crate::run::find_documents;
 use crate::tree::{CommitTree, Tree, TreeError, merge_base};
 
 /// How far back commits are looked at, in days.
@@ -119,12 +120,13 @@ fn before(
         },
     };
     evidence.before_name = name;
-    let tree = match (Project::find_or_nothing(context, &revision), base) {
-        (Ok(found), _) => found.tree,
+    let found = match (Project::find_or_nothing(context, &revision), base) {
+        (Ok(found), _) => found,
         (Err(failure), Some(_)) => return Err(failure),
         // Without a repository there is no past.
         (Err(_), None) => return Ok(()),
     };
+    let tree = Arc::clone(&found.tree);
     let config = TreePath::new(CONFIG_FILE).map_err(Failure::usage)?;
     if matches!(tree.read(&config, u64::MAX), Err(TreeError::Missing(_))) {
         return Ok(());
@@ -143,7 +145,9 @@ fn before(
         } else {
             Cases::default()
         };
-        Workspace { tree: Arc::clone(&tree), config, prompts, cases }
+        let mut workspace = Workspace { tree: Arc::clone(&tree), config, prompts, cases };
+        find_documents(&mut workspace, &found.store(), &mut problems);
+        workspace
     });
     match loaded {
         Some(workspace) if !problems.has_errors() => evidence.before = Some(workspace),

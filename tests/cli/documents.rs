@@ -76,6 +76,19 @@ fn what_is_found_stands_in_the_request_and_is_replayed_without_asking() {
 }
 
 #[test]
+fn a_prompt_with_documents_is_linted_mended_and_held_against_its_base() {
+    let (_server, sandbox) = project(found);
+    says(&sandbox.run(&["test"]), 0, &["2 planned = 2 passed"]);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "a"]);
+    says(&sandbox.run(&["lint", "--base", "HEAD", "--fail-on", "info"]), 0, &["nothing found in 1 prompt"]);
+    sandbox.edit("prompts/ask.j2", "{{ question }}", "{{ question }}\u{200b}");
+    says(&sandbox.run(&["lint", "--fix", "--rule", "E04"]), 0, &["mended prompts/ask.j2:6: E04"]);
+    assert_eq!(sandbox.read("prompts/ask.j2"), PROMPT);
+}
+
+#[test]
 fn what_was_never_found_is_told_and_never_asked_of_a_model() {
     let (server, sandbox) = project(found);
     assert_snapshot!(sandbox.run(&["test", "--offline"]).shown());
