@@ -12,11 +12,9 @@ use super::load::Project;
 use crate::case::{Selection, SelectionError, cases_path};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
 use crate::history::{Change, Entry, State, Versions, Walk, WalkError, alone};
-use crate::project::Config;
-use crate::prompt::{ENDING, PROMPTS, Prompts, Renamed};
+use crate::prompt::{ENDING, PROMPTS};
 use crate::tree::{CommitTree, Tree};
 
 /// Why a command on the past stops.
@@ -192,17 +190,5 @@ pub(super) fn same_cases<'t>(
     |old, new| {
         let read = |tree: &dyn Tree, name: &PromptName| tree.read(&cases_path(name), u64::MAX).ok();
         read(before, old).is_some_and(|text| read(now, new) == Some(text))
-    }
-}
-
-/// What has another name now than in another tree. What is broken in either is no rename.
-pub(super) fn renamed(before: &Arc<dyn Tree>, now: &Arc<dyn Tree>) -> Renamed {
-    let prompts = |tree: &Arc<dyn Tree>| {
-        let mut problems = Problems::default();
-        Config::load(&**tree, &mut problems).map(|config| Prompts::load(tree, &config, &mut problems))
-    };
-    match (prompts(before), prompts(now)) {
-        (Some(old), Some(new)) => Renamed::find(&old, &new, &same_cases(&**before, &**now)),
-        _ => Renamed::default(),
     }
 }

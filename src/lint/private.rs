@@ -12,7 +12,6 @@ use super::pattern;
 use super::text::Template;
 use crate::core::problem::Source;
 use crate::core::redact::{key_shape, key_shapes};
-use crate::core::words::counted;
 use crate::expect::personal_data;
 
 /// The endings of files that hold text.
