@@ -268,6 +268,22 @@ fn what_is_not_there_is_said_with_what_to_do() {
     }
 }
 
+#[cfg(feature = "search")]
+#[test]
+fn tantivy_finds_the_same() {
+    let sandbox = project();
+    let found = |sandbox: &Sandbox| {
+        let ended = sandbox.run(&["retrieval", "query", "handbook", "lost", "--json"]);
+        let document: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        document["documents"].as_array().expect("a list").iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    let own = found(&sandbox);
+    sandbox.edit("promptctl.yaml", "files: \"handbook/**/*.md\"", "files: \"handbook/**/*.md\", engine: tantivy");
+    assert_eq!(found(&sandbox), own);
+    assert!(!own.is_empty());
+    says(&sandbox.run(&["retrieval", "test", "handbook"]), 0, &["tantivy"]);
+}
+
 #[test]
 fn chunks_are_listed_and_found() {
     let sandbox = project();
