@@ -203,23 +203,25 @@ pattern!(
 
 /// Documents to answer from, and nothing about what they do not say.
 pub(super) fn no_abstention(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
+    let prints = || subject.parts.iter().flat_map(|part| part.prints.iter().map(move |print| (*part, print)));
+    let named = |(part, print): (&'_ Template, &'_ Print)| {
+        print.names.iter().find(|name| DOCUMENTS.is_match(name)).map(|name| (part.key.clone(), name.clone()))
+    };
+    // Few prompts have documents, and what is said of them takes long to look for.
+    let Some((part, print)) = prints().find(|found| named(*found).is_some()) else { return };
     let prose = subject.prose();
     let prose = TAG.replace_all(&prose, " ");
     if subject.prompt.front.output.is_some() || !ASKS.is_match(&prose) || WORKS_ON.is_match(&prose) {
         return;
     }
-    let prints = || subject.parts.iter().flat_map(|part| part.prints.iter().map(move |print| (*part, print)));
     let is_given = prints().any(|(_, print)| print.names.iter().any(|name| ANSWERS.is_match(name)));
     let abstains = |part: &&Template| ABSTAINS.is_match(&unwrapped(&part.masked[part.body..]));
     if is_given || subject.parts.iter().any(abstains) {
         return;
     }
-    for (part, print) in prints() {
-        if let Some(name) = print.names.iter().find(|name| DOCUMENTS.is_match(name)) {
-            let message = format!("nothing says what to answer when `{name}` does not tell");
-            sink.of(part, print.span.clone(), message).about(format!("{} {name}", part.key));
-            return;
-        }
+    if let Some((key, name)) = named((part, print)) {
+        let message = format!("nothing says what to answer when `{name}` does not tell");
+        sink.of(part, print.span.clone(), message).about(format!("{key} {name}"));
     }
 }
 
