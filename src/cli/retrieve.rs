@@ -1,7 +1,7 @@
 //! What retrievers find: asked for before anything is planned, because it stands in the requests.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ask::{ASIDE, Keep, permissions, state_folder, store};
@@ -20,7 +20,7 @@ use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
 use crate::model::{Client, embedding_request};
-use crate::project::{Config, ModelEntry, Retriever, RetrieverKind};
+use crate::project::{Config, ModelEntry, RetrieverKind};
 use crate::recording::{Journal, JournalError, Line, Store, recover};
 use crate::retrieval::{Asking, Indexes, Lack, RETRIEVAL, found, local_of, rate};
 use crate::run::{Mode, Prepared, Stop};
@@ -92,12 +92,7 @@ fn lacking(prepared: &Prepared, selected: &[usize], mode: Mode) -> Vec<usize> {
 /// The entry of a case's retriever, where that is asked.
 fn entry_of(prepared: &Prepared, case: usize) -> Option<&ModelEntry> {
     let case = &prepared.workspace.cases.list[case];
-    entry(&prepared.workspace.prompt_of(case).front.retriever.as_ref()?.retriever)
-}
-
-/// The entry of a retriever, where that is asked.
-pub(super) fn entry(retriever: &Retriever) -> Option<&ModelEntry> {
-    match &retriever.kind {
+    match &prepared.workspace.prompt_of(case).front.retriever.as_ref()?.retriever.kind {
         RetrieverKind::Asked(entry) => Some(entry),
         RetrieverKind::Local(_) => None,
     }
@@ -241,16 +236,13 @@ fn keep_local(
     let mut lines = Vec::new();
     for case in selected.iter().copied() {
         let own = &prepared.workspace.cases.list[case];
-        let Some((retrieval, Query { owner, name, alias, request })) =
-            own.retrieval.as_ref().zip(query_of(prepared, case)).filter(|_| local_of(prepared, own).is_some())
-        else {
-            continue;
-        };
+        let query = query_of(prepared, case).filter(|_| local_of(prepared, own).is_some());
+        let Some((retrieval, query)) = own.retrieval.as_ref().zip(query) else { continue };
         let Some(documents) = retrieval.documents() else { continue };
-        if known.find_retrieved(&owner, &alias, &retrieval.key)?.is_none() {
+        if recorded(&known, &query, &retrieval.key)?.is_none() {
             let response = Response { documents: Some(documents.to_vec()), ..Response::default() };
-            let query = Query { owner: owner.clone(), name, alias, request };
-            lines.push((owner, line(&query, response, keeps_requests, now.clone())));
+            let line = line(&query, response, keeps_requests, now.clone());
+            lines.push((query.owner, line));
         }
     }
     if lines.is_empty() {
@@ -378,7 +370,7 @@ fn ask_wanted(
         Ok(None)
     });
     // Whatever happened, what arrived is put where it belongs.
-    put_away(Path::new(&root), journal)?;
+    put_away(&root, journal)?;
     let asked = asked?.map_err(|error| Failure::usage(format!("asking for documents ended early: {error}")))?;
     if stop.is_interrupted() {
         let message = "interrupted; the same command goes on from here".to_owned();

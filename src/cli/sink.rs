@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::failure::Failure;
 use super::reports::{Format, ReportArg};
+use crate::core::suggest::did_you_mean;
 use crate::core::verdict::Exit;
 use crate::project::{Root, find_project};
+use crate::report::Style;
 
 /// The folders of a project in which nothing is a report.
 const OWN: [&str; 3] = ["prompts", "fixtures", "snapshots"];
@@ -109,6 +111,33 @@ impl Opened {
         }
         failed
     }
+}
+
+/// Writes one report in a format.
+pub(super) type WriteOne<'w> = dyn FnMut(&mut dyn Write, Format, Style) -> io::Result<()> + 'w;
+
+impl Opened {
+    /// Writes all of them. A person who wants quiet is not told that all is good.
+    pub(super) fn write(mut self, context: &mut Context, exit_code: u8, one: &mut WriteOne<'_>) -> Result<(), Failure> {
+        let mut failed = self.write_files(&mut |out, format| one(out, format, Style::plain()));
+        let on_stdout = self.on_stdout.unwrap_or(Format::Human);
+        let (style, is_good) = (context.style(), exit_code == Exit::Good.code());
+        if on_stdout != Format::Human || !(context.is_quiet() && is_good) {
+            failed = failed.and(one(&mut Piped::new(context.out()), on_stdout, style));
+        }
+        unless_failed(failed)
+    }
+}
+
+/// A report of one of these formats, which are all that `whose` (`costs have`) has.
+pub(super) fn report_of(text: &str, formats: [Format; 3], whose: &str) -> Result<ReportArg, String> {
+    let names = formats.map(Format::name);
+    let name = text.split('=').next().unwrap_or_default();
+    if !names.contains(&name) {
+        let hint = did_you_mean(name, names);
+        return Err(format!("{whose} no report format `{name}`; there are {}{hint}", names.join(", ")));
+    }
+    text.parse()
 }
 
 /// What of the reports could not be written, once all were tried.

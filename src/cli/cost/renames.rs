@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{CASES_FILE, FIXTURES};
+use crate::case::cases_path;
 use crate::cli::load::Project;
 use crate::cli::past;
 use crate::core::names::PromptName;
@@ -49,15 +49,15 @@ impl Renames {
         let mut likely: Vec<(f32, &PromptName, &PromptName)> = Vec::new();
         for before in &gone {
             for now in &added {
-                let of = |path: &dyn Fn(&PromptName) -> Option<TreePath>| {
-                    let (before, now) = (body(&*base.tree, path(before)), body(&*head.tree, path(now)));
+                let of = |path: &dyn Fn(&PromptName) -> TreePath| {
+                    let (before, now) = (body(&*base.tree, &path(before)), body(&*head.tree, &path(now)));
                     before.zip(now).map_or(0.0, |(before, now)| match before == now {
                         true => 1.0,
                         false if few => similarity(&before, &now),
                         false => 0.0,
                     })
                 };
-                let ratio = of(&|name| Some(template_path(name))).max(of(&cases_path));
+                let ratio = of(&template_path).max(of(&cases_path));
                 if ratio >= ALIKE {
                     likely.push((ratio, before, now));
                 }
@@ -86,13 +86,9 @@ impl Renames {
     }
 }
 
-fn cases_path(name: &PromptName) -> Option<TreePath> {
-    TreePath::new(&format!("{FIXTURES}/{name}/{CASES_FILE}")).ok()
-}
-
 /// A text without its front matter, which all prompts of a project may have in common.
-fn body(tree: &dyn Tree, path: Option<TreePath>) -> Option<String> {
-    let text = tree.text(&path?).ok()?.replace("\r\n", "\n");
+fn body(tree: &dyn Tree, path: &TreePath) -> Option<String> {
+    let text = tree.text(path).ok()?.replace("\r\n", "\n");
     let front = text.strip_prefix("---\n").and_then(|rest| Some(rest.split_once("\n---\n")?.1.to_owned()));
     Some(front.unwrap_or(text))
 }
