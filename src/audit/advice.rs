@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::course::{Evidence, Experiment};
+use super::course::{Evidence, Experiment, Lack};
 use super::reading::{Beside, Confidence, Gap, Readings};
 use super::table::{Inputs, Seen};
 
@@ -45,6 +45,8 @@ pub(super) struct Written {
     pub(super) is_structured: bool,
 }
 
+const MEND_RETRIEVER: &str =
+    "mend what the retriever finds: with the documents that are relevant it passes (`promptctl retrieval test`)";
 const LONGER: &str = "raise `max_tokens`, or ask for shorter answers: they are cut off";
 const UNFILTERED: &str = "ask in other words, or change the settings of the provider's filter: it stops the answers";
 const CHEAPER: &str = "take a faster or cheaper model, or a larger limit: no experiment of an audit speaks of it";
@@ -76,12 +78,13 @@ pub(super) fn steps(inputs: &Inputs, gaps: &[(Gap, u64)], written: Written) -> V
     }
     // What changes before the next release of a prompt does not belong into it.
     let moves = inputs.settings.facts_change.is_some_and(crate::project::FactsChange::outruns_training);
-    if inputs.knowledge.is_sure() && !moves && !inputs.is_over(Experiment::Facts) {
+    let retrieves = inputs.retrieves;
+    if inputs.knowledge.is_sure() && !retrieves && !moves && !inputs.is_over(Experiment::Facts) {
         let what = "put the facts into the prompt where they are few and seldom change";
         steps.push(Step::of("prompt", inputs.knowledge, what));
     }
     if inputs.knowledge.is_sure() {
-        let what = "give the facts by retrieval where they are many or change";
+        let what = if retrieves { MEND_RETRIEVER } else { "give the facts by retrieval where they are many or change" };
         steps.push(Step::of("retrieval", inputs.knowledge, what));
     }
     if inputs.tunes() {
@@ -124,6 +127,7 @@ pub(super) fn next_of(evidence: &Evidence, readings: &Readings, written: Written
         (Gap::Behaviour, None) if written.is_structured => "say in the prompt how the answer is to be put",
         (Gap::Behaviour, None) => "say in the prompt how the answer is to be put, or ask for structured output",
         (Gap::Reliability, _) => "lower the temperature, or ask several times and take what most say",
+        (Gap::Knowledge, _) if evidence.is_retrieved => MEND_RETRIEVER,
         (Gap::Knowledge, _) if is_behind => {
             "put the facts into the prompt, or give them by retrieval; then say there how the answer is to be put"
         }
@@ -155,17 +159,10 @@ fn surer(readings: &Readings) -> &'static str {
 }
 
 fn missing(evidence: &Evidence) -> String {
-    let helps: Vec<&str> =
-        evidence.trials.values().filter_map(|trial| trial.lack.as_ref()).map(super::Lack::help).collect();
+    let helps: Vec<&str> = evidence.lacks().map(Lack::help).collect();
     if helps.is_empty() { "nothing is left to try".to_owned() } else { helps.join("; ") }
 }
 
 fn also_missing(evidence: &Evidence) -> String {
-    let helps: Vec<String> = evidence
-        .trials
-        .values()
-        .filter_map(|trial| trial.lack.as_ref())
-        .map(|lack| format!("; {}", lack.help()))
-        .collect();
-    helps.concat()
+    evidence.lacks().map(|lack| format!("; {}", lack.help())).collect()
 }

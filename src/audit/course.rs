@@ -43,6 +43,10 @@ impl Experiment {
 pub enum Lack {
     /// The case says no facts.
     NoFacts,
+    /// Its retriever found everything that the case says is relevant.
+    Found,
+    /// Nobody knows what these relevant documents say.
+    NoDocuments(Vec<String>),
     /// No other case has an answer that could be shown.
     NoExamples,
     /// The project has no stronger model.
@@ -63,6 +67,11 @@ impl Lack {
     pub fn what(&self) -> String {
         match self {
             Self::NoFacts => "the case says no facts".to_owned(),
+            Self::Found => "its retriever found everything that is relevant".to_owned(),
+            Self::NoDocuments(ids) => {
+                let ids: Vec<String> = ids.iter().map(|id| format!("`{id}`")).collect();
+                format!("nobody knows what {} says, which is relevant", ids.join(", "))
+            }
             Self::NoExamples => "no other case has a passing or accepted answer".to_owned(),
             Self::NoStronger => "no stronger model is known".to_owned(),
             Self::Unsendable(why) | Self::Errored(why) | Self::Skipped(why) => why.clone(),
@@ -75,6 +84,8 @@ impl Lack {
     pub fn help(&self) -> &'static str {
         match self {
             Self::NoFacts => "write what would answer it under `facts:` of the case",
+            Self::Found => "write under `facts:` of the case what the documents do not say, where that is it",
+            Self::NoDocuments(_) => "write what it says under `facts:` of the case, or correct `relevant:`",
             Self::NoExamples => "accept a good answer of another case of the prompt, outside of its `group:`",
             Self::NoStronger => "name one in promptctl.yaml: `audit: { stronger: [ALIAS] }`",
             Self::Unsendable(_) => "see what the message says, or try another model",
@@ -154,6 +165,8 @@ pub struct Evidence {
     pub is_sampled: bool,
     /// Whether an example that is shown before it says what it was to answer.
     pub is_told: bool,
+    /// Whether its facts are documents, which its retriever should have found.
+    pub is_retrieved: bool,
 }
 
 impl Evidence {
@@ -166,6 +179,19 @@ impl Evidence {
     /// Whether the request and the experiment each get always the same answer, so that each is one answer and not many.
     pub(super) fn is_one_answer_a_side(&self, again: &Trial, trial: &Trial) -> bool {
         !self.is_sampled && is_constant(self.own.iter().chain(&again.answers)) && trial.is_constant()
+    }
+
+    /// What is missing, of each experiment.
+    pub(super) fn lacks(&self) -> impl Iterator<Item = &Lack> {
+        self.trials.values().filter_map(|trial| trial.lack.as_ref()).filter(|lack| **lack != Lack::Found)
+    }
+
+    /// Whether nobody can say what an experiment would show. Facts that stand in the request already need none.
+    pub(super) fn is_missing(&self, experiment: Experiment) -> bool {
+        self.trials.get(&experiment).is_none_or(|trial| match &trial.lack {
+            Some(lack) => *lack != Lack::Found,
+            None => trial.answers.is_empty(),
+        })
     }
 
     /// Whether nothing is known of an experiment, not even that it cannot be made.

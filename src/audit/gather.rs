@@ -187,11 +187,19 @@ fn inputs(cases: &[&Audited], readings: &[Readings], whole: &Slice, frame: &Fram
         put: behaviour_by(false, None),
         shown: behaviour_by(by_examples, Some(Experiment::Examples)),
         knowledge: seen(Gap::Knowledge, together(Experiment::Facts)),
+        retrieves: is_retrieved(cases, readings),
         skill: seen(Gap::Skill, by_model),
         beside: readings.iter().filter_map(Readings::beside).collect(),
         examples,
         figures: Experiment::ALL.into_iter().filter_map(|one| Some((one, figures(cases, one)?))).collect(),
     }
+}
+
+/// Whether every fact that is missing is a document that a retriever should have found.
+fn is_retrieved(cases: &[&Audited], readings: &[Readings]) -> bool {
+    let lacks = |readings: &Readings| readings.all.iter().any(|reading| reading.gap == Gap::Knowledge);
+    let mut those = cases.iter().zip(readings).filter(|(_, readings)| lacks(readings)).peekable();
+    those.peek().is_some() && those.all(|(case, _)| case.evidence.is_retrieved)
 }
 
 fn figures(cases: &[&Audited], experiment: Experiment) -> Option<Figures> {

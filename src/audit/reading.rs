@@ -335,6 +335,9 @@ fn helped(evidence: &Evidence, again: &Trial, contrast: &Contrast) -> Option<Rea
     let mut less = String::new();
     let (gap, confidence, with) = match contrast.experiment {
         Experiment::Repeat => return None,
+        Experiment::Facts if evidence.is_retrieved => {
+            (Gap::Knowledge, sure, "with the documents that are relevant".to_owned())
+        }
         Experiment::Facts => (Gap::Knowledge, sure, "with its facts".to_owned()),
         Experiment::Examples if evidence.is_told => {
             open = true;
@@ -345,7 +348,7 @@ fn helped(evidence: &Evidence, again: &Trial, contrast: &Contrast) -> Option<Rea
         Experiment::Model => {
             let missing: Vec<&str> = [Experiment::Facts, Experiment::Examples]
                 .into_iter()
-                .filter(|one| evidence.trial(*one).is_none_or(|trial| trial.lack.is_some()))
+                .filter(|one| evidence.is_missing(*one))
                 .map(Experiment::name)
                 .collect();
             let model = trial.model.as_ref().map(|model| format!("on `{model}`")).unwrap_or_default();
@@ -368,11 +371,7 @@ fn helped(evidence: &Evidence, again: &Trial, contrast: &Contrast) -> Option<Rea
 /// Nothing closes the gap: for review where everything was tried, else nobody can say.
 fn nothing_helped(evidence: &Evidence) -> Reading {
     let tried = [Experiment::Facts, Experiment::Examples, Experiment::Model];
-    let missing: Vec<&str> = tried
-        .into_iter()
-        .filter(|one| evidence.trial(*one).is_none_or(|trial| trial.lack.is_some()))
-        .map(Experiment::name)
-        .collect();
+    let missing: Vec<&str> = tried.into_iter().filter(|one| evidence.is_missing(*one)).map(Experiment::name).collect();
     if missing.is_empty() {
         let why = "neither facts nor examples nor a stronger model help: beyond these models, or the case is wrong";
         let (gap, confidence) = (Gap::Review, Confidence::Suggested);

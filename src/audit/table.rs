@@ -101,6 +101,8 @@ pub struct Inputs {
     pub shown: Seen,
     /// Cases that pass with their facts.
     pub knowledge: Seen,
+    /// Whether those are documents that a retriever should have found.
+    pub retrieves: bool,
     /// Cases that only a stronger model passes.
     pub skill: Seen,
     /// Cases of behaviour that examples were tried on, and those of them that pass with them.
@@ -231,6 +233,7 @@ fn examples(inputs: &Inputs) -> Rule {
 fn knowledge(inputs: &Inputs) -> Rule {
     let holds = seen(inputs.knowledge);
     let says = match holds {
+        Holds::Yes if inputs.retrieves => "mend the retriever: what is relevant is there, and it does not find it",
         Holds::Yes => "give the facts: in the prompt where they are few, else by retrieval",
         Holds::Unknown => "not sure enough to build retrieval for it; --repeat tells",
         Holds::No => "retrieval is not called for",

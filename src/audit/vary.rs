@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::course::{Experiment, Lack};
 use super::evidence::tells;
+use crate::case::{Case, Found};
 use crate::core::digest::sha256_hex;
 use crate::core::path::TreePath;
 use crate::core::problem::{Place, Problem};
@@ -12,6 +13,7 @@ use crate::core::verdict::SampleOutcome;
 use crate::plan::{Item, Unsendable, Variation};
 use crate::project::ModelEntry;
 use crate::prompt::Inline;
+use crate::retrieval::Ideal;
 use crate::run::Prepared;
 
 /// The shipped template in which facts are given.
@@ -34,11 +36,17 @@ pub struct Bench<'a> {
     template: Inline,
     /// What may be shown before other cases, by the index of the prompt and of the model.
     examples: HashMap<(usize, usize), Vec<Example>>,
+    /// What retrievers should have found, by the index of the case.
+    ideals: &'a HashMap<usize, Ideal>,
 }
 
 impl<'a> Bench<'a> {
     /// Reads the project's template of facts, where it has one.
-    pub fn new(prepared: &'a Prepared, examples: HashMap<(usize, usize), Vec<Example>>) -> Result<Self, Problem> {
+    pub fn new(
+        prepared: &'a Prepared,
+        examples: HashMap<(usize, usize), Vec<Example>>,
+        ideals: &'a HashMap<usize, Ideal>,
+    ) -> Result<Self, Problem> {
         let workspace = &prepared.workspace;
         let (place, text) = match &workspace.config.audit.facts_template {
             None => (Place::Nowhere, FACTS.to_owned()),
@@ -58,18 +66,21 @@ impl<'a> Bench<'a> {
             let help = "write for example `{% for fact in facts %}{{ fact }}{% endfor %}`";
             return Err(Problem::error(place, message).help(help));
         }
-        Ok(Self { prepared, template, examples })
+        Ok(Self { prepared, template, examples, ideals })
     }
 
     /// An experiment with a case on a model, of so many answers; or why it cannot be made.
     pub fn item(&self, case: usize, model: usize, experiment: Experiment, samples: u32) -> Result<Item, Lack> {
-        let (model, messages) = match experiment {
-            Experiment::Repeat => (model, None),
-            Experiment::Facts => (model, Some(self.with_facts(case)?)),
-            Experiment::Examples => (model, Some(self.with_examples(case, model)?)),
-            Experiment::Model => (self.stronger(model)?, None),
+        let own = Variation { experiment: experiment.name().to_owned(), messages: None, case: None };
+        let (model, variation) = match experiment {
+            Experiment::Repeat => (model, own),
+            Experiment::Facts if self.gives_documents(case) => {
+                (model, Variation { case: Some(self.with_documents(case)?), ..own })
+            }
+            Experiment::Facts => (model, Variation { messages: Some(self.with_facts(case)?), ..own }),
+            Experiment::Examples => (model, Variation { messages: Some(self.with_examples(case, model)?), ..own }),
+            Experiment::Model => (self.stronger(model)?, own),
         };
-        let variation = Variation { experiment: experiment.name().to_owned(), messages };
         let item = self.prepared.varied(case, model, variation, samples);
         item.map_err(|Unsendable { why, .. }| Lack::Unsendable(why))
     }
@@ -104,6 +115,26 @@ impl<'a> Bench<'a> {
     fn messages(&self, case: usize) -> Result<Vec<Message>, Lack> {
         let workspace = &self.prepared.workspace;
         workspace.messages(&workspace.cases.list[case]).map_err(|problem| Lack::Unsendable(problem.message))
+    }
+
+    /// Whether the facts of a case are documents that its retriever should have found: where it names no others.
+    #[must_use]
+    pub fn gives_documents(&self, case: usize) -> bool {
+        self.prepared.workspace.cases.list[case].facts.is_empty() && self.ideals.contains_key(&case)
+    }
+
+    /// The case as though its retriever had found what is relevant.
+    fn with_documents(&self, case: usize) -> Result<Case, Lack> {
+        let documents = match self.ideals.get(&case) {
+            Some(Ideal::Documents(documents)) => documents.clone(),
+            Some(Ideal::Found) => return Err(Lack::Found),
+            Some(Ideal::Unknown(ids)) => return Err(Lack::NoDocuments(ids.clone())),
+            None => return Err(Lack::NoFacts),
+        };
+        let mut case = self.prepared.workspace.cases.list[case].clone();
+        let retrieval = case.retrieval.as_ref().map(|retrieval| retrieval.with(Found::Documents(documents)));
+        case.set_retrieval(retrieval.ok_or(Lack::NoFacts)?);
+        Ok(case)
     }
 
     /// The case's messages with its facts behind what the user says last.

@@ -1,12 +1,16 @@
 //! Which documents would answer a query, and what a retriever found for a case.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use super::load::Case;
 use crate::core::decode::Decoder;
 use crate::core::names::{ModelAlias, RequestKey};
 use crate::core::record::{Document, Request, digest_of_documents};
 use crate::core::verdict::{Quality, Retrieved};
 use crate::core::yaml::{Data, Node};
+use crate::prompt::DOCUMENTS;
 
 /// A document, or a part of one, that is relevant to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,9 +123,21 @@ pub fn decode_relevant(decoder: &mut Decoder<'_>, node: &Node) -> Vec<Relevant> 
     relevant
 }
 
+impl Case {
+    /// Gives it what its retriever found.
+    pub fn set_retrieval(&mut self, retrieval: Retrieval) {
+        let shown = match retrieval.documents() {
+            Some(documents) => documents_value(documents),
+            // A template that takes the first one for granted can be rendered all the same.
+            None => documents_value(&vec![Document::default(); retrieval.top()]),
+        };
+        self.variables.set(DOCUMENTS, shown);
+        self.retrieval = Some(Arc::new(retrieval));
+    }
+}
+
 /// The documents as a template sees them.
-#[must_use]
-pub fn documents_value(documents: &[Document]) -> Value {
+fn documents_value(documents: &[Document]) -> Value {
     let shown = |document: &Document| {
         serde_json::json!({
             "id": document.id,

@@ -25,6 +25,7 @@ use crate::core::words::counted;
 use crate::plan::{Item, Overrides, Plan};
 use crate::recording::{Line, Store, orphans};
 use crate::report::write_problems;
+use crate::retrieval::ideals;
 use crate::run::{Forecast, Mode, Prepared, Settings, place_of};
 use crate::snapshot::{Index, snapshot_path};
 
@@ -99,7 +100,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         samples: args.repeat.unwrap_or(workspace.config.audit.repeat),
     };
     let mut looked = audit.look(context, &selected, &overrides)?;
-    let bench = Bench::new(&prepared, audit.examples(&looked)?)?;
+    let ideals = ideals(&prepared, &selected)?;
+    let bench = Bench::new(&prepared, audit.examples(&looked)?, &ideals)?;
     let heading = format!("audit · {words}");
     let says_first = reports.is_human();
     let bound = audit.bound(&looked, &bench);
@@ -124,7 +126,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     audit.agree(context, &bound)?;
     audit.fill(context, &mut looked)?;
     // What was answered now may be shown to others.
-    let bench = Bench::new(&prepared, audit.examples(&looked)?)?;
+    let bench = Bench::new(&prepared, audit.examples(&looked)?, &ideals)?;
     let audited = audit.experiment(context, &looked, &bench)?;
     let document = audit.document(&looked, &audited)?;
     let came = audit.asker.came;
@@ -340,6 +342,9 @@ impl Audit<'_> {
                 for (index, one) in failing.iter().enumerate().filter(|(i, _)| wanted[*i].contains(&experiment)) {
                     match bench.item(one.item.case, one.item.model, experiment, self.answers(one, experiment)) {
                         Ok(item) => {
+                            if experiment == Experiment::Facts {
+                                audited[index].evidence.is_retrieved = bench.gives_documents(one.item.case);
+                            }
                             if experiment == Experiment::Examples {
                                 let own = &one.outcome.samples;
                                 audited[index].evidence.is_told = bench.tells(one.item.case, one.item.model, own)?;
@@ -462,7 +467,8 @@ pub(super) fn used(
     let models: BTreeSet<usize> = made.keys().map(|(_, model, _)| *model).collect();
     let models = models.into_iter().map(|model| workspace.config.models[model].alias.clone()).collect();
     let looked = audit.look(context, &cases, &Overrides { models, repeat: None })?;
-    let bench = Bench::new(prepared, audit.examples(&looked)?)?;
+    let ideals = ideals(prepared, &cases)?;
+    let bench = Bench::new(prepared, audit.examples(&looked)?, &ideals)?;
     let items = made.into_iter().filter_map(|((case, model, experiment), samples)| match experiment {
         // The line says which model answered.
         Experiment::Repeat | Experiment::Model => bench.item(case, model, Experiment::Repeat, samples).ok(),

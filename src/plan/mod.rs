@@ -38,12 +38,14 @@ pub struct Item {
 }
 
 /// An experiment with a case: what it is called, and what is asked instead.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Variation {
     /// The name of the experiment.
     pub experiment: String,
-    /// The messages; none where the case is asked as it is.
+    /// The messages; none where the prompt says them.
     pub messages: Option<Vec<Message>>,
+    /// The case as it is then, where its retriever found something else.
+    pub case: Option<Case>,
 }
 
 /// Why a request cannot be sent to a model, and what to do.
@@ -232,9 +234,16 @@ impl Workspace {
         Request { retrieved, ..request(&self.prompts.list[case.prompt], entry, messages) }
     }
 
+    /// The case of an item, as it is in the experiment.
+    #[must_use]
+    pub fn case_of<'a>(&'a self, item: &'a Item) -> &'a Case {
+        let varied = item.variation.as_ref().and_then(|variation| variation.case.as_ref());
+        varied.unwrap_or(&self.cases.list[item.case])
+    }
+
     /// The request of an item: that of its case, or of the experiment with it.
     pub fn request_of_item(&self, item: &Item) -> Result<Request, Problem> {
-        let (case, entry) = (&self.cases.list[item.case], &self.config.models[item.model]);
+        let (case, entry) = (self.case_of(item), &self.config.models[item.model]);
         match item.variation.as_ref().and_then(|variation| variation.messages.clone()) {
             Some(messages) => Ok(self.request_of(case, entry, messages)),
             None => self.request(case, entry),

@@ -194,6 +194,13 @@ impl Index {
         Ok(ranked.into_iter().take(top).map(|place| self.document(place, scores[place])).collect())
     }
 
+    /// Every chunk as a document that was found.
+    #[must_use]
+    pub fn documents(&self) -> Vec<Document> {
+        let document = |place| Document { score: None, ..self.document(place, 0.0) };
+        (0..self.chunks.len()).map(document).collect()
+    }
+
     fn document(&self, place: usize, score: f64) -> Document {
         let chunk = &self.chunks[place];
         let (text, source) = (self.text(place).to_owned(), Some(chunk.path.to_string()));

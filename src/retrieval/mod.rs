@@ -11,6 +11,7 @@ mod engine;
 mod evaluate;
 mod fuse;
 mod golden;
+mod ideal;
 pub mod kept;
 mod lexical;
 mod local;
@@ -28,6 +29,7 @@ pub use document::{Against, Asked, Difference, Finding, Kept, Measured, Ranked, 
 pub use evaluate::{Lack, Retrieves, Trial, against, depth};
 pub use fuse::{RRF_K, fuse};
 pub use golden::{Fault, Golden, Query, RETRIEVAL, golden_path, no_golden, report_orphans};
+pub use ideal::{Ideal, ideals};
 pub use lexical::{Lexical, words};
 pub use local::{Index, VectorError};
 pub use resolve::{Indexes, found, local_of, rate, search_local};

@@ -66,7 +66,7 @@ impl Asking<'_> {
     pub(super) async fn consult(&self, wanted: Wanted, answer: &Answer, slots: &Semaphore) -> std::io::Result<()> {
         let item = &self.plan.items[wanted.item];
         let prepared = self.room.prepared;
-        let case = &prepared.workspace.cases.list[item.case];
+        let case = prepared.workspace.case_of(item);
         // What makes no sense is told when the item is evaluated.
         let Ok(bound) = prepared.bind(case) else { return Ok(()) };
         for _ in 0..ROUNDS * (1 + bound.later.len()) {

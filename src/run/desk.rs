@@ -122,7 +122,8 @@ impl<'a> Room<'a> {
     pub(super) fn desk_of(self, item: &'a Item, sample: u32) -> Desk<'a> {
         let script = self.scripts.and_then(|scripts| scripts.get(&(item.case, item.model)));
         let desk = self.desk(item.case, &self.prepared.workspace.config.models[item.model], sample).following(script);
-        Desk { item: item.variation.is_some().then_some(item), ..desk }
+        let case = self.prepared.workspace.case_of(item);
+        Desk { case, item: item.variation.is_some().then_some(item), ..desk }
     }
 
     /// The desk for an answer to a case.

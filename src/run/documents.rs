@@ -1,16 +1,15 @@
 //! What the retrievers of prompts are asked for their cases, and what is known of it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::prepared::Prepared;
-use crate::case::{Case, Found, Retrieval, documents_value};
+use crate::case::{Case, Found, Retrieval};
 use crate::core::problem::{Problem, Problems};
-use crate::core::record::{Document, Request};
+use crate::core::record::Request;
 use crate::plan::{Item, Workspace};
-use crate::prompt::{DOCUMENTS, PromptRetriever};
+use crate::prompt::PromptRetriever;
 use crate::recording::Store;
 
 impl Prepared {
@@ -21,12 +20,12 @@ impl Prepared {
 
     /// Gives a case what its retriever found.
     pub fn set_retrieval(&mut self, case: usize, retrieval: Retrieval) {
-        set_retrieval(&mut self.workspace.cases.list[case], retrieval);
+        self.workspace.cases.list[case].set_retrieval(retrieval);
     }
 
     /// Why an item cannot be asked for want of documents.
     pub(super) fn lacks_documents(&self, item: &Item) -> Option<String> {
-        let retrieval = self.workspace.cases.list[item.case].retrieval.as_ref()?;
+        let retrieval = self.workspace.case_of(item).retrieval.as_ref()?;
         match &retrieval.found {
             Found::Documents(_) => None,
             Found::NotAsked => Some(format!("what the retriever `{}` finds is not recorded", retrieval.retriever)),
@@ -61,20 +60,10 @@ pub fn find_documents(workspace: &mut Workspace, store: &Store, problems: &mut P
     let found: Vec<_> = shared.cases.list.par_iter().enumerate().filter_map(look).collect();
     for result in found {
         match result {
-            Ok((index, retrieval)) => set_retrieval(&mut workspace.cases.list[index], retrieval),
+            Ok((index, retrieval)) => workspace.cases.list[index].set_retrieval(retrieval),
             Err(wrong) => problems.extend(wrong),
         }
     }
-}
-
-fn set_retrieval(case: &mut Case, retrieval: Retrieval) {
-    let shown = match retrieval.documents() {
-        Some(documents) => documents_value(documents),
-        // A template that takes the first one for granted can be rendered all the same.
-        None => documents_value(&vec![Document::default(); retrieval.top()]),
-    };
-    case.variables.set(DOCUMENTS, shown);
-    case.retrieval = Some(Arc::new(retrieval));
 }
 
 /// What decides beside the query what the retrievers of prompts find, by the index of the prompt. A file that cannot be read is

@@ -41,7 +41,7 @@ pub(super) type Evaluated = (Outcome, Option<Problem>);
 impl Evaluator<'_> {
     /// What became of an item with these answers, one a sample.
     pub(super) fn evaluate(&self, item: &Item, answers: &[Answer]) -> Evaluated {
-        let case = &self.prepared.workspace.cases.list[item.case];
+        let case = self.prepared.workspace.case_of(item);
         let entry = &self.prepared.workspace.config.models[item.model];
         let prompt = self.prepared.workspace.prompt_of(case);
         let mut outcome = Outcome {

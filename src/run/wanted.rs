@@ -143,7 +143,7 @@ impl Missing {
             let Some(line) = recorded(prepared, store, item, &item.keys[wanted.sample as usize])? else {
                 return Ok(None);
             };
-            let case = &workspace.cases.list[item.case];
+            let case = workspace.case_of(item);
             let Ok(bound) = prepared.bind(case) else { return Ok(None) };
             let desk = room.desk_of(item, wanted.sample);
             let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
