@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Only this rule: a code or a name. May be given several times.
     #[arg(long = "rule", value_name = "CODE")]
     rules: Vec<String>,
+    /// Also find what another engine makes otherwise of a template, for applications that render prompts with it (W35).
+    #[arg(long, value_name = "ENGINE")]
+    compat: Option<Compat>,
     /// Leave out what is found at this commit, tag or branch, too: only what is new.
     #[arg(long, value_name = "REV")]
     base: Option<String>,
@@ -72,6 +75,12 @@ pub(super) struct Args {
     /// Explain a rule.
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Compat {
+    /// Python's Jinja2
+    Jinja2,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -145,6 +154,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     settings.fail_on = args.fail_on.map_or(settings.fail_on, Level::from);
     if !wanted.is_empty() {
         settings = settings.only(&wanted);
+    }
+    if let Some(Compat::Jinja2) = args.compat {
+        settings = settings.also(rule("W35")?, Level::Warning);
     }
     rendered(&workspace, &selected)?;
     if args.coverage {

@@ -20,6 +20,7 @@ mod history;
 mod look;
 mod models;
 mod output;
+mod portable;
 mod private;
 mod registry;
 mod settings;

@@ -3,8 +3,8 @@
 use super::look::{Look, Sink, Subject};
 use super::text::Template;
 use super::{
-    churn, contradictions, evidence, examples, exercised, history, models, output, private, size, structure, style,
-    untrusted, wording,
+    churn, contradictions, evidence, examples, exercised, history, models, output, portable, private, size, structure,
+    style, untrusted, wording,
 };
 use crate::core::suggest::did_you_mean;
 use crate::project::Level;
@@ -163,6 +163,7 @@ pub static RULES: &[Rule] = &[
     rule("W32", "deep-logic", Warning, Text(structure::deep), &[limit("depth", 3.0)], "nobody can say what is sent when", "decide it in code, and give the template a variable"),
     rule("W33", "no-abstention", Warning, Prompt(untrusted::no_abstention), &[], "a model that may not say that the documents do not tell makes an answer up", "say what to answer when the documents do not say it"),
     rule("W34", "context-share", Warning, Prompt(size::context_share), &[limit("share", 0.5)], "in the middle of a full window things get lost, and there is no room to grow", "send less: fewer documents, shorter ones"),
+    rule("W35", "jinja2-differs", Off, Text(portable::differs), &[], "an application that renders the prompt with Python's Jinja2 sends something else than was tested", "write what both make the same of"),
 ];
 
 #[cfg(test)]

@@ -81,6 +81,17 @@ impl Settings {
         self
     }
 
+    /// With this rule, too, where the project has it off.
+    #[must_use]
+    pub fn also(mut self, wanted: &'static Rule, level: Level) -> Self {
+        for (_, own) in RULES.iter().zip(&mut self.rules).filter(|(rule, _)| rule.code == wanted.code) {
+            if own.0 == Level::Off {
+                own.0 = level;
+            }
+        }
+        self
+    }
+
     /// The level and the limits of a rule.
     pub(super) fn of(&self, rule: &Rule) -> (Level, &[f64]) {
         let place = RULES.iter().position(|known| known.code == rule.code);

@@ -544,6 +544,17 @@ const EXAMPLES: &[Example] = &[
             Write(P, "Answer what is asked in a friendly way, and greet people before you answer them. {{ q }}\n"),
         ],
     ),
+    example(
+        "W35",
+        &[
+            Write(Y, "models:\n  m: { provider: mock }\nlint: { rules: { W35: warning } }\n"),
+            Write(P, "Answer {{ q | split | join('-') }} in one line, and say nothing else.\n"),
+        ],
+        &[
+            Write(Y, "models:\n  m: { provider: mock }\nlint: { rules: { W35: warning } }\n"),
+            Write(P, "Answer {{ q.split() | join('-') }} in one line, and say nothing else.\n"),
+        ],
+    ),
 ];
 
 fn project(steps: &[Step]) -> Sandbox {
