@@ -15,6 +15,6 @@ mod turns;
 
 pub use labels::{Labelled, read_labels};
 pub use load::{CASES_FILE, Case, Cases, Check, FIXTURES, cases_path};
-pub use relevant::{Found, Relevant, Retrieval, decode_relevant};
+pub use relevant::{Found, Limit, Relevant, Retrieval, decode_relevant};
 pub use selection::{Listed, Selection, SelectionError, by_name};
 pub use turns::{Say, Turn};

@@ -45,6 +45,26 @@ pub enum Found {
     NotAsked,
     /// It could not be had, and why.
     Failed(String),
+    /// A limit was reached before it was asked for.
+    Limited(Limit),
+}
+
+/// What a command may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// So many calls.
+    Calls(u64),
+    /// So many US dollars.
+    Cost(f64),
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Calls(calls) => write!(f, "{calls} calls were allowed, and are spent"),
+            Self::Cost(usd) => write!(f, "it might cost more than is left of ${usd}"),
+        }
+    }
 }
 
 impl Retrieval {
@@ -53,7 +73,7 @@ impl Retrieval {
     pub fn documents(&self) -> Option<&[Document]> {
         match &self.found {
             Found::Documents(documents) => Some(documents),
-            Found::NotAsked | Found::Failed(_) => None,
+            Found::NotAsked | Found::Failed(_) | Found::Limited(_) => None,
         }
     }
 

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
 use super::reports::All;
+use super::retrieve::{Allowance, Asks};
 use super::test::{journal_name, put_away, settle_failure};
 use crate::core::event::{Event, Listener, Provenance};
 use crate::core::names::PromptName;
@@ -303,6 +304,16 @@ impl Asker {
         Ok(Missing::find(prepared, plan, settings, store, &get, self.against.as_ref())?)
     }
 
+    /// What is left of what may be asked, for documents.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance::new(self.calls_left(), self.args.max_cost.map(|limit| (limit - self.came.cost).max(0.0)))
+    }
+
+    /// How retrievers are asked.
+    pub(super) fn asks<'a>(&self, mode: Mode, keep: Keep, allowance: &'a Allowance) -> Asks<'a> {
+        Asks { mode, keep, jobs: self.args.jobs, allow_exec: self.args.allow_exec, allowance }
+    }
+
     /// Whether there is a limit on what may be asked.
     pub(super) fn has_budget(&self) -> bool {
         self.args.max_calls.is_some() || self.args.max_cost.is_some()
@@ -333,6 +344,7 @@ impl Asker {
             writes: false,
             max_calls: self.args.max_calls,
             calls_before: self.came.calls,
+            again: self.came.calls > 0,
             max_cost: self.args.max_cost.map(|limit| (limit - self.came.cost).max(0.0)),
             confirms: false,
             flaky: FlakyResult::AsRate,

@@ -12,7 +12,7 @@ use super::labelled::labelled;
 use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::reports::ReportArg;
-use super::retrieve::{Asks, documents};
+use super::retrieve::{Allowance, Asks, documents};
 use crate::audit::{
     Answered, Audited, Bench, Document, Evidence, Example, Experiment, Frame, Lack, Trial, VERSION, answered, gather,
     next,
@@ -63,11 +63,13 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     let selected = args.selection.selection(context)?;
     let selected = selected.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
+    let allowance = Allowance::new(args.ask.max_calls, args.ask.max_cost);
     let asks = Asks {
         mode: if args.dry_run { Mode::Replay } else { args.ask.mode(context).0 },
         keep: if context.is_ci() { Keep::Nowhere } else { Keep::Recorded },
         jobs: args.ask.jobs,
         allow_exec: args.ask.allow_exec,
+        allowance: &allowance,
     };
     for note in documents(context, &project, &mut prepared, &selected, asks)? {
         writeln!(context.err(), "note: {}", terminal_line(&note))?;
@@ -99,6 +101,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         keep: if context.is_ci() { Keep::Nowhere } else { Keep::Recorded },
         samples: args.repeat.unwrap_or(workspace.config.audit.repeat),
     };
+    audit.asker.came.calls += allowance.calls();
+    audit.asker.came.cost += allowance.cost();
     let mut looked = audit.look(context, &selected, &overrides)?;
     let ideals = ideals(&prepared, &selected)?;
     let bench = Bench::new(&prepared, audit.examples(&looked)?, &ideals)?;

@@ -74,7 +74,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     };
     let project = Project::find(context, None)?;
     let (prepared, _) = project.load()?;
-    let plan = plan(context, &prepared, common)?;
+    let renders = matches!(args.format, Format::Csv(_) | Format::OpenaiMessages(_));
+    let plan = plan(context, &prepared, common, renders)?;
     let store = project.store();
     let answers = |item: &Item| answer(&prepared, &store, item);
     let workspace = &prepared.workspace;
@@ -90,9 +91,13 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     write_out(context, common, exported)
 }
 
-fn plan(context: &Context, prepared: &Prepared, common: &Common) -> Result<Plan, Failure> {
+/// What is exported; where prompts are rendered, only with the documents of their cases.
+fn plan(context: &Context, prepared: &Prepared, common: &Common, renders: bool) -> Result<Plan, Failure> {
     let workspace = &prepared.workspace;
     let selected = common.selection.selection(context)?.select(&workspace.prompts, &workspace.cases)?;
+    if let (true, Some(lack)) = (renders, super::retrieve::lacks(prepared, &selected).into_iter().next()) {
+        return Err(Failure::usage(lack).help("`promptctl test` asks for it; then the cases can be exported"));
+    }
     let models = find_models(&workspace.config.models, &common.models)?;
     let models = models.into_iter().map(|entry| entry.alias.clone()).collect();
     let plan = prepared.plan(&selected, &Overrides { models, repeat: None })?;

@@ -35,9 +35,8 @@ fn missing(
 /// Says what a run would ask, and what that would take.
 pub(super) fn dry_run(
     context: &mut Context,
-    project: &Project,
-    prepared: &Prepared,
-    plan: &Plan,
+    notes: &[String],
+    (project, prepared, plan): (&Project, &Prepared, &Plan),
     settings: &Settings,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
@@ -47,7 +46,7 @@ pub(super) fn dry_run(
     let style = context.style();
     writeln!(context.out(), "{}", style.bold(&settings.heading))?;
     writeln!(context.out(), "{} planned, {answers} answers wanted, {calls} to ask for", plan.items.len())?;
-    for note in missing.notes.iter().chain(&missing.unseen()) {
+    for note in notes.iter().chain(&missing.notes).chain(&missing.unseen()) {
         writeln!(context.out(), "{}", style.yellow(&format!("note: {}", terminal_line(note))))?;
     }
     for model in &forecast {

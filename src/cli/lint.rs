@@ -233,7 +233,10 @@ fn settings(workspace: &Workspace) -> Result<Settings, Failure> {
 /// What cannot be rendered cannot be looked at.
 fn rendered(workspace: &Workspace, selected: &[usize]) -> Result<(), Failure> {
     use rayon::prelude::*;
-    let cases = workspace.cases.list.par_iter().filter(|case| selected.binary_search(&case.prompt).is_ok());
+    let is_selected = |case: &&crate::case::Case| selected.binary_search(&case.prompt).is_ok();
+    // What a retriever found is no mistake of the project.
+    let is_own = |case: &&crate::case::Case| case.retrieval.as_ref().is_none_or(|found| found.documents().is_none());
+    let cases = workspace.cases.list.par_iter().filter(|case| is_selected(case) && is_own(case));
     let found: Vec<_> = cases.filter_map(|case| workspace.messages(case).err()).collect();
     let mut problems = Problems::default();
     for problem in found {

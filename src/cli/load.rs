@@ -19,7 +19,7 @@ use crate::model::{secret_variables, vendor_variables};
 use crate::plan::Workspace;
 use crate::project::{ModelEntry, Root, find_project};
 use crate::recording::{Line, Store};
-use crate::retrieval::{rate, search_local};
+use crate::retrieval::{check_relevant, rate, search_local};
 use crate::run::Prepared;
 use crate::tree::{CommitError, CommitTree, Nothing, RepositoryError, Tree, WorkingTree};
 
@@ -125,6 +125,7 @@ impl Project {
             prepared.find_documents(&self.store(), &mut problems);
             search_local(prepared, &mut problems);
             rate(prepared);
+            check_relevant(prepared, &mut problems);
         }
         if let Some(prepared) = &prepared {
             // A misspelt rule would not be missed before it is needed.

@@ -117,6 +117,10 @@ impl Probe {
             } else {
                 "there is no answer, or none was accepted"
             };
+            let retrieval = loaded.prepared.workspace.cases.list[lacks.item.case].retrieval.as_ref();
+            if retrieval.is_some_and(|retrieval| retrieval.documents().is_none()) {
+                return Ok(Judged::skip(format!("{case}: what its retriever finds is not known")));
+            }
             let budget = self.asker.came.skipped > 0;
             let why = if budget { "not asked: the budget is spent, or a key is not set" } else { why };
             return Ok(Judged::skip(format!("{case}: {why}")));

@@ -56,7 +56,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Message { exit: Exit::Nothing, message, help: None });
     }
     let mut documents = Vec::new();
-    let on_terminal = context.out_is_terminal();
+    // The log of a pipeline is a pipe, too, and takes some lines for commands.
+    let is_shown = context.out_is_terminal() || context.is_ci();
     let style = context.style();
     for item in &plan.items {
         let case = &workspace.cases.list[item.case];
@@ -76,7 +77,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         for message in &request.messages {
             // A file or a pipe gets the bytes; a terminal gets nothing that could move its cursor.
             let text = message.shown();
-            let shown = if on_terminal { terminal(&text) } else { text.as_str().into() };
+            let shown = if is_shown { terminal(&text) } else { text.as_str().into() };
             writeln!(context.out(), "{}\n{shown}", style.dim(&format!("[{}]", message.role.name())))?;
         }
         writeln!(context.out())?;

@@ -29,6 +29,7 @@ pub(super) fn replay(
         writes: false,
         max_calls: None,
         calls_before: 0,
+        again: false,
         max_cost: None,
         confirms: false,
         flaky: FlakyResult::AsRate,

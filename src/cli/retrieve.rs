@@ -1,5 +1,6 @@
 //! What retrievers find: asked for before anything is planned, because it stands in the requests.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::failure::Failure;
 use super::interrupt;
 use super::load::{Project, known_secrets};
 use super::test::{journal_name, put_away, settle_failure};
-use crate::case::Found;
+use crate::case::{Found, Limit};
 use crate::core::embedding::Embedding;
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
 use crate::core::problem::Problems;
@@ -20,14 +21,55 @@ use crate::core::time::{Clock as _, rfc3339};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
 use crate::model::{Client, embedding_request};
+use crate::plan::Estimate;
 use crate::project::{Config, ModelEntry, RetrieverKind};
 use crate::recording::{Journal, JournalError, Line, Store, recover};
 use crate::retrieval::{Asking, Indexes, Lack, RETRIEVAL, found, local_of, rate};
 use crate::run::{Mode, Prepared, Stop};
 
+/// What a command with limits may take for documents, and what it took.
+#[derive(Debug, Default)]
+pub(super) struct Allowance {
+    pub(super) max_calls: Option<u64>,
+    pub(super) max_cost: Option<f64>,
+    calls: Cell<u64>,
+    cost: Cell<f64>,
+}
+
+impl Allowance {
+    pub(super) fn new(max_calls: Option<u64>, max_cost: Option<f64>) -> Self {
+        Self { max_calls, max_cost, ..Self::default() }
+    }
+
+    /// How many calls were made.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// What they may have cost, in USD.
+    pub(super) fn cost(&self) -> f64 {
+        self.cost.get()
+    }
+
+    /// Counts a request, where it is within the limits.
+    fn take(&self, entry: &ModelEntry, request: &Request) -> Result<(), Limit> {
+        if let Some(most) = self.max_calls.filter(|most| self.calls() >= *most) {
+            return Err(Limit::Calls(most));
+        }
+        let may_cost = || entry.price.and_then(|price| Estimate::of(entry, request).most_cost(&price)).unwrap_or(0.0);
+        let cost = self.cost() + may_cost();
+        if let Some(most) = self.max_cost.filter(|most| cost > *most) {
+            return Err(Limit::Cost(most));
+        }
+        self.calls.set(self.calls() + 1);
+        self.cost.set(cost);
+        Ok(())
+    }
+}
+
 /// How retrievers are asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asks {
+pub(super) struct Asks<'a> {
     /// Whether they are asked, and whether what is recorded counts.
     pub(super) mode: Mode,
     /// Where what they find goes.
@@ -36,6 +78,8 @@ pub(super) struct Asks {
     pub(super) jobs: Option<u16>,
     /// Whether programs of the project may run.
     pub(super) allow_exec: bool,
+    /// What that may take.
+    pub(super) allowance: &'a Allowance,
 }
 
 /// What came of a query, or why there is nothing.
@@ -60,7 +104,7 @@ pub(super) fn documents(
     project: &Project,
     prepared: &mut Prepared,
     selected: &[usize],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<Vec<String>, Failure> {
     let lacking = lacking(prepared, selected, asks.mode);
     if asks.mode != Mode::Replay {
@@ -84,7 +128,12 @@ fn lacking(prepared: &Prepared, selected: &[usize], mode: Mode) -> Vec<usize> {
     let cases = &prepared.workspace.cases.list;
     let is_lacking = |index: &usize| {
         let Some(retrieval) = &cases[*index].retrieval else { return false };
-        retrieval.documents().is_none() || mode == Mode::Refresh && entry_of(prepared, *index).is_some()
+        // Whose files are the same finds the same again, but by what a model makes of them.
+        let may_differ = || {
+            let local = local_of(prepared, &cases[*index]);
+            local.is_none_or(|(_, local)| local.embeddings.is_some())
+        };
+        retrieval.documents().is_none() || mode == Mode::Refresh && may_differ()
     };
     selected.iter().copied().filter(is_lacking).collect()
 }
@@ -125,7 +174,7 @@ fn ask_apis(
     project: &Project,
     prepared: &mut Prepared,
     lacking: &[usize],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<(), Failure> {
     let mut queries: Vec<(&ModelEntry, Query)> = Vec::new();
     let mut cases = Vec::new();
@@ -139,7 +188,7 @@ fn ask_apis(
     for (case, came) in cases.into_iter().zip(came) {
         let outcome = match came {
             Ok(response) => Found::Documents(response.documents.unwrap_or_default()),
-            Err(why) => Found::Failed(why.to_string()),
+            Err(why) => not_found(&why),
         };
         if let Some(retrieval) = prepared.workspace.cases.list[case].retrieval.clone() {
             prepared.set_retrieval(case, retrieval.with(outcome));
@@ -154,7 +203,7 @@ fn search_hybrid(
     project: &Project,
     prepared: &mut Prepared,
     lacking: &[usize],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<(), Failure> {
     let (mut indexes, mut problems) = (Indexes::default(), Problems::default());
     for case in lacking.iter().copied() {
@@ -180,12 +229,19 @@ fn search_hybrid(
         }
         let outcome = match index.queries() {
             Ok(vectors) => found(index, &retrieval, vectors.get(retrieval.query())),
-            Err(Lack::NotRecorded) => Found::NotAsked,
-            Err(why) => Found::Failed(why.to_string()),
+            Err(why) => not_found(why),
         };
         prepared.set_retrieval(case, retrieval.with(outcome));
     }
     if problems.has_errors() { Err(problems.into()) } else { Ok(()) }
+}
+
+fn not_found(why: &Lack) -> Found {
+    match why {
+        Lack::NotRecorded => Found::NotAsked,
+        Lack::Limited(limit) => Found::Limited(*limit),
+        Lack::Failed(why) => Found::Failed(why.clone()),
+    }
 }
 
 /// The vectors of texts, by a model that embeds; those that were asked for before are not asked again.
@@ -195,7 +251,7 @@ fn vectors(
     config: &Config,
     embedder: &ModelEntry,
     texts: &[&str],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<Result<HashMap<String, Embedding>, Lack>, Failure> {
     let owner = PromptName::new(RETRIEVAL).map_err(Failure::usage)?;
     let name = CaseName::new("chunk").map_err(Failure::usage)?;
@@ -212,7 +268,7 @@ fn vectors(
             came.and_then(|response| response.embedding.ok_or_else(|| Lack::Failed("it gave no embedding".to_owned())));
         match vector {
             Ok(vector) => vectors.insert((*text).to_owned(), vector),
-            Err(Lack::NotRecorded) => return Ok(Err(Lack::NotRecorded)),
+            Err(why @ (Lack::NotRecorded | Lack::Limited(_))) => return Ok(Err(why)),
             Err(why) => return Ok(Err(Lack::Failed(format!("the model `{}`: {why}", embedder.alias)))),
         };
     }
@@ -225,7 +281,7 @@ fn keep_local(
     project: &Project,
     prepared: &Prepared,
     selected: &[usize],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<(), Failure> {
     if asks.keep != Keep::Recorded {
         return Ok(());
@@ -300,9 +356,10 @@ pub(super) fn ask(
     project: &Project,
     config: &Config,
     queries: &[(&ModelEntry, Query)],
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<Vec<Came>, Failure> {
-    let known = store(project);
+    // What is to be recorded must not lie aside, where nobody else has it.
+    let known = if asks.keep == Keep::Recorded { project.store() } else { store(project) };
     let keys: Vec<RequestKey> = queries.iter().map(|(_, query)| query.request.key(0)).collect();
     let mut came: Vec<Option<Came>> = Vec::with_capacity(queries.len());
     for ((_, query), key) in queries.iter().zip(&keys) {
@@ -315,7 +372,12 @@ pub(super) fn ask(
             came[index] = Some(Err(Lack::NotRecorded));
         }
     } else if !wanted.is_empty() {
-        let asked = ask_wanted(context, project, config, (queries, &keys, &wanted), asks)?;
+        let wanted = within(asks.allowance, queries, &keys, wanted, &mut came);
+        let asked = if wanted.is_empty() {
+            Vec::new()
+        } else {
+            ask_wanted(context, project, config, (queries, &keys, &wanted), asks)?
+        };
         for (index, one) in wanted.into_iter().zip(asked) {
             came[index] = Some(one.map_err(Lack::Failed));
         }
@@ -323,17 +385,39 @@ pub(super) fn ask(
     Ok(came.into_iter().flatten().collect())
 }
 
+/// What of the wanted requests the limits allow; the others come to nothing. What is asked once is counted once.
+fn within(
+    allowance: &Allowance,
+    queries: &[(&ModelEntry, Query)],
+    keys: &[RequestKey],
+    wanted: Vec<usize>,
+    came: &mut [Option<Came>],
+) -> Vec<usize> {
+    let mut known: HashMap<&RequestKey, Result<(), Limit>> = HashMap::new();
+    let mut is_allowed = |index: &usize| {
+        let (entry, query) = &queries[*index];
+        let taken = known.entry(&keys[*index]).or_insert_with(|| allowance.take(entry, &query.request));
+        if let Err(limit) = taken {
+            came[*index] = Some(Err(Lack::Limited(*limit)));
+        }
+        taken.is_ok()
+    };
+    wanted.into_iter().filter(|index| is_allowed(index)).collect()
+}
+
 fn ask_wanted(
     context: &Context,
     project: &Project,
     config: &Config,
     (queries, keys, wanted): (&[(&ModelEntry, Query)], &[RequestKey], &[usize]),
-    asks: Asks,
+    asks: Asks<'_>,
 ) -> Result<Vec<Result<Response, String>>, Failure> {
     let environment = Environment::load(project)?;
     let mut entries = config.models.clone();
     for (entry, _) in wanted.iter().map(|index| &queries[*index]) {
-        if !entries.iter().any(|known| known.alias == entry.alias && known.retrieves == entry.retrieves) {
+        let is_same =
+            |known: &ModelEntry| known.source.path == entry.source.path && known.alias_span == entry.alias_span;
+        if !entries.iter().any(is_same) {
             entries.push((*entry).clone());
         }
     }

@@ -1,5 +1,6 @@
 //! The search of a bisection: looks at one version after the other, each with the answers of its own commit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::ask;
@@ -8,14 +9,18 @@ use super::failure::Failure;
 use super::load::Project;
 use super::past;
 use super::probe::{Judged, Probe};
+use super::retrieve::documents;
 use crate::core::names::PromptName;
-use crate::core::problem::Problem;
+use crate::core::problem::{Problem, Problems};
 use crate::core::verdict::Exit;
 use crate::history::{
-    Bisect, Candidates, Change, Extent, FirstBad, Found, Looked, Mark, Needs, State, Step, Walk, changes, lines,
-    template_path,
+    Bisect, Candidates, Change, Extent, FirstBad, Found, Loaded, Looked, Mark, Needs, State, Step, Walk, changes,
+    lines, template_path,
 };
+use crate::plan::Overrides;
+use crate::recording::Store;
 use crate::report::{write_candidates, write_looked};
+use crate::retrieval::search_local;
 use crate::tree::{CommitError, CommitTree, Tree, TreeError};
 
 /// The search as far as it is.
@@ -290,7 +295,7 @@ impl Search<'_> {
         let state = State::load(&tree, name);
         // What the bad end needs is called there as it is here.
         self.needs.add(&state.needs.renamed(name, &self.name));
-        let Some(loaded) = state.loaded else {
+        let Some(mut loaded) = state.loaded else {
             let why = state.broken.unwrap_or_default();
             return Ok((Judged::skip(format!("cannot be loaded: {why}")), None));
         };
@@ -305,6 +310,12 @@ impl Search<'_> {
         let (root, working, is_bare) =
             (self.project.root.clone(), Arc::clone(&self.project.working), self.project.is_bare);
         let project = Project { root, tree, working, is_bare, shared: Vec::new() };
+        if let Err(failure) = self.find_documents(context, &project, &store, &mut loaded) {
+            return match failure {
+                Failure::Problems(problems) => Ok((Judged::skip(problem_words(&problems)), state.version)),
+                failure => Err(failure),
+            };
+        }
         let judged = match self.probe.judge(context, &project, &loaded, store) {
             Ok(judged) => judged,
             // Damage at one commit says nothing of the others.
@@ -312,6 +323,37 @@ impl Search<'_> {
             Err(failure) => return Err(failure),
         };
         Ok((judged, state.version))
+    }
+
+    /// Gives the cases of a version the documents that its retriever finds: those that were recorded, at its commit or later, and
+    /// what is found now where nothing was.
+    fn find_documents(
+        &mut self,
+        context: &mut Context,
+        project: &Project,
+        store: &Store,
+        loaded: &mut Loaded,
+    ) -> Result<(), Failure> {
+        let cases = &loaded.prepared.workspace.cases.list;
+        let selected: Vec<usize> = (0..cases.len()).filter(|case| cases[*case].retrieval.is_some()).collect();
+        if selected.is_empty() {
+            return Ok(());
+        }
+        let mut problems = Problems::default();
+        loaded.prepared.find_documents(store, &mut problems);
+        search_local(&mut loaded.prepared, &mut problems);
+        if problems.has_errors() {
+            return Err(problems.into());
+        }
+        let allowance = self.probe.asker.allowance();
+        let asks = self.probe.asker.asks(self.probe.mode, self.probe.keep, &allowance);
+        documents(context, project, &mut loaded.prepared, &selected, asks)?;
+        self.probe.asker.came.calls += allowance.calls();
+        self.probe.asker.came.cost += allowance.cost();
+        let own: BTreeSet<usize> = loaded.plan.items.iter().map(|item| item.case).collect();
+        let own: Vec<usize> = own.into_iter().collect();
+        loaded.plan = loaded.prepared.plan(&own, &Overrides::default())?;
+        Ok(())
     }
 
     /// How it ended.

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::load::Project;
 use super::render::find_models;
-use super::retrieve::{Asks, documents};
+use super::retrieve::{Allowance, Asks, documents};
 use crate::case::Selection;
 use crate::compare::{Comparison, Limits, Pairs, Side, ask_alike, compare, confirm, pair, ranks, screened};
 use crate::core::escape::terminal_line;
@@ -57,7 +57,8 @@ impl Loaded {
             None => Keep::Recorded,
         };
         let (mode, _) = asks.mode(context);
-        let how = Asks { mode, keep, jobs: asks.jobs, allow_exec: asks.allow_exec };
+        let allowance = Allowance::new(asks.max_calls, asks.max_cost);
+        let how = Asks { mode, keep, jobs: asks.jobs, allow_exec: asks.allow_exec, allowance: &allowance };
         for note in documents(context, &project, &mut prepared, &selected, how)? {
             let note = format!("{}: {note}", project.tree.describe());
             writeln!(context.err(), "note: {}", terminal_line(&note))?;

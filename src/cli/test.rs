@@ -30,6 +30,7 @@ use crate::core::problem::{Place, Problem, Severity};
 use crate::core::redact::Secrets;
 use crate::core::time::Clock as _;
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::history::Gather;
 use crate::plan::{Overrides, Part, Plan};
 use crate::recording::{Journal, Line, SettleError, orphans, recover, settle};
@@ -176,7 +177,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     settings.max_age = days::max_age(context, prepared.workspace.config.recordings.max_age, args.at.is_some());
     let selected = args.selection.selection(context)?.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
-    let found = retrieve::documents(context, &project, &mut prepared, &selected, asks(args, &settings))?;
+    let found = documents(context, args, &project, (&mut prepared, &selected), &mut settings)?;
     let models = find_models(&prepared.workspace.config.models, &args.models)?;
     let overrides = Overrides {
         models: models.into_iter().map(|entry| entry.alias.clone()).collect(),
@@ -251,7 +252,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mut notes = args.shared.fetch(context, &mut project, &prepared, &plan, settings.mode)?;
     notes.extend(found);
     if args.dry_run {
-        return forecast::dry_run(context, &project, &prepared, &plan, &settings, &environment);
+        return forecast::dry_run(context, &notes, (&project, &prepared, &plan), &settings, &environment);
     }
     if !args.yes && !forecast::agrees(context, &project, &prepared, &plan, &settings, &environment)? {
         return Err(Failure::Message { exit: Exit::Incomplete, message: "nothing was asked".to_owned(), help: None });
@@ -260,13 +261,33 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     execute(context, args, &project, &prepared, &plan, &settings, &environment, (notes, opened))
 }
 
+/// What retrievers find for the cases, within the limits of the run. What is told of it comes back.
+fn documents(
+    context: &Context,
+    args: &Args,
+    project: &Project,
+    (prepared, selected): (&mut Prepared, &[usize]),
+    settings: &mut Settings,
+) -> Result<Vec<String>, Failure> {
+    let allowance = retrieve::Allowance::new(settings.max_calls, settings.max_cost);
+    let asks = asks(args, settings, &allowance);
+    let mut told = retrieve::documents(context, project, prepared, selected, asks)?;
+    if allowance.calls() > 0 {
+        told.push(format!("for documents {} made", counted(allowance.calls(), "call was", "calls were")));
+        settings.calls_before = allowance.calls();
+        settings.max_cost = settings.max_cost.map(|most| (most - allowance.cost()).max(0.0));
+    }
+    Ok(told)
+}
+
 /// How retrievers are asked before it.
-fn asks(args: &Args, settings: &Settings) -> retrieve::Asks {
+fn asks<'a>(args: &Args, settings: &Settings, allowance: &'a retrieve::Allowance) -> retrieve::Asks<'a> {
     retrieve::Asks {
         mode: if args.dry_run { Mode::Replay } else { settings.mode },
         keep: if settings.writes { Keep::Recorded } else { Keep::Nowhere },
         jobs: args.jobs,
         allow_exec: args.allow_exec,
+        allowance,
     }
 }
 
@@ -343,6 +364,7 @@ fn decide(context: &Context, args: &Args, project: &Project, provenance: Provena
         writes,
         max_calls: args.max_calls,
         calls_before: 0,
+        again: false,
         max_cost: args.max_cost,
         confirms: args.confirm.is_some(),
         flaky: match args.flaky_result {

@@ -6,6 +6,7 @@ use super::order::seed;
 use super::pair::{Flip, Pair, Pairs, Sample};
 use super::ratios::{as_f64, changed, latency, latency_ratio, means, ratio, reliability, scores, served, shares};
 use super::table::{ByExpectation, Comparison, FlippedCase, Limits, Rescored, Row, Verdict};
+use crate::core::verdict::Retrieval;
 use crate::stats::{
     Decision, Sequential, Stratum, benjamini_hochberg, binomial_at_most, clustered_mean, holm, paired_mean,
     stratified_exact,
@@ -161,10 +162,28 @@ fn row((prompt, model): (&str, &str), tag: Option<&String>, pairs: &[&Pair], bet
             won: pairs.iter().map(|pair| pair.rescored.1).sum(),
         },
         variables_changed: pairs.iter().filter(|pair| pair.variables_changed).count() as u64,
+        documents_changed: pairs.iter().filter(|pair| pair.documents_changed).count() as u64,
+        retrieval: retrieval(pairs),
         confirmed_by: None,
         flips,
         changed,
     }
+}
+
+/// How good what was retrieved is on each side, and which answers hold without it.
+fn retrieval(pairs: &[&Pair]) -> Option<[Retrieval; 2]> {
+    let holds = |samples: &[Sample]| {
+        let passes = samples.iter().filter(|sample| sample.pass).count();
+        (!samples.is_empty()).then_some(passes * 2 > samples.len())
+    };
+    let mut both = [Retrieval::default(); 2];
+    for pair in pairs {
+        let Some(found) = pair.retrieved else { continue };
+        for ((side, (top, quality)), samples) in both.iter_mut().zip(found).zip([&pair.base, &pair.head]) {
+            side.add(top, quality, holds(samples));
+        }
+    }
+    (both[0].results > 0).then_some(both)
 }
 
 /// Whether both sides are the same in all that is asked, expected and answered.

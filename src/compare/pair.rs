@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::order::ranks;
+use crate::case::Case;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::problem::Problems;
 use crate::core::record::{Response, ToolCall};
-use crate::core::verdict::{Checked, SourceLine, Verdict};
+use crate::core::verdict::{Checked, Quality, SourceLine, Verdict};
 use crate::expect::is_refusal;
 use crate::plan::Plan;
 use crate::project::{Compare, ModelEntry};
+use crate::prompt::DOCUMENTS;
 use crate::recording::Store;
 use crate::run::{Prepared, Scoring, Script, place_of};
 
@@ -102,6 +104,10 @@ pub struct Pair {
     pub must_pass: bool,
     /// Whether the case gives other variables.
     pub variables_changed: bool,
+    /// Whether its retriever found other documents.
+    pub documents_changed: bool,
+    /// How many documents were asked for and how good they are: base and head, where the case says what is relevant.
+    pub retrieved: Option<[(usize, Quality); 2]>,
     /// Whether both sides ask the same, expect the same and have the very same recorded answers: no chance is in it.
     pub same: bool,
     /// What the case was made from.
@@ -112,6 +118,24 @@ pub struct Pair {
     pub base: Vec<Sample>,
     /// Head's answers.
     pub head: Vec<Sample>,
+}
+
+/// The variables that a case itself gives.
+fn said(case: &Case) -> String {
+    let mut variables = case.variables.clone();
+    if case.retrieval.is_some() {
+        variables.set(DOCUMENTS, serde_json::Value::Null);
+    }
+    variables.canonical()
+}
+
+fn digest_of(case: &Case) -> Option<String> {
+    case.retrieval.as_ref().map(|retrieval| retrieval.digest())
+}
+
+fn quality(case: &Case) -> Option<(usize, Quality)> {
+    let retrieval = case.retrieval.as_ref()?;
+    Some((retrieval.top(), retrieval.quality?))
 }
 
 /// Which way a case went.
@@ -141,6 +165,8 @@ impl Pair {
             rescored: (0, 0),
             must_pass: false,
             variables_changed: false,
+            documents_changed: false,
+            retrieved: None,
             same: false,
             group: None,
             base,
@@ -311,7 +337,9 @@ pub fn pair(
                 && base_item.keys.first() == item.keys.first()
                 && before == after
                 && scored.iter().zip(&answered).all(|(one, other)| one.is_same(other)),
-            variables_changed: base_case.variables.canonical() != head_case.variables.canonical(),
+            variables_changed: said(base_case) != said(head_case),
+            documents_changed: digest_of(base_case) != digest_of(head_case),
+            retrieved: quality(base_case).zip(quality(head_case)).map(|(base, head)| [base, head]),
             place: place_of(head_case),
             must_pass: head_case.must_pass,
             rescored,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::summary::is_zero;
+use crate::core::verdict::Retrieval;
 
 /// Rates of error, and the drop that matters.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -229,6 +230,12 @@ pub struct Row {
     pub rescored: Rescored,
     /// Cases whose variables differ.
     pub variables_changed: u64,
+    /// Cases for which something else was retrieved.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub documents_changed: u64,
+    /// How good what was retrieved is, base and head, of the cases that say on both sides what is relevant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<[Retrieval; 2]>,
     /// The cases that must pass, and of which an answer of head does not: they fail the comparison whatever the figures say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub must_fail: Vec<String>,

@@ -13,7 +13,7 @@ use super::fault::{Fault, FaultKind, start_of};
 use super::http::status_fault;
 use super::http_api::{Template, headers, template};
 use super::provider::{Building, Exchange, HttpCall, KeyHeader, Provider, Reply};
-use super::wire::{Told, promised, unexpected, with_content_type};
+use super::wire::{Told, unexpected, with_content_type};
 use super::{exec, http_api};
 use crate::core::decode::Decoder;
 use crate::core::record::{Document, FinishReason, Request, Response};
@@ -139,7 +139,7 @@ impl Provider for HttpRetriever {
             let said = said.map_or_else(|| Told::read(&reply.body).message, |text| start_of(text.as_bytes()));
             return Err(status_fault(reply.status, &said, &self.name));
         }
-        let document = document.map_err(|error| promised(&error.to_string(), &reply.body, API))?;
+        let document = document.map_err(|error| unexpected(&error.to_string(), &reply.body, API))?;
         let path = self.paths.iter().find(|(name, _)| *name == "documents").map(|(_, path)| path);
         let found = path.map(|path| path.query(&document).all()).unwrap_or_default();
         // A path to the list itself means its items.

@@ -145,7 +145,12 @@ fn plan_case(
         let help = "add `expect:`, ask for `snapshot: text`, or say `unasserted: allow`";
         return Err(Problem::error(case.place.clone(), message).help(help).into());
     }
-    let messages = workspace.messages(case)?;
+    let messages = match workspace.messages(case) {
+        Ok(messages) => messages,
+        // What was found is no mistake of the project: of this case alone nobody can be asked, which shows when it is tried.
+        Err(_) if case.retrieval.as_ref().is_some_and(|retrieval| retrieval.documents().is_some()) => Vec::new(),
+        Err(problem) => return Err(problem.into()),
+    };
     let repeat = overrides.repeat.unwrap_or(case.repeat);
     let item = |alias: &ModelAlias| {
         let model = workspace.config.models.iter().position(|entry| entry.alias == *alias)?;

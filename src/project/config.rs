@@ -126,7 +126,8 @@ fn decode(source: &Arc<Source>, node: &Node, problems: &mut Problems) -> Option<
         }
     }
     check_bases(&mut decoder, &models);
-    if models.is_empty() && !decoder.problems.has_errors() {
+    // What a retriever finds is tested without a model.
+    if models.is_empty() && fields.get("retrievers").is_none() && !decoder.problems.has_errors() {
         decoder.error(fields.span.clone(), "the project has no model; name one under `models:`");
     }
     let retrievers = fields.get("retrievers").map(|node| decode_retrievers(&mut decoder, node, &models));

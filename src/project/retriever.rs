@@ -110,6 +110,8 @@ pub struct Local {
     pub chunk: Chunking,
     /// Who embeds them, where meaning counts beside words.
     pub embeddings: Option<ModelAlias>,
+    /// SHA-256 of what else decides what that one makes of a text.
+    embedder: Option<String>,
     /// What ranks by words.
     pub engine: Engine,
     wanted: GlobSet,
@@ -196,7 +198,7 @@ impl Retriever {
                     Engine::Bm25 => "bm25",
                     Engine::Tantivy => "tantivy",
                 };
-                let embeddings = local.embeddings.as_ref().map(ModelAlias::as_str);
+                let embeddings = local.embeddings.as_ref().map(|alias| json!([alias.as_str(), local.embedder]));
                 json!({"files": files, "chunk": local.chunk.to_json(), "embeddings": embeddings, "engine": engine})
             }
             RetrieverKind::Asked(entry) => {
@@ -311,6 +313,7 @@ fn decode_local(decoder: &mut Decoder<'_>, key: &Key, fields: &Fields<'_>, model
         Some(node) => decode_chunk(decoder, node)?,
         None => Chunking::Heading { max: LONGEST },
     };
+    let mut embedder = None;
     let embeddings = match fields.get("embeddings") {
         Some(node) => {
             let text = decoder.text(node, "embeddings")?;
@@ -319,6 +322,8 @@ fn decode_local(decoder: &mut Decoder<'_>, key: &Key, fields: &Fields<'_>, model
                 decoder.error(node.span.clone(), format!("there is no model `{text}` to embed with{hint}"));
                 return None;
             };
+            let whole = json!([entry.provider, entry.model, entry.base_url, entry.params, entry.extras]);
+            embedder = Some(sha256_hex(canonical_json(&whole).as_bytes()));
             Some(entry.alias.clone())
         }
         None => None,
@@ -328,7 +333,7 @@ fn decode_local(decoder: &mut Decoder<'_>, key: &Key, fields: &Fields<'_>, model
         Some(node) => decoder.choice(node, "engine", &engines)?,
         None => Engine::Bm25,
     };
-    Some(Local { files, chunk, embeddings, engine, wanted, left_out })
+    Some(Local { files, chunk, embeddings, embedder, engine, wanted, left_out })
 }
 
 fn globs(decoder: &mut Decoder<'_>, node: &Node, files: &[String], left_out: bool) -> Option<GlobSet> {

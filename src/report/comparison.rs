@@ -345,5 +345,24 @@ fn blame(out: &mut dyn Write, row: &Row, apart: &[String], style: Style) -> io::
             format!("in head {} with other variables", counted(row.variables_changed, "case comes", "cases come"));
         writeln!(out, "    {}", style.dim(&text))?;
     }
+    for line in retrieval(row) {
+        writeln!(out, "    {}", style.dim(&line))?;
+    }
     Ok(())
+}
+
+/// What is to be said of documents.
+pub(super) fn retrieval(row: &Row) -> Vec<String> {
+    let mut lines = Vec::new();
+    if row.documents_changed > 0 {
+        lines.push(format!(
+            "in head {} other documents",
+            counted(row.documents_changed, "case is given", "cases are given")
+        ));
+    }
+    if let Some([base, head]) = row.retrieval.as_ref().filter(|_| row.documents_changed > 0) {
+        lines.push(format!("retrieval in base: {}", base.shown()));
+        lines.push(format!("retrieval in head: {}", head.shown()));
+    }
+    lines
 }

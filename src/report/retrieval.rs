@@ -68,7 +68,9 @@ fn write_measures(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()
     ks.sort_unstable();
     ks.dedup();
     if ks.is_empty() {
-        return writeln!(out, "  no query says what is relevant: there is nothing to measure");
+        let says = row.queries.iter().any(|asked| !asked.relevant.is_empty());
+        let why = if says { "no query could be asked" } else { "no query says what is relevant" };
+        return writeln!(out, "  {why}: there is nothing to measure");
     }
     let mut rows = vec![[String::new()].into_iter().chain(ks.iter().map(|k| format!("@{k}"))).collect::<Vec<_>>()];
     for measure in Measure::ALL {
@@ -158,8 +160,12 @@ fn write_beside(out: &mut dyn Write, tested: &Tested, own: &Row, style: Style) -
     for row in &rows[1..] {
         for one in row.against.iter().flat_map(|against| &against.differences).filter(|one| one.verdict != "same") {
             let words = if one.difference > 0.0 { "better" } else { "worse" };
-            let line =
-                format!("{}: {}@{} is {words} by more than chance: {}", title(row), one.measure, one.k, figure(one));
+            let chance = if one.verdict == "undecided" {
+                "in too few queries to tell it from chance"
+            } else {
+                "by more than chance"
+            };
+            let line = format!("{}: {}@{} is {words} {chance}: {}", title(row), one.measure, one.k, figure(one));
             writeln!(out, "    {}", terminal_line(&line))?;
         }
     }

@@ -54,13 +54,19 @@ pub(super) fn of_row(row: &Row) -> String {
 
 /// What is expected, and whether it is so.
 pub(super) fn expected(row: &Row) -> Vec<(bool, String)> {
+    let unknown = row.queries.iter().filter(|asked| asked.error.is_some()).count() as u64;
     let of = |measured: &Measured| {
         let (least, is_kept) = (measured.least?, measured.kept?);
         let words = if is_kept { "as expected" } else { "too low" };
         let line = format!(
-            "{}@{} is {words}: {}, at least {}",
+            "{}@{} is {words}{}: {}, at least {}",
             measured.measure,
             measured.k,
+            if unknown > 0 {
+                format!(" as far as known, without {}", counted(unknown, "query", "queries"))
+            } else {
+                String::new()
+            },
             share(measured.mean),
             share(least)
         );

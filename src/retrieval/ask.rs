@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 
-use crate::core::names::{ModelAlias, RequestKey};
+use crate::core::names::RequestKey;
 use crate::core::problem::Problems;
 use crate::core::record::{Request, Response};
 use crate::model::{Client, Happened, Lane, Question, Variables};
@@ -26,6 +26,13 @@ pub struct Asking<'a> {
     pub ends: &'a (dyn Fn() -> bool + Send + Sync),
     /// The most requests in flight, where the command line says.
     pub jobs: Option<usize>,
+}
+
+/// The way to each entry, and how many may be on it, by where the entry stands: two files may call something the same.
+type Lanes<'c, 'e> = BTreeMap<(&'e str, usize), (Lane<'c>, Semaphore)>;
+
+fn address(entry: &ModelEntry) -> (&str, usize) {
+    (&entry.source.path, entry.alias_span.start)
 }
 
 /// What came of a request: the response, or why there is none.
@@ -67,15 +74,16 @@ impl Asking<'_> {
         Ok(done.map(|()| keys.iter().map(|key| came.get(key).cloned().unwrap_or_else(unasked)).collect()))
     }
 
-    fn lanes(&self, requests: &[(&ModelEntry, Request)]) -> Result<BTreeMap<ModelAlias, Lane<'_>>, Problems> {
+    fn lanes<'e>(&self, requests: &[(&'e ModelEntry, Request)]) -> Result<Lanes<'_, 'e>, Problems> {
         let (mut lanes, mut problems) = (BTreeMap::new(), Problems::default());
         for (entry, _) in requests {
-            if lanes.contains_key(&entry.alias) || problems.has_errors() {
+            if lanes.contains_key(&address(entry)) || problems.has_errors() {
                 continue;
             }
             match self.client.lane(entry, self.variables) {
                 Ok(lane) => {
-                    lanes.insert(entry.alias.clone(), lane);
+                    let slots = Semaphore::new(entry.limits.concurrency.unwrap_or(Semaphore::MAX_PERMITS));
+                    lanes.insert(address(entry), (lane, slots));
                 }
                 Err(found) => problems.extend(found),
             }
@@ -85,7 +93,7 @@ impl Asking<'_> {
 
     fn ask_each(
         &self,
-        lanes: &BTreeMap<ModelAlias, Lane<'_>>,
+        lanes: &Lanes<'_, '_>,
         requests: &[(&ModelEntry, Request)],
         wanted: &[usize],
         tell: &mut dyn FnMut(usize, Came) -> std::io::Result<()>,
@@ -97,7 +105,10 @@ impl Asking<'_> {
             let (slots, ends) = (&slots, self.ends);
             async move {
                 let (entry, request) = &requests[index];
-                let Some(lane) = lanes.get(&entry.alias) else { return (index, Err("it has no lane".to_owned())) };
+                let Some((lane, own)) = lanes.get(&address(entry)) else {
+                    return (index, Err("it has no lane".to_owned()));
+                };
+                let Ok(_slot) = own.acquire().await else { return (index, Err("it was not asked".to_owned())) };
                 let estimate = Estimate::of(entry, request);
                 let question =
                     Question { request, sample: 0, tokens: estimate.input, slots, ends, tell: &|_: Happened<'_>| {} };
@@ -105,7 +116,8 @@ impl Asking<'_> {
             }
         };
         runtime.block_on(async {
-            let mut answers = stream::iter(wanted.iter().copied().map(one)).buffer_unordered(jobs);
+            // Who waits for a slow server keeps no other from being asked.
+            let mut answers = stream::iter(wanted.iter().copied().map(one)).buffer_unordered(wanted.len().max(1));
             while let Some((index, came)) = answers.next().await {
                 let came = came.map(|mut response| {
                     let most = requests[index].1.params.get("top").and_then(serde_json::Value::as_u64);

@@ -3,7 +3,7 @@
 //! A front matter is no part of any chunk. Sizes are in characters. Nothing is cut within a character that is made of several
 //! (a letter and its accent, a family of people), and a chunk has no white space at its ends.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -76,7 +76,7 @@ struct Section {
 fn by_heading(path: &TreePath, text: &str, body: Range<usize>, max: usize) -> Vec<Chunk> {
     let sections = sections(text, &body);
     let ends = sections.iter().skip(1).map(|section| section.start).chain([body.end]);
-    let mut taken: HashSet<String> = HashSet::new();
+    let mut taken: HashMap<String, u64> = HashMap::new();
     let mut found = Vec::new();
     for (section, end) in sections.iter().zip(ends) {
         let name = section.title.as_deref().map_or_else(|| "top".to_owned(), slug);
@@ -95,11 +95,21 @@ fn by_heading(path: &TreePath, text: &str, body: Range<usize>, max: usize) -> Ve
 }
 
 /// `path#name`, or the first of `path#name-2`, `path#name-3` that is free.
-fn unique(path: &TreePath, name: &str, taken: &mut HashSet<String>) -> String {
-    let names = std::iter::once(name.to_owned()).chain((2_u64..).map(|number| format!("{name}-{number}")));
-    let free = names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+fn unique(path: &TreePath, name: &str, taken: &mut HashMap<String, u64>) -> String {
+    let free = match taken.get(name).copied() {
+        None => name.to_owned(),
+        Some(last) => {
+            // Numbers are given out upwards: where the last one ended is where to go on.
+            let mut number = last + 1;
+            while taken.contains_key(&format!("{name}-{number}")) {
+                number += 1;
+            }
+            taken.insert(name.to_owned(), number);
+            format!("{name}-{number}")
+        }
+    };
     let id = format!("{path}#{free}");
-    taken.insert(free);
+    taken.insert(free, 1);
     id
 }
 
@@ -429,7 +439,7 @@ mod tests {
             for by in ALL {
                 let found = chunks(&path, &text, by);
                 let mut is_covered = vec![false; text.len()];
-                let mut taken = HashSet::new();
+                let mut taken = std::collections::HashSet::new();
                 for chunk in &found {
                     let part = &text[chunk.range.clone()];
                     prop_assert!(!part.trim().is_empty() && part.trim() == part, "{by:?} {part:?}");

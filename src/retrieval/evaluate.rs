@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::document::{Against, Asked, Difference, Finding, Measured, Ranked, Retrieved, Row, Tag};
 use super::golden::{Fault, Golden, Query};
 use super::local::Index;
-use super::metrics::{At, CONFIDENCE, Fit, Measure, Relevance, mean};
+use super::metrics::{At, CONFIDENCE, Measure, Relevance, mean};
 use super::passage::Passages;
+use crate::case::{Limit, Relevant};
 use crate::core::record::Document;
 use crate::core::suggest::did_you_mean;
 use crate::stats::{holm, paired_mean, sign_flip};
@@ -27,7 +28,7 @@ pub trait Retrieves: Sync {
 }
 
 /// Why nothing is known to be found.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Lack {
     /// Nobody may be asked, and nothing is recorded.
     #[error("what is found is not recorded, and nobody was asked")]
@@ -35,6 +36,9 @@ pub enum Lack {
     /// It could not be had.
     #[error("{0}")]
     Failed(String),
+    /// A limit was reached before.
+    #[error("{0}")]
+    Limited(Limit),
 }
 
 /// What is tried on golden queries.
@@ -112,6 +116,8 @@ impl Trial<'_> {
             Err(why) => {
                 asked.is_unrecorded = why == Lack::NotRecorded;
                 asked.error = Some(why.to_string());
+                let unranked = |one: &Relevant| Ranked { id: one.id.clone(), grade: one.grade, rank: None };
+                asked.relevant = query.relevant.iter().map(unranked).collect();
                 return asked;
             }
         };
@@ -125,7 +131,7 @@ impl Trial<'_> {
         let shown = found.iter().zip(gains).take(self.top);
         let shown = shown.map(|(document, grade)| Retrieved { id: document.id.clone(), score: document.score, grade });
         asked.retrieved = shown.collect();
-        let rank = |id: &str| found.iter().position(|document| self.fit(document, id).is_some()).map(|at| at + 1);
+        let rank = |id: &str| found.iter().position(|document| self.fit(document, id)).map(|at| at + 1);
         let ranked = |(id, grade): &(String, f64)| Ranked { id: id.clone(), grade: *grade, rank: rank(id) };
         asked.relevant = relevant.iter().map(ranked).collect();
         let faults = self.faults(query, &asked, (&found, depth), passages);
@@ -138,12 +144,12 @@ impl Trial<'_> {
     }
 
     /// How a document fits a relevant id: it is called so, or it is a part of what is called so.
-    fn fit(&self, document: &Document, id: &str) -> Option<Fit> {
+    fn fit(&self, document: &Document, id: &str) -> bool {
         if let (Some((path, wanted)), Some(index)) = (self.named.and_then(|named| named.place_of(id)), self.index) {
             // Cut otherwise a chunk has another name: it counts where one of the two is in the other by half.
-            let (other, range) = index.place_of(&document.id)?;
+            let Some((other, range)) = index.place_of(&document.id) else { return false };
             let shared = wanted.end.min(range.end).saturating_sub(wanted.start.max(range.start));
-            return (other == path && shared > 0 && shared * 2 >= wanted.len().min(range.len())).then_some(Fit::Part);
+            return other == path && shared > 0 && shared * 2 >= wanted.len().min(range.len());
         }
         part_of(document, id)
     }
@@ -186,12 +192,9 @@ impl Trial<'_> {
 }
 
 /// How a document fits a relevant id: it is called so, or it is a part of what is called so.
-pub(super) fn part_of(document: &Document, id: &str) -> Option<Fit> {
-    if document.id == id {
-        return Some(Fit::Same);
-    }
+pub(super) fn part_of(document: &Document, id: &str) -> bool {
     let is_part = document.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
-    (is_part || document.source.as_deref() == Some(id)).then_some(Fit::Part)
+    document.id == id || is_part || document.source.as_deref() == Some(id)
 }
 
 /// How many documents are needed to measure at these ranks and as is expected.
@@ -220,6 +223,14 @@ fn measured(asked: &[&Asked], at: At, least: Option<f64>) -> Option<Measured> {
     Some(Measured { measure: at.measure.name(), k: at.k, mean, interval, queries, least, kept })
 }
 
+/// Whether signs of so many queries are never beyond chance once every measure was looked at.
+fn too_few(moved: usize) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "six measures")]
+    let measures = Measure::ALL.len() as f64;
+    let least = 2.0 * 0.5_f64.powi(i32::try_from(moved).unwrap_or(i32::MAX));
+    least * measures >= ALPHA
+}
+
 /// Holds what was found against what another side found for the same queries; `None` where they have no measured query in
 /// common.
 #[must_use]
@@ -239,7 +250,8 @@ pub fn against(row: &Row, other: &Row, name: &str) -> Option<Against> {
         let bases: Vec<f64> = pairs.iter().map(|(base, _)| *base).collect();
         let heads: Vec<f64> = pairs.iter().map(|(_, head)| *head).collect();
         let (base, head) = (mean(measure, &bases)?.mean, mean(measure, &heads)?.mean);
-        let estimate = paired_mean(&moves, CONFIDENCE).filter(|estimate| estimate.error > 0.0);
+        let differ = moves.iter().any(|one| (one - moves[0]).abs() > f64::EPSILON);
+        let estimate = paired_mean(&moves, CONFIDENCE).filter(|_| differ);
         differences.push(Difference {
             measure: measure.name(),
             k: row.top,
@@ -257,6 +269,8 @@ pub fn against(row: &Row, other: &Row, name: &str) -> Option<Against> {
     for (one, p) in differences.iter_mut().zip(adjusted) {
         one.p = p;
         one.verdict = match () {
+            // So few queries moved that not even all of them for the worse would tell.
+            () if p >= ALPHA && one.difference.abs() > 0.0 && too_few(one.better + one.worse) => "undecided",
             () if p >= ALPHA => "same",
             () if one.difference < 0.0 => "regressed",
             () => "improved",

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::evaluate::part_of;
 use super::local::Index;
-use super::metrics::Fit;
 use super::resolve::{Indexes, local_of};
 use crate::case::{Case, Retrieval};
 use crate::core::problem::Problems;
@@ -54,7 +53,7 @@ fn ideal(case: &Case, top: usize, found: &[Document], texts: impl Fn(&str) -> Ve
     let (mut documents, mut unknown) = (Vec::<Document>::new(), Vec::new());
     for one in relevant {
         let known = texts(&one.id);
-        if known.is_empty() && !found.iter().any(|document| part_of(document, &one.id).is_some()) {
+        if known.is_empty() && !found.iter().any(|document| part_of(document, &one.id)) {
             unknown.push(one.id.clone());
         }
         for document in known {
@@ -81,13 +80,13 @@ fn ideal(case: &Case, top: usize, found: &[Document], texts: impl Fn(&str) -> Ve
 fn of_index(index: &Index, retrieval: &Retrieval, id: &str) -> Vec<Document> {
     let is_part = |document: &Document| part_of(document, id);
     let all = index.documents();
-    if let Some(same) = all.iter().find(|document| is_part(document) == Some(Fit::Same)) {
+    if let Some(same) = all.iter().find(|document| document.id == id) {
         return vec![same.clone()];
     }
     // The words suffice here: which of the chunks of one file come first.
     let ranked = index.search(retrieval.query(), None, all.len()).unwrap_or_default();
-    let mut parts: Vec<Document> = ranked.into_iter().filter(|document| is_part(document).is_some()).collect();
-    for document in all.into_iter().filter(|document| is_part(document).is_some()) {
+    let mut parts: Vec<Document> = ranked.into_iter().filter(is_part).collect();
+    for document in all.into_iter().filter(is_part) {
         if !parts.iter().any(|known| known.id == document.id) {
             parts.push(document);
         }
@@ -105,7 +104,7 @@ fn of_others(prepared: &Prepared, case: &Case, id: &str) -> Vec<Document> {
     let others = prepared.workspace.cases.list.iter().filter(of_retriever);
     for other in std::iter::once(case).chain(others) {
         let found = other.retrieval.as_ref().and_then(|retrieval| retrieval.documents()).unwrap_or_default();
-        for document in found.iter().filter(|document| part_of(document, id).is_some()) {
+        for document in found.iter().filter(|document| part_of(document, id)) {
             if !parts.iter().any(|known| known.id == document.id) {
                 parts.push(document.clone());
             }

@@ -5,6 +5,9 @@
 
 use std::ops::Range;
 
+use crate::core::problem::Source;
+use crate::core::yaml::{self, Data};
+
 /// What a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -35,9 +38,14 @@ pub(super) fn body(text: &str) -> usize {
     let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else { return 0 };
     let mut at = first.len();
     for line in lines {
+        let end = at;
         at += line.len();
         if matches!(line.trim_end(), "---" | "...") {
-            return at;
+            // A rule may stand first, too: what follows it is then no mapping.
+            let source = Source::new("front matter", &text[first.len()..end]);
+            let is_mapping = yaml::parse(&source).is_ok_and(|node| matches!(node.data, Data::Map(_)));
+            let is_empty = text[first.len()..end].trim().is_empty();
+            return if is_mapping || is_empty { at } else { 0 };
         }
     }
     0

@@ -5,6 +5,8 @@
 //!
 //! - What is relevant counts once, at the first rank that has it. A rank that brings nothing new is no relevant one: an id
 //!   that comes again, or another chunk of a document that is relevant as a whole.
+//! - A rank may bring several relevant things: a chunk that holds two of them. Recall counts both, precision the rank, and nDCG is
+//!   at most 1.
 //! - A ranking that is shorter than k is one with nothing relevant behind its end; precision at k is still a share of k.
 //! - Of a query without anything relevant no measure says anything: it is `None`, and counts in no mean.
 
@@ -25,39 +27,34 @@ pub const MOST: usize = 1000;
 pub struct Relevance {
     /// The grade of what each rank brings, from the first; 0 where that is nothing new.
     pub gains: Vec<f64>,
+    /// How many relevant things each rank brings.
+    pub brings: Vec<usize>,
     /// The grades of everything that is relevant, the highest first.
     pub ideal: Vec<f64>,
 }
 
 impl Relevance {
-    /// The relevance of what was retrieved, in its order; `fits` says whether something retrieved is, or is a part of, a
-    /// relevant thing. What is named by itself goes before what it is a part of.
-    pub fn of<'a, R>(
-        retrieved: &[R],
-        relevant: &'a [(String, f64)],
-        fits: impl Fn(&R, &'a str) -> Option<Fit>,
-    ) -> Self {
+    /// The relevance of what was retrieved, in its order; `fits` says whether something retrieved is, is a part of, or
+    /// holds a relevant thing.
+    pub fn of<'a, R>(retrieved: &[R], relevant: &'a [(String, f64)], fits: impl Fn(&R, &'a str) -> bool) -> Self {
         let mut is_taken = vec![false; relevant.len()];
-        let mut take = |one: &R| -> f64 {
-            let mut best: Option<(Fit, usize)> = None;
+        let (mut gains, mut brings) = (Vec::with_capacity(retrieved.len()), Vec::with_capacity(retrieved.len()));
+        for one in retrieved {
+            let (mut gain, mut count) = (0.0, 0);
             for (index, (id, grade)) in relevant.iter().enumerate() {
-                if *grade <= 0.0 || is_taken[index] {
-                    continue;
-                }
-                if let Some(fit) = fits(one, id)
-                    && best.is_none_or(|(found, _)| fit > found)
-                {
-                    best = Some((fit, index));
+                // A large chunk may hold several relevant things.
+                if *grade > 0.0 && !is_taken[index] && fits(one, id) {
+                    is_taken[index] = true;
+                    gain += *grade;
+                    count += 1;
                 }
             }
-            let Some((_, index)) = best else { return 0.0 };
-            is_taken[index] = true;
-            relevant[index].1
-        };
-        let gains = retrieved.iter().map(&mut take).collect();
+            gains.push(gain);
+            brings.push(count);
+        }
         let mut ideal: Vec<f64> = relevant.iter().map(|(_, grade)| *grade).filter(|grade| *grade > 0.0).collect();
         ideal.sort_unstable_by(|a, b| b.total_cmp(a));
-        Self { gains, ideal }
+        Self { gains, brings, ideal }
     }
 
     fn top(&self, k: usize) -> &[f64] {
@@ -67,15 +64,6 @@ impl Relevance {
     fn found(&self, k: usize) -> usize {
         self.top(k).iter().filter(|gain| **gain > 0.0).count()
     }
-}
-
-/// How something retrieved fits a relevant id; a part is less than the thing itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fit {
-    /// It is a part of it.
-    Part,
-    /// It is it.
-    Same,
 }
 
 /// What is measured.
@@ -124,7 +112,10 @@ impl Measure {
         let found = relevance.found(k);
         Some(match self {
             Self::Hit => f64::from(u8::from(found > 0)),
-            Self::Recall => as_f64(found) / as_f64(relevance.ideal.len()),
+            Self::Recall => {
+                let found: usize = relevance.brings.iter().take(k).sum();
+                as_f64(found) / as_f64(relevance.ideal.len())
+            }
             Self::Precision => as_f64(found) / as_f64(k),
             Self::ContextPrecision if found == 0 => 0.0,
             Self::ContextPrecision => {
@@ -135,7 +126,11 @@ impl Measure {
                 let first = relevance.top(k).iter().position(|gain| *gain > 0.0);
                 first.map_or(0.0, |index| 1.0 / as_f64(index + 1))
             }
-            Self::Ndcg => discounted(relevance.top(k)) / discounted(&relevance.ideal[..k.min(relevance.ideal.len())]),
+            Self::Ndcg => {
+                let best = discounted(&relevance.ideal[..k.min(relevance.ideal.len())]);
+                // A rank that brings several things at once is better than the best of one a rank.
+                (discounted(relevance.top(k)) / best).min(1.0)
+            }
         })
     }
 }
@@ -202,7 +197,7 @@ pub fn mean(measure: Measure, values: &[f64]) -> Option<Mean> {
         Some(wilson(hits as u64, values.len() as u64, CONFIDENCE))
     } else {
         paired_mean(values, CONFIDENCE)
-            .filter(|estimate| estimate.error > 0.0)
+            .filter(|_| values.iter().any(|value| (value - values[0]).abs() > f64::EPSILON))
             .map(|estimate| (estimate.interval.0.max(0.0), estimate.interval.1.min(1.0)))
     };
     Some(Mean { mean, interval, queries: values.len() })
@@ -228,8 +223,8 @@ mod tests {
 
     use super::*;
 
-    fn same(one: &&str, other: &str) -> Option<Fit> {
-        (*one == other).then_some(Fit::Same)
+    fn same(one: &&str, other: &str) -> bool {
+        *one == other
     }
 
     fn relevance(ranking: &[&str], relevant: &[(&str, f64)]) -> Relevance {
@@ -291,17 +286,22 @@ mod tests {
     }
 
     #[test]
-    fn a_document_counts_once_and_its_own_chunk_goes_first() {
-        let fits = |one: &&str, id: &str| match one.strip_prefix(id) {
-            Some("") => Some(Fit::Same),
-            Some(rest) if rest.starts_with('#') => Some(Fit::Part),
-            _ => None,
-        };
+    fn a_document_counts_once_and_a_chunk_for_everything_that_it_holds() {
+        let fits =
+            |one: &&str, id: &str| one.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
         let relevant = [("a.md".to_owned(), 1.0), ("b.md#x".to_owned(), 3.0)];
         let found = Relevance::of(&["a.md#one", "a.md#two", "b.md#xy", "b.md#x"], &relevant, fits);
         assert_eq!((found.gains, found.ideal), (vec![1.0, 0.0, 0.0, 3.0], vec![3.0, 1.0]));
         let both = [("a.md".to_owned(), 1.0), ("a.md#two".to_owned(), 2.0)];
-        assert_eq!(Relevance::of(&["a.md#two", "a.md#one", "a.md#three"], &both, fits).gains, [2.0, 1.0, 0.0]);
+        let found = Relevance::of(&["a.md#one", "a.md#two", "a.md#three"], &both, fits);
+        assert_eq!((found.gains, found.brings), (vec![1.0, 2.0, 0.0], vec![1, 1, 0]));
+        let found = Relevance::of(&["c.md", "a.md#two", "a.md#one"], &both, fits);
+        assert_eq!((&found.gains[..], &found.brings[..]), (&[0.0, 3.0, 0.0][..], &[0, 2, 0][..]));
+        assert_eq!(Measure::Recall.of(&found, 1), Some(0.0));
+        assert_eq!((Measure::Recall.of(&found, 2), Measure::Precision.of(&found, 2)), (Some(1.0), Some(0.5)));
+        // Everything at the first rank is as good as can be.
+        let found = Relevance::of(&["a.md#two"], &both, fits);
+        assert_eq!((Measure::Ndcg.of(&found, 3), Measure::ContextPrecision.of(&found, 3)), (Some(1.0), Some(1.0)));
     }
 
     #[test]

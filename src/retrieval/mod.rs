@@ -32,4 +32,4 @@ pub use golden::{Fault, Golden, Query, RETRIEVAL, golden_path, no_golden, report
 pub use ideal::{Ideal, ideals};
 pub use lexical::{Lexical, words};
 pub use local::{Index, VectorError};
-pub use resolve::{Indexes, found, local_of, rate, search_local};
+pub use resolve::{Indexes, check_relevant, found, local_of, rate, search_local};

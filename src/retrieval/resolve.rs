@@ -1,6 +1,6 @@
 //! What local retrievers find for the cases of a project, and how good what is found for them is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::evaluate::part_of;
@@ -8,8 +8,9 @@ use super::local::Index;
 use super::metrics::{Measure, Relevance};
 use crate::case::{Case, Found, Retrieval};
 use crate::core::embedding::Embedding;
-use crate::core::problem::Problems;
+use crate::core::problem::{Problem, Problems};
 use crate::core::record::Document;
+use crate::core::suggest::did_you_mean;
 use crate::core::verdict::Quality;
 use crate::project::{Local, Retriever, RetrieverKind};
 use crate::run::Prepared;
@@ -68,6 +69,40 @@ pub fn found(index: &Index, retrieval: &Retrieval, vector: Option<&Embedding>) -
     match index.search(retrieval.query(), vector, retrieval.top()) {
         Ok(documents) => Found::Documents(documents),
         Err(why) => Found::Failed(why.to_string()),
+    }
+}
+
+/// Tells what cases call relevant that is in no file of their retriever, and what is relevant to no retriever at all.
+pub fn check_relevant(prepared: &Prepared, problems: &mut Problems) {
+    let mut files: HashMap<(&str, &str), Option<HashSet<String>>> = HashMap::new();
+    for case in prepared.workspace.cases.list.iter().filter(|case| !case.relevant.is_empty()) {
+        let retriever = &prepared.workspace.prompt_of(case).front.retriever;
+        if retriever.is_none() {
+            let message =
+                format!("case `{}` says what is `relevant`, and its prompt has no `retriever` to find it", case.name);
+            let help = "name a retriever in the front matter, or take `relevant:` out";
+            problems.push(Problem::warning(case.place.clone(), message).help(help));
+            continue;
+        }
+        let Some((retriever, local)) = local_of(prepared, case) else { continue };
+        let place = (retriever.source.path.as_str(), retriever.name.as_str());
+        let known = files.entry(place).or_insert_with(|| {
+            let paths = local.paths(&*prepared.workspace.tree).ok()?;
+            Some(paths.iter().map(ToString::to_string).collect())
+        });
+        let Some(known) = known else { continue };
+        for one in case.relevant.iter() {
+            let file = one.id.split_once('#').map_or(one.id.as_str(), |(file, _)| file);
+            if !known.contains(&one.id) && !known.contains(file) {
+                let hint = did_you_mean(file, known.iter().map(String::as_str));
+                let message = format!(
+                    "case `{}`: the relevant `{}` is in no file of the retriever `{}`{hint}",
+                    case.name, one.id, retriever.name
+                );
+                let help = "an id is a file, or FILE#CHUNK; `promptctl retrieval chunks` lists them";
+                problems.push(Problem::warning(case.place.clone(), message).help(help));
+            }
+        }
     }
 }
 

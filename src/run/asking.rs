@@ -205,7 +205,7 @@ impl Asking<'_> {
         let case = &self.workspace.cases.list[item.case];
         let request = match self.workspace.request_of_item(item) {
             Ok(request) => request,
-            Err(problem) => return Ok(Answer::Fault(problem.message)),
+            Err(problem) => return Ok(Answer::Fault(problem.in_a_line())),
         };
         let response = match self.had(lane, item.model, &request, wanted.sample, slots).await {
             Had::Response(response) => response,

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
+use super::answer::Skip;
 use super::prepared::Prepared;
-use crate::case::{Case, Found, Retrieval};
+use crate::case::{Case, Found, Limit, Retrieval};
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::Request;
 use crate::plan::{Item, Workspace};
@@ -24,12 +25,18 @@ impl Prepared {
     }
 
     /// Why an item cannot be asked for want of documents.
-    pub(super) fn lacks_documents(&self, item: &Item) -> Option<String> {
+    pub(super) fn lacks_documents(&self, item: &Item) -> Option<Skip> {
         let retrieval = self.workspace.case_of(item).retrieval.as_ref()?;
         match &retrieval.found {
             Found::Documents(_) => None,
-            Found::NotAsked => Some(format!("what the retriever `{}` finds is not recorded", retrieval.retriever)),
-            Found::Failed(why) => Some(format!("the retriever `{}` failed: {why}", retrieval.retriever)),
+            Found::NotAsked => {
+                Some(Skip::Retrieval(format!("what the retriever `{}` finds is not recorded", retrieval.retriever)))
+            }
+            Found::Failed(why) => {
+                Some(Skip::Retrieval(format!("the retriever `{}` failed: {why}", retrieval.retriever)))
+            }
+            Found::Limited(Limit::Calls(calls)) => Some(Skip::Budget(*calls)),
+            Found::Limited(Limit::Cost(usd)) => Some(Skip::Money(*usd)),
         }
     }
 }

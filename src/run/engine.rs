@@ -164,7 +164,8 @@ impl Run<'_> {
         }
         // What the first answers took is gone.
         let mut settings = self.settings.clone();
-        settings.calls_before = tally.summary.calls_made + tally.summary.judge_calls;
+        settings.calls_before += tally.summary.calls_made + tally.summary.judge_calls;
+        settings.again = true;
         let rest = Run { settings: &settings, notes: Vec::new(), permissions: self.permissions.clone(), ..*self };
         rest.phase(&again, live, None, None, tally, listener)
     }
@@ -446,7 +447,7 @@ impl Run<'_> {
 
     /// Tells that an item is done, once: what is confirmed was counted before.
     fn progressed(&self, item: usize, listener: &mut dyn Listener) -> io::Result<()> {
-        if self.settings.calls_before > 0 {
+        if self.settings.again {
             return Ok(());
         }
         let model = &self.prepared.workspace.config.models[self.plan.items[item].model];

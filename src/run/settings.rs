@@ -78,6 +78,8 @@ pub struct Settings {
     pub max_calls: Option<u64>,
     /// How many of them an earlier part of the run has made.
     pub calls_before: u64,
+    /// Whether an item that is done was counted before.
+    pub again: bool,
     /// The most money, in USD.
     pub max_cost: Option<f64>,
     /// Whether a case is asked once, and again only where that answer fails: it fails where most of its answers do.

@@ -91,7 +91,7 @@ impl Missing {
                     continue;
                 }
                 if let Some(why) = prepared.lacks_documents(item) {
-                    missing.skipped.push((wanted, Skip::Retrieval(why)));
+                    missing.skipped.push((wanted, why));
                     continue;
                 }
                 match (&without[item.model], settings.max_calls) {

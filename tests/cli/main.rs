@@ -43,6 +43,7 @@ mod regressions;
 mod requests;
 mod reporting;
 mod retrieving;
+mod retrieving_exactly;
 mod review;
 mod running;
 mod sandbox;

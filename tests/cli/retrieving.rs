@@ -385,5 +385,7 @@ fn vectors_are_recorded_and_fused_with_words() {
     sandbox.edit("handbook/leave.md", "28 days", "30 days");
     says(&sandbox.run(&["retrieval", "test", "--offline"]), 5, &["unrecorded"]);
     says(&sandbox.run(&["retrieval", "query", "handbook", "I lost my phone", "--top", "1"]), 0, &["lost-devices"]);
+    assert_eq!(sandbox.read("fixtures/_retrieval/recorded/m.jsonl").lines().count(), 12, "it was only tried");
+    sandbox.run(&["retrieval", "test"]);
     assert_eq!(sandbox.read("fixtures/_retrieval/recorded/m.jsonl").lines().count(), 13);
 }

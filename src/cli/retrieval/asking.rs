@@ -4,7 +4,7 @@
 use super::side::Side;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::retrieve::{self, Asks, Came, Query};
+use crate::cli::retrieve::{self, Allowance, Asks, Came, Query};
 use crate::core::names::{CaseName, PromptName};
 use crate::core::record::Request;
 use crate::project::ModelEntry;
@@ -34,7 +34,7 @@ pub(super) struct AskArgs {
 
 impl AskArgs {
     fn mode(&self, context: &Context) -> Mode {
-        match (self.offline || context.is_ci() && !self.live, self.refresh) {
+        match (self.offline || context.is_ci() && !self.live && !self.refresh, self.refresh) {
             (true, _) => Mode::Replay,
             (false, true) => Mode::Refresh,
             (false, false) => Mode::Fill,
@@ -59,6 +59,7 @@ pub(super) fn ask(context: &Context, side: &Side, args: &AskArgs, wanted: &[Want
     };
     let queries: Vec<(&ModelEntry, Query)> = wanted.iter().map(|one| (one.entry, query(one))).collect();
     let (mode, keep) = (args.mode(context), side.keep(context));
-    let asks = Asks { mode, keep, jobs: args.jobs, allow_exec: args.allow_exec };
+    let allowance = Allowance::default();
+    let asks = Asks { mode, keep, jobs: args.jobs, allow_exec: args.allow_exec, allowance: &allowance };
     retrieve::ask(context, &side.project, &side.config, &queries, asks)
 }

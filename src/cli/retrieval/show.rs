@@ -71,7 +71,8 @@ pub(super) fn query(context: &mut Context, args: &QueryArgs) -> Result<Exit, Fai
     if args.query.trim().is_empty() {
         return Err(Failure::usage("the query is empty"));
     }
-    let side = Side::load(context, args.at.as_deref())?;
+    let mut side = Side::load(context, args.at.as_deref())?;
+    side.is_tried = true;
     let retriever = side.retriever(&args.name)?;
     let top = args.top.map_or(retriever.top, usize::from).min(MOST_DOCUMENTS);
     let cut: Option<Local> = match args.chunking {

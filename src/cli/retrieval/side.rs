@@ -22,6 +22,8 @@ pub(super) struct Side {
     pub(super) config: Config,
     /// The revision, where it is one.
     revision: Option<String>,
+    /// Whether what is asked for is only looked at, and does not belong to the project.
+    pub(super) is_tried: bool,
 }
 
 impl Side {
@@ -32,7 +34,7 @@ impl Side {
         let config = Config::load(&*project.tree, &mut problems);
         match config {
             Some(config) if !problems.has_errors() => {
-                Ok(Self { project, config, revision: revision.map(str::to_owned) })
+                Ok(Self { project, config, revision: revision.map(str::to_owned), is_tried: false })
             }
             _ => Err(Failure::from(problems)),
         }
@@ -48,7 +50,7 @@ impl Side {
         let config = Config::load(&*project.tree, &mut problems);
         match config {
             Some(config) if !problems.has_errors() => {
-                Ok(Some(Self { project, config, revision: Some(revision.to_owned()) }))
+                Ok(Some(Self { project, config, revision: Some(revision.to_owned()), is_tried: false }))
             }
             _ => Err(Failure::from(problems).at(&revision_name(revision))),
         }
@@ -59,6 +61,7 @@ impl Side {
         match &self.revision {
             _ if context.is_ci() || self.project.is_bare => Keep::Nowhere,
             Some(_) => Keep::Aside,
+            None if self.is_tried => Keep::Aside,
             None => Keep::Recorded,
         }
     }
@@ -87,24 +90,36 @@ impl Side {
         built.map_err(|problems| Failure::from(problems).at(&self.project.tree.describe()))
     }
 
-    /// The files of an index that nobody touched for longer than the retriever allows, with the day when somebody did.
-    pub(super) fn stale(&self, context: &Context, retriever: &Retriever, index: &Index) -> HashMap<String, String> {
-        let Some(days) = retriever.max_age_days else { return HashMap::new() };
+    /// The files of an index that nobody touched for longer than the retriever allows, with the day when somebody did; and how many
+    /// there are of which nobody knows when that was.
+    pub(super) fn stale(
+        &self,
+        context: &Context,
+        retriever: &Retriever,
+        index: &Index,
+    ) -> (HashMap<String, String>, u64) {
+        let Some(days) = retriever.max_age_days else { return (HashMap::new(), 0) };
         let now = context.take_clock().now();
         let Ok(oldest) = now.checked_sub(jiff::SignedDuration::from_hours(24 * i64::from(days))) else {
-            return HashMap::new();
+            return (HashMap::new(), 0);
         };
         let oldest = day(oldest);
         let paths: Vec<TreePath> = index.files().iter().map(|(path, _)| path.clone()).collect();
         let revision = self.revision.as_deref().unwrap_or("HEAD");
         let touched = touched(&self.project.root, revision, &*self.project.tree, &paths, now.as_second());
-        let last = |(path, text): &(TreePath, String)| {
+        let (mut stale, mut unknown) = (HashMap::new(), 0);
+        for (path, text) in index.files() {
             let committed = touched.get(path).and_then(|time| jiff::Timestamp::from_second(*time).ok()).map(day);
             // What a document says of itself goes before who moved its lines.
-            let last = written_day(text).or(committed)?;
-            (last < oldest).then(|| (path.to_string(), last))
-        };
-        index.files().iter().filter_map(last).collect()
+            match written_day(text).or(committed) {
+                Some(last) if last < oldest => {
+                    stale.insert(path.to_string(), last);
+                }
+                Some(_) => {}
+                None => unknown += 1,
+            }
+        }
+        (stale, unknown)
     }
 }
 

@@ -13,9 +13,10 @@ use crate::cli::reports::ReportArg;
 use crate::core::path::TreePath;
 use crate::core::problem::Problems;
 use crate::core::verdict::Exit;
+use crate::core::words::counted;
 use crate::project::{Chunking, Engine, Local, Retriever, RetrieverKind};
 use crate::retrieval::metrics::MOST;
-use crate::retrieval::{Golden, Kept, Row, Tested, Trial, against, depth, kept, no_golden, report_orphans};
+use crate::retrieval::{Fault, Golden, Kept, Row, Tested, Trial, against, depth, kept, no_golden, report_orphans};
 use crate::tree::write::replace;
 
 /// At which ranks is measured where nobody says, as far as so many documents are taken.
@@ -88,7 +89,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     for (retriever, golden) in &selected {
         let ks = ranks(&args.k, retriever.top);
         tested.k.extend(&ks);
-        let mut own = own(context, &head, retriever, golden, &ks, &args.ask)?;
+        let mut own = own(context, &head, retriever, golden, &ks, &args.ask, &mut tested.notes)?;
         if let Some(base) = &base {
             own.0.against = at_base(context, base.as_ref(), (retriever, golden), &ks, &own.0, args, &mut tested.notes)?;
         }
@@ -162,11 +163,24 @@ fn own(
     golden: &Golden,
     ks: &[usize],
     asks: &AskArgs,
+    notes: &mut Vec<String>,
 ) -> Result<(Row, Finder), Failure> {
     let queries = named(golden);
     let wanted = (&queries[..], depth(golden, ks, retriever.top));
     let finder = Finder::new(context, side, retriever, None, wanted, asks)?;
-    let stale = finder.index().map(|index| side.stale(context, retriever, index)).unwrap_or_default();
+    let (stale, unknown) = finder.index().map(|index| side.stale(context, retriever, index)).unwrap_or_default();
+    if unknown > 0 {
+        let what = format!(
+            "of {} of the retriever `{}` nobody knows when they were touched last",
+            counted(unknown, "file", "files"),
+            retriever.name
+        );
+        if golden.fail_on.contains(&Fault::Stale) {
+            return Err(Failure::usage(format!("{what}: whether one is stale cannot be told"))
+                .help("this takes a git repository with its whole history (`git fetch --unshallow`; `fetch-depth: 0`), or a `date:` in the files"));
+        }
+        notes.push(format!("{what}: stale ones are told with the whole history of git alone, or by a `date:` in them"));
+    }
     let row = tried(retriever, None, &finder, golden, ks, &stale, None);
     Ok((row, finder))
 }
@@ -268,7 +282,7 @@ fn at_base(
         notes.push(format!("the retriever `{}` has no files in base", retriever.name));
         return Ok(None);
     }
-    let (other, _) = own(context, side, &before, golden, ks, &args.ask)?;
+    let (other, _) = own(context, side, &before, golden, ks, &args.ask, notes)?;
     Ok(against(row, &other, &side.project.tree.describe()))
 }
 

@@ -9,6 +9,7 @@ use super::{NAME, SENTENCE};
 use crate::compare::{Answers, ChangedAnswer, Document, Row, Text, UNJUDGED, Verdict, Way};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
+use crate::report::comparison::retrieval;
 
 /// The most bytes of a reason behind a case's name.
 const SHORT: usize = 140;
@@ -194,6 +195,9 @@ fn notes(document: &Document) -> Vec<String> {
         };
         let (base, head) = (names(&row.served.base), names(&row.served.head));
         notes.push(format!("{}: another model answers: {base} → {head}", name(row, document.several_models)));
+    }
+    for row in &document.prompts {
+        notes.extend(retrieval(row).into_iter().map(|line| format!("{}: {line}", name(row, document.several_models))));
     }
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
     for case in document.left_out.iter().filter(|case| case.why != UNJUDGED) {
