@@ -23,7 +23,7 @@ pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<String> 
         return vec![format!("`{DOCUMENTS}` is what the retriever `{}` finds, and cannot be given", retriever.name)];
     }
     let Some(declared) = &prompt.front.variables else {
-        return missing_undeclared(prompt, variables);
+        return if prompt.is_whole { missing_undeclared(prompt, variables) } else { Vec::new() };
     };
     let mut found = Vec::new();
     let is_found = |name: &str| prompt.front.retriever.is_some() && name == DOCUMENTS;

@@ -292,7 +292,8 @@ impl<'a> Loader<'a> {
             let mut texts = written.turns.iter().flat_map(|turn| turn.say.texts());
             texts.any(|text| text.variables().iter().any(|used| used == name))
         };
-        for variable in &written.variables {
+        // Of a template that could not be parsed nobody knows what it uses.
+        for variable in written.variables.iter().filter(|_| self.prompt.is_whole) {
             if !said(&variable.name) && !bind::is_used(self.prompt, &variable.name, &nodes) {
                 let known = self.prompt.variables.iter().map(String::as_str);
                 let hint = did_you_mean(&variable.name, known);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::Environment;
 
-use super::environment::{jinja_message, jinja_span, pure};
+use super::environment::{DOUBLED_BRACES, has_doubled_braces, jinja_message, jinja_span, pure};
 use super::front_matter::{self, FrontMatter, FrontMatterReader};
 use super::images::Images;
 use super::messages::register;
@@ -51,6 +51,8 @@ pub struct Prompt {
     pub open: bool,
     /// Every variable that it or a partial mentions.
     pub variables: BTreeSet<String>,
+    /// Whether it and everything that it must reach could be parsed: else `variables` may lack some.
+    pub is_whole: bool,
 }
 
 /// A file that holds Jinja, and where its body begins.
@@ -163,6 +165,8 @@ struct Reach {
     found: BTreeSet<String>,
     /// Those that are not.
     absent: BTreeSet<String>,
+    /// Whether one of these must be there.
+    lacks: bool,
     /// Whether an expression decides about others.
     open: bool,
 }
@@ -256,7 +260,9 @@ impl Loader<'_> {
         if let Err(error) = self.env.add_template_owned(key.to_owned(), text) {
             let span = jinja_span(&error, &source.text[body..]).unwrap_or(0..0);
             let place = Place::span(&source, body + span.start..body + span.end);
-            self.problems.push(Problem::error(place, jinja_message(&error)));
+            let problem = Problem::error(place, jinja_message(&error));
+            let doubled = has_doubled_braces(&source.text[body..], &span);
+            self.problems.push(if doubled { problem.help(DOUBLED_BRACES) } else { problem });
         }
         let reached = reach::reached(&source.text[body..]);
         self.templates.insert(key.to_owned(), Template { source, body, reached });
@@ -316,6 +322,7 @@ impl Loader<'_> {
                     Some(name) => {
                         let name = join_names(name, &at);
                         if !self.templates.contains_key(&name) {
+                            reach.lacks |= !reached.optional;
                             reach.absent.insert(name);
                         } else if reach.found.insert(name.clone()) {
                             queue.push(name);
@@ -329,19 +336,21 @@ impl Loader<'_> {
     }
 
     fn prompt(&mut self, name: PromptName, key: &str, front: FrontMatter) -> Prompt {
-        let Reach { found: mut partials, absent, open } = self.reach_of(key);
+        let Reach { found: mut partials, absent, lacks, open } = self.reach_of(key);
         if open {
             // Which one an expression names is known only when it is rendered: any of them may count.
             partials.extend(self.templates.keys().filter(|k| is_partial(k)).cloned());
         }
         let mut variables = BTreeSet::new();
+        let mut is_whole = !lacks;
         for template in partials.iter().map(String::as_str).chain([key]) {
-            if let Ok(template) = self.env.get_template(template) {
-                variables.extend(template.undeclared_variables(false));
+            match self.env.get_template(template) {
+                Ok(template) => variables.extend(template.undeclared_variables(false)),
+                Err(_) => is_whole = false,
             }
         }
         if let Some(retriever) = &front.retriever {
-            if !variables.contains(DOCUMENTS) && !open {
+            if is_whole && !variables.contains(DOCUMENTS) && !open {
                 let place = Place::span(&self.templates[key].source, retriever.span.clone());
                 let message = format!("the prompt `{name}` has a retriever, and its template never uses `documents`");
                 let help = "write what was found: `{% for document in documents %}{{ document.text }}{% endfor %}`";
@@ -361,6 +370,7 @@ impl Loader<'_> {
             name,
             front,
             variables,
+            is_whole,
         };
         self.report_undeclared(key, &prompt);
         prompt
@@ -399,7 +409,7 @@ impl Loader<'_> {
                 self.problems.push(Problem::warning(place, message));
             }
         }
-        for declaration in declared.iter().filter(|d| !prompt.variables.contains(&d.name)) {
+        for declaration in declared.iter().filter(|d| prompt.is_whole && !prompt.variables.contains(&d.name)) {
             let place = Place::span(&prompt.source, declaration.span.clone());
             let message = format!("the variable `{}` is declared but the template never uses it", declaration.name);
             self.problems.push(Problem::warning(place, message));

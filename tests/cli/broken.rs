@@ -394,6 +394,21 @@ fn all_mistakes_are_shown_at_once() {
 }
 
 #[test]
+fn doubled_braces_of_json_are_told_and_nothing_follows_from_them() {
+    let sandbox = Sandbox::with_cases("cases:\n  - { name: one, vars: { q: hi }, expect: [contains: x] }\n");
+    sandbox.write("prompts/p.j2", "Reply with {{ \"name\": \"{{ q }}\" }} only.\n");
+    insta::assert_snapshot!("doubled_braces", sandbox.run(&["test"]).shown());
+    // The same in a partial, and where a partial is missing.
+    sandbox.write("prompts/p.j2", "---\nvars: { q: string }\n---\n{% include '_form.j2' %}\n");
+    sandbox.write("prompts/_form.j2", "{{ q }} as {{\n  name: text\n}}\n");
+    insta::assert_snapshot!("doubled_braces_of_a_partial", sandbox.run(&["test"]).shown());
+    std::fs::remove_file(sandbox.path("prompts/_form.j2")).expect("removed");
+    let ended = sandbox.run(&["test"]);
+    assert!(ended.code == 2 && ended.stderr.contains("there is no template"), "{}", ended.shown());
+    assert!(!ended.stderr.contains("never uses it") && !ended.stderr.contains("used neither"), "{}", ended.shown());
+}
+
+#[test]
 fn a_huge_yaml_file_is_refused_quickly() {
     let sandbox = Sandbox::with_cases("");
     let row =
