@@ -220,7 +220,7 @@ pub fn next(evidence: &Evidence) -> Vec<Experiment> {
         return open;
     }
     // A stronger model tells skill from what nothing helps, and nothing else. What only looks like a matter of form, because
-    // nothing could check the content, closes nothing yet.
+    // nobody can say whether the content holds, closes nothing yet.
     let checked_form =
         |reading: &super::Reading| reading.gap == Gap::Behaviour && reading.by.is_none() && !reading.open;
     let closed = readings.all.iter().any(checked_form) || readings.contrasts.iter().any(|contrast| contrast.closes);

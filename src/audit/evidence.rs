@@ -8,8 +8,8 @@ use crate::core::verdict::{About, Checked, SampleOutcome, Unread, Verdict};
 pub enum Fails {
     /// Only how it is put: what speaks of its content holds.
     Form,
-    /// Only how it is put, as far as anybody can say: nothing speaks of its content.
-    FormAlone,
+    /// Only how it is put, as far as anybody can say.
+    FormAlone(Unsaid),
     /// What it says.
     Content,
     /// Only what it took: time, money.
@@ -20,6 +20,22 @@ pub enum Fails {
     Filtered,
     /// It is empty or declined.
     Unfinished,
+}
+
+/// Why nobody can say whether the content of an answer holds that fails in form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// Nothing that speaks of it could say anything.
+    Nothing,
+    /// Something holds that speaks of it, and something else could not say anything.
+    Part,
+    /// What fails may be its form as well as its content.
+    Either,
+}
+
+impl Unsaid {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Part, Self::Either];
 }
 
 /// One answer of an experiment.
@@ -92,6 +108,8 @@ struct Found {
     content_holds: bool,
     /// Something speaks of the content, and could not say anything.
     content_unknown: bool,
+    /// Something fails that may speak of the form as well as of the content.
+    either_fails: bool,
 }
 
 fn what_fails(expectations: &[Checked]) -> Fails {
@@ -104,7 +122,11 @@ fn what_fails(expectations: &[Checked]) -> Fails {
     } else if found.form_fails && found.content_holds && !found.content_unknown {
         Fails::Form
     } else if found.form_fails {
-        Fails::FormAlone
+        Fails::FormAlone(match found {
+            Found { either_fails: true, .. } => Unsaid::Either,
+            Found { content_holds: true, .. } => Unsaid::Part,
+            _ => Unsaid::Nothing,
+        })
     } else if found.means_fail {
         Fails::Means
     } else {
@@ -131,6 +153,7 @@ impl Found {
             (Some(About::Either), _) => {
                 self.form_fails |= fails;
                 self.content_unknown |= fails;
+                self.either_fails |= fails;
             }
             (Some(About::Content), Some(unread)) => {
                 // It fails for the form, whatever it would say.
@@ -201,24 +224,30 @@ mod tests {
         let advice = Checked { advises: true, ..checked(content, false) };
         for (expectations, expected) in [
             (vec![checked(form, false), checked(content, true)], Fails::Form),
-            (vec![checked(form, false)], Fails::FormAlone),
+            (vec![checked(form, false)], Fails::FormAlone(Unsaid::Nothing)),
             (vec![checked(form, false), checked(content, false)], Fails::Content),
             (vec![checked(form, true), checked(content, false)], Fails::Content),
             (vec![checked(means, false), checked(content, true)], Fails::Means),
             (vec![checked(means, false), checked(form, false), checked(content, true)], Fails::Form),
             (vec![checked(form, false), unread(Unread::Holds)], Fails::Form),
             (vec![unread(Unread::Holds)], Fails::Form),
-            (vec![unread(Unread::Unknown)], Fails::FormAlone),
+            (vec![unread(Unread::Unknown)], Fails::FormAlone(Unsaid::Nothing)),
             (vec![checked(form, false), unread(Unread::Fails)], Fails::Content),
-            (vec![checked(form, false), checked(content, true), unasked], Fails::FormAlone),
-            (vec![checked(form, false), advice], Fails::FormAlone),
+            (vec![checked(form, false), checked(content, true), unasked], Fails::FormAlone(Unsaid::Part)),
+            (vec![checked(form, false), advice], Fails::FormAlone(Unsaid::Nothing)),
             (vec![composed("all", false, vec![checked(form, false), checked(content, true)])], Fails::Form),
             (vec![composed("all", false, vec![checked(form, false), checked(content, false)])], Fails::Content),
-            (vec![composed("none", false, vec![checked(form, true), checked(content, false)])], Fails::FormAlone),
+            (
+                vec![composed("none", false, vec![checked(form, true), checked(content, false)])],
+                Fails::FormAlone(Unsaid::Nothing),
+            ),
             (vec![composed("none", false, vec![checked(form, false), checked(content, true)])], Fails::Content),
             (vec![composed("not-all", false, vec![checked(form, true), checked(content, true)])], Fails::Content),
-            (vec![composed("any", false, vec![composed("all", false, vec![checked(form, false)])])], Fails::FormAlone),
-            (vec![checked(About::Either, false), checked(content, true)], Fails::FormAlone),
+            (
+                vec![composed("any", false, vec![composed("all", false, vec![checked(form, false)])])],
+                Fails::FormAlone(Unsaid::Nothing),
+            ),
+            (vec![checked(About::Either, false), checked(content, true)], Fails::FormAlone(Unsaid::Either)),
             (vec![checked(About::Either, true), checked(form, false), checked(content, true)], Fails::Form),
         ] {
             assert_eq!(what_fails(&expectations), expected, "{expectations:#?}");
@@ -232,11 +261,11 @@ mod tests {
         let absent = named("not-contains", About::Content, true);
         let present = checked(About::Content, true);
         for (rest, expected) in [
-            (vec![absent.clone()], Fails::FormAlone),
-            (vec![named("no-pii", About::Content, true)], Fails::FormAlone),
-            (vec![composed("none", true, vec![checked(About::Content, false)])], Fails::FormAlone),
+            (vec![absent.clone()], Fails::FormAlone(Unsaid::Nothing)),
+            (vec![named("no-pii", About::Content, true)], Fails::FormAlone(Unsaid::Nothing)),
+            (vec![composed("none", true, vec![checked(About::Content, false)])], Fails::FormAlone(Unsaid::Nothing)),
             (vec![composed("none", true, vec![named("not-contains", About::Content, false)])], Fails::Form),
-            (vec![composed("all", true, vec![absent.clone()])], Fails::FormAlone),
+            (vec![composed("all", true, vec![absent.clone()])], Fails::FormAlone(Unsaid::Nothing)),
             (vec![absent.clone(), present], Fails::Form),
             (vec![named("not-contains", About::Content, false)], Fails::Content),
         ] {
@@ -244,7 +273,7 @@ mod tests {
             assert_eq!(what_fails(&all), expected, "{all:#?}");
         }
         // A regular expression that nothing else speaks for may want a fact as well as a form.
-        assert_eq!(what_fails(&[checked(About::Either, false), absent]), Fails::FormAlone);
+        assert_eq!(what_fails(&[checked(About::Either, false), absent]), Fails::FormAlone(Unsaid::Either));
     }
 
     #[test]

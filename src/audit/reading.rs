@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::course::{Evidence, Experiment, Trial, is_constant};
-use super::evidence::{Answered, Fails};
+use super::evidence::{Answered, Fails, Unsaid};
 use crate::stats::{Stratum, binomial_at_least, holm, stratified_exact, wilson};
 
 /// Up to this chance of a false alarm a reading is sure.
@@ -249,7 +249,7 @@ fn reliability(evidence: &Evidence, again: &Trial) -> Option<Reading> {
 struct Form {
     confidence: Confidence,
     why: String,
-    /// Whether nothing could check what most of the answers say.
+    /// Whether nobody can say of most of the answers whether their content holds.
     unchecked: bool,
 }
 
@@ -260,13 +260,12 @@ fn form<'a>(answers: impl Iterator<Item = &'a Answered>, with: &str) -> (Option<
     let fails: Vec<Fails> = answers.iter().filter_map(|answer| answer.fails).collect();
     let count = fails.len() as u64;
     let held = fails.iter().filter(|fails| **fails == Fails::Form).count() as u64;
-    let alone = fails.iter().filter(|fails| matches!(fails, Fails::Form | Fails::FormAlone)).count() as u64;
+    let alone = fails.iter().filter(|fails| matches!(fails, Fails::Form | Fails::FormAlone(_))).count() as u64;
     if alone * 2 <= count {
         return (None, None);
     }
     if held * 2 <= count {
-        let why =
-            format!("{with}{alone} of {count} failing answers fail in form, and nothing could check their content");
+        let why = format!("{with}{alone} of {count} failing answers {}", unchecked(&fails, held, alone));
         return (Some(Form { confidence: Confidence::Suggested, why, unchecked: true }), None);
     }
     let why = format!("{with}{held} of {count} failing answers fail in form alone; their content holds");
@@ -277,6 +276,27 @@ fn form<'a>(answers: impl Iterator<Item = &'a Answered>, with: &str) -> (Option<
     let p = binomial_at_least(held, count, 0.5);
     let confidence = if p <= ALPHA { Confidence::Confident } else { Confidence::Suggested };
     (Some(Form { confidence, why, unchecked: false }), Some(p))
+}
+
+/// In what answers fail of which nobody can say whether their content holds, and why not; of `held` of them it does.
+fn unchecked(fails: &[Fails], held: u64, alone: u64) -> String {
+    let of = |cause: Unsaid| fails.iter().filter(|fails| **fails == Fails::FormAlone(cause)).count() as u64;
+    let causes = Unsaid::ALL.into_iter().filter(|cause| of(*cause) > 0);
+    match causes.clone().find(|cause| of(*cause) == alone) {
+        Some(Unsaid::Nothing) => return "fail in form, and nothing could check their content".to_owned(),
+        Some(Unsaid::Part) => {
+            return "fail in form, and what checks their content could not say everything".to_owned();
+        }
+        Some(Unsaid::Either) => return "fail checks that may mean their form or their content".to_owned(),
+        None => {}
+    }
+    let each = causes.map(|cause| match cause {
+        Unsaid::Nothing => format!("of {} nothing could check the content", of(cause)),
+        Unsaid::Part => format!("of {} not everything could check the content", of(cause)),
+        Unsaid::Either => format!("{} fail checks that may mean form or content", of(cause)),
+    });
+    let held = (held > 0).then(|| format!("the content of {held} holds"));
+    format!("may fail in form alone: {}", held.into_iter().chain(each).collect::<Vec<_>>().join(", "))
 }
 
 /// An experiment beside the answers without it. Facts are about what is said: where that is wrong, an answer that says
@@ -382,165 +402,5 @@ fn nothing_helped(evidence: &Evidence) -> Reading {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::course::{Lack, next};
-    use super::*;
-
-    /// Answers written as `+` (passes), `f` (form), `a` (form alone), `c` (content), `m` (means), `l` (cut off), each another
-    /// text.
-    fn answers(written: &str, constant: bool) -> Vec<Answered> {
-        let one = |(i, c): (usize, char)| Answered {
-            fails: match c {
-                '+' => None,
-                'f' => Some(Fails::Form),
-                'a' => Some(Fails::FormAlone),
-                'm' => Some(Fails::Means),
-                'l' => Some(Fails::CutOff),
-                _ => Some(Fails::Content),
-            },
-            text: if constant { written.chars().take(1).collect() } else { i.to_string() },
-            why: String::new(),
-            cost_usd: None,
-            latency_ms: None,
-        };
-        written.chars().enumerate().map(one).collect()
-    }
-
-    fn trial(written: &str) -> Trial {
-        match written {
-            "-" => Trial::lacking(Lack::NoFacts),
-            written => match written.strip_prefix('=') {
-                Some(same) => Trial { answers: answers(same, true), ..Trial::default() },
-                None => Trial { answers: answers(written, false), ..Trial::default() },
-            },
-        }
-    }
-
-    /// The own answer, then repeat, facts, examples, model; `-` cannot be made, an empty one is open.
-    fn evidence(own: &str, trials: [&str; 4]) -> Evidence {
-        let trials = Experiment::ALL.into_iter().zip(trials).filter(|(_, written)| !written.is_empty());
-        let own = trial(own).answers;
-        let trials = trials.map(|(experiment, written)| (experiment, trial(written))).collect();
-        Evidence { own, trials, ..Evidence::default() }
-    }
-
-    fn reads(own: &str, trials: [&str; 4]) -> String {
-        let readings = read(&evidence(own, trials));
-        let one = |reading: &Reading| format!("{} {}", reading.confidence.name(), reading.gap.name());
-        readings.all.iter().map(one).collect::<Vec<_>>().join(", ")
-    }
-
-    #[test]
-    fn each_row_of_the_table_is_read() {
-        for (own, trials, expected) in [
-            ("c", ["++c+c", "", "", ""], "confident reliability"),
-            ("c", ["ccccc", "+++++", "ccccc", ""], "confident knowledge"),
-            ("f", ["fffff", "", "", ""], "confident behaviour"),
-            ("c", ["ccccc", "ccccc", "+++++", ""], "confident behaviour"),
-            ("c", ["ccccc", "ccccc", "ccccc", "+++++"], "confident skill"),
-            ("c", ["ccccc", "ccccc", "ccccc", "ccccc"], "suggested review"),
-        ] {
-            assert_eq!(reads(own, trials), expected, "{trials:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_sure_whose_evidence_is_missing() {
-        for (own, trials, expected) in [
-            ("c", ["-", "", "", ""], "unknown unknown"),
-            ("c", ["ccccc", "-", "-", "-"], "unknown unknown"),
-            ("c", ["ccccc", "-", "ccccc", "+++++"], "suggested skill"),
-            ("c", ["ccccc", "ccccc", "-", "+++++"], "suggested skill"),
-            ("c", ["ccccc", "ccccc", "ccccc", "-"], "unknown unknown"),
-            ("a", ["aaaaa", "-", "-", "-"], "suggested behaviour"),
-            ("m", ["mmmmm", "", "", ""], "unknown unknown"),
-            ("a", ["aaaaa", "aaaaa", "aaaaa", "aaaaa"], "suggested behaviour, suggested review"),
-            ("a", ["aaaaa", "aaaaa", "aaaaa", "+++++"], "confident skill, suggested behaviour"),
-            ("l", ["lllll", "", "", ""], "unknown unknown"),
-            ("l", ["lllcc", "+++++", "ccccc", ""], "unknown unknown"),
-            ("c", ["c", "+", "c", ""], "suggested knowledge"),
-            ("c", ["ccccc", "+c+c+", "ccccc", ""], "suggested knowledge"),
-            ("c", ["ccccc", "+cc+c", "ccccc", "ccccc"], "suggested review"),
-        ] {
-            assert_eq!(reads(own, trials), expected, "{trials:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_sure_stands_first_and_then_the_order_decides() {
-        assert_eq!(reads("c", ["++c+c", "+++++", "ccccc", ""]), "confident reliability, suggested knowledge");
-        assert_eq!(reads("c", ["+cccc", "+++++", "ccccc", ""]), "confident knowledge, suggested reliability");
-        assert_eq!(
-            reads("c", ["+ccccccccc", "++++++++++", "cccccccccc", ""]),
-            "confident knowledge, suggested reliability"
-        );
-        assert_eq!(reads("c", ["ccccc", "+++++", "+++++", ""]), "confident behaviour, confident knowledge");
-        // Facts mend what is said, and how it is put is still wrong: two gaps, one behind the other.
-        assert_eq!(reads("c", ["ccccc", "fffff", "ccccc", ""]), "confident knowledge, confident behaviour");
-        assert_eq!(reads("c", ["ccccc", "fcccc", "ccccc", "ccccc"]), "suggested review");
-        assert_eq!(reads("a", ["aaaaa", "+++++", "aaaaa", ""]), "confident knowledge, suggested behaviour");
-    }
-
-    #[test]
-    fn the_same_answer_again_and_again_is_one_answer() {
-        assert_eq!(reads("=c", ["=ccccc", "=+++++", "=ccccc", ""]), "suggested knowledge");
-        assert_eq!(reads("=f", ["=fff", "", "=fff", ""]), "confident behaviour", "that is what it says");
-        let mut sampled = evidence("=c", ["=ccccc", "=+++++", "=ccccc", ""]);
-        sampled.is_sampled = true;
-        assert_eq!(read(&sampled).first().confidence, Confidence::Confident, "each was drawn anew");
-        assert_eq!(reads("=c", ["=cc", "=++", "=cc", ""]), "suggested knowledge");
-        assert_eq!(reads("c", ["ccc", "+++", "ccc", ""]), "suggested knowledge");
-        // One answer that is another shows that the model is not bound to one.
-        assert_eq!(reads("+", ["=ccccc", "=+++++", "=ccccc", ""]), "confident knowledge");
-    }
-
-    #[test]
-    fn what_an_example_tells_was_not_known() {
-        let told = |trials| {
-            let mut told = evidence("c", trials);
-            told.is_told = true;
-            let readings = read(&told);
-            let one = |reading: &Reading| format!("{} {}", reading.confidence.name(), reading.gap.name());
-            readings.all.iter().map(one).collect::<Vec<_>>().join(", ")
-        };
-        assert_eq!(told(["ccccc", "+++++", "+++++", ""]), "confident knowledge, suggested behaviour");
-        assert_eq!(told(["ccccc", "-", "+++++", ""]), "suggested behaviour");
-        assert_eq!(told(["ccccc", "+++++", "ccccc", ""]), "confident knowledge");
-    }
-
-    #[test]
-    fn no_experiment_is_made_that_changes_nothing() {
-        use Experiment::{Examples, Facts, Model, Repeat};
-        for (own, trials, expected) in [
-            ("c", ["", "", "", ""], vec![Repeat]),
-            ("c", ["-", "", "", ""], vec![]),
-            ("c", ["+++++", "", "", ""], vec![]),
-            ("c", ["ccccc", "", "", ""], vec![Facts, Examples]),
-            ("c", ["ccccc", "-", "", ""], vec![Examples]),
-            ("c", ["++c+c", "ccccc", "ccccc", ""], vec![]),
-            ("c", ["+cccc", "ccccc", "ccccc", ""], vec![Model]),
-            ("f", ["fffff", "", "", ""], vec![Examples]),
-            ("f", ["fffff", "", "fffff", ""], vec![]),
-            ("c", ["ccccc", "+++++", "ccccc", ""], vec![]),
-            ("c", ["ccccc", "ccccc", "ccccc", ""], vec![Model]),
-            ("c", ["ccccc", "-", "-", ""], vec![Model]),
-            ("c", ["ccccc", "ccccc", "ccccc", "ccccc"], vec![]),
-            ("m", ["mmmmm", "", "", ""], vec![]),
-            ("l", ["lllll", "", "", ""], vec![]),
-            ("a", ["aaaaa", "", "", ""], vec![Facts, Examples]),
-            ("a", ["aaaaa", "aaaaa", "aaaaa", ""], vec![Model]),
-            ("a", ["aaaaa", "-", "-", ""], vec![Model]),
-            ("a", ["aaaaa", "aaaaa", "+++++", ""], vec![]),
-        ] {
-            assert_eq!(next(&evidence(own, trials)), expected, "{trials:?}");
-        }
-    }
-
-    #[test]
-    fn many_experiments_are_held_to_more() {
-        let readings = read(&evidence("c", ["ccccc", "+++++", "c+ccc", ""]));
-        let facts = readings.contrast(Experiment::Facts).expect("made");
-        assert!((facts.p.expect("tested") - 1.0 / 252.0).abs() < 1e-12);
-        assert!((facts.adjusted.expect("tested") - 2.0 / 252.0).abs() < 1e-12);
-    }
-}
+#[path = "reading_tests.rs"]
+mod tests;

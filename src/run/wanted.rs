@@ -217,20 +217,21 @@ impl Missing {
         self.wanted.values().map(Vec::len).sum::<usize>() as u64
     }
 
-    /// What the calls will take, by model. A model that is no server of anybody's takes nothing.
+    /// What the calls will take, by model. A model that is no server of anybody's takes nothing, unless it has a price.
     #[must_use]
     pub fn forecast(&self, prepared: &Prepared, plan: &Plan) -> Vec<Forecast> {
         let models = &prepared.workspace.config.models;
-        let remote = self.wanted.iter().filter(|(model, _)| !is_scripted(&models[**model].provider));
+        let remote = self.wanted.iter().filter(|(model, _)| !is_free(&models[**model]));
         let answers = remote.map(|(model, wanted)| Forecast::of(prepared, plan, *model, wanted));
-        let judges = self.judging.iter().filter(|((model, _), _)| !is_scripted(&models[*model].provider));
+        let judges = self.judging.iter().filter(|((model, _), _)| !is_free(&models[*model]));
         let judges = judges.map(|((model, role), all)| Forecast::sum(&models[*model], all, role));
         answers.chain(judges).collect()
     }
 }
 
-fn is_scripted(provider: &str) -> bool {
-    ["mock", "exec"].contains(&provider)
+/// Whether the calls of a model are worth no word: nobody's server answers them, and nobody says that they cost.
+fn is_free(entry: &ModelEntry) -> bool {
+    ["mock", "exec"].contains(&entry.provider.as_str()) && entry.price.is_none()
 }
 
 /// A request of which no answer is recorded.

@@ -271,6 +271,45 @@ fn an_audit_says_what_it_found_and_what_to_do() {
 }
 
 #[test]
+fn what_checked_the_content_is_not_said_to_be_missing() {
+    for (expect, says_so) in [
+        ("[{ contains: blue }, { regex: '^Dear customer' }]", "fail checks that may mean their form or their content"),
+        ("[{ contains: blue }, { starts-with: Hello }]", "fail checks that may mean their form or their content"),
+        ("[{ word-count: { max: 2 } }]", "fail in form, and nothing could check their content"),
+    ] {
+        let sandbox = Sandbox::empty();
+        sandbox.write(
+            "promptctl.yaml",
+            "models:\n  m: { provider: mock, params: { temperature: 1 }, replies: [{ say: \"It is blue {{ sample }}\" }] }\n",
+        );
+        sandbox.write("prompts/p.j2", "{{ q }}\n");
+        let case = format!("cases:\n  - {{ name: one, vars: {{ q: hi }}, expect: {expect}, snapshot: none }}\n");
+        sandbox.write("fixtures/p/cases.yaml", case);
+        let (_, json) = audit(&sandbox, &[]);
+        let case = &cases(&json)["one"];
+        let why = case["why"].as_str().unwrap_or_default();
+        assert!(why.ends_with(says_so) && why.starts_with("6 of 6"), "{expect}: {case:#}");
+        assert_eq!((&case["gap"], &case["confidence"]), (&"behaviour".into(), &"suggested".into()), "{case:#}");
+    }
+}
+
+#[test]
+fn a_mock_with_a_price_costs_before_it_is_asked() {
+    let priced = |price: &str| {
+        let sandbox = small(REFUND, "");
+        sandbox.edit("promptctl.yaml", "  fast:\n", &format!("  fast:\n    params: {{ max_tokens: 50 }}\n{price}"));
+        sandbox
+    };
+    let sandbox = priced("    price: { input: 1, output: 2 }\n");
+    for command in ["audit", "test"] {
+        says(&sandbox.run(&[command, "--dry-run"]), 0, &["fast: ", "at most $0."]);
+    }
+    says(&sandbox.run(&["audit"]), 0, &["at most $0."]);
+    let free = priced("").run(&["audit", "--dry-run"]);
+    assert!(free.code == 0 && !free.stdout.contains('$'), "{}", free.shown());
+}
+
+#[test]
 fn where_nothing_fails_an_audit_asks_nothing_more() {
     let sandbox = small("", "");
     says(&sandbox.run(&["audit"]), 0, &["nothing fails: 1 case looked at"]);
