@@ -6,6 +6,7 @@
 //! The runs are in `.promptctl/history.db`, a cache of what happened and never the truth: what it holds can be lost, and no
 //! run comes out otherwise because of it.
 
+mod asked;
 mod began;
 mod bisect;
 mod candidates;
@@ -22,6 +23,7 @@ mod trend;
 mod versions;
 mod walk;
 
+pub use asked::{Asked, Purpose, RanRow, Requests};
 pub use began::{Began, Versioned, began};
 pub use bisect::{Bisect, Mark, Step};
 pub use candidates::{Candidate, Candidates};

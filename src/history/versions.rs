@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::lookup::Lookup;
 use super::state::{Parts, State, folder_of, template_path};
 use super::walk::{About, Walk, WalkError, changed_lines};
@@ -80,7 +81,7 @@ pub struct Entry {
     /// Whether nothing is known of what was before, because the clone is shallow.
     pub cut: bool,
     /// Where the recordings of the commit are.
-    recordings: Option<Arc<dyn Tree>>,
+    pub(super) recordings: Option<Arc<dyn Tree>>,
 }
 
 /// Looks for the versions of a prompt.
@@ -256,6 +257,8 @@ pub struct Told {
     pub cut: bool,
     /// What the recordings say of it.
     pub figures: Option<Figures>,
+    /// The requests of it that were looked for.
+    pub asked: Vec<Asked>,
 }
 
 impl Entry {
@@ -265,7 +268,7 @@ impl Entry {
         let Self { about, state, changes, lines, cut, .. } = self;
         let (name, version) = (state.name.clone(), state.version.clone());
         let (digest, broken) = (state.digest.clone(), state.broken.clone());
-        Told { about, name, version, digest, broken, changes, lines, cut, figures }
+        Told { about, name, version, digest, broken, changes, lines, cut, figures, asked: Vec::new() }
     }
 
     /// The recordings of this version: those of its commit, and what was committed after it while it was still the version.

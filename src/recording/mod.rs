@@ -14,6 +14,7 @@ mod prune;
 mod settle;
 mod shared;
 mod store;
+mod told;
 
 pub use file::RecordedFile;
 pub use import::{ImportTarget, import};
@@ -23,6 +24,7 @@ pub use prune::{Unused, audited, prune, unused};
 pub use settle::{SettleError, recover, settle};
 pub use shared::{MAX_SHARED, shared_line, shared_path, shared_text};
 pub use store::Store;
+pub use told::lines_with;
 
 use crate::case::FIXTURES;
 use crate::core::names::{ModelAlias, PromptName};

@@ -58,7 +58,7 @@ fn verdicts(run: &RunRow) -> String {
 }
 
 /// A commit for a person: twelve digits, and `+` where something else lay in the project's folder.
-fn commit(provenance: &Provenance) -> String {
+pub(super) fn commit(provenance: &Provenance) -> String {
     let Some(commit) = &provenance.commit else { return "-".to_owned() };
     let short: String = commit.chars().take(12).collect();
     let edited = if provenance.dirty == Some(true) { "+" } else { "" };

@@ -2,10 +2,14 @@
 
 use std::io::{self, Write};
 
+use super::history::commit;
 use super::style::Style;
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
-use crate::history::{Change, Figures, Told};
+use crate::history::{Asked, Change, Figures, Purpose, RanRow, Told};
+
+/// The most requests of a version that are shown.
+const MOST: usize = 12;
 
 /// Writes the versions of a prompt, newest first.
 pub fn write_log(out: &mut dyn Write, name: &PromptName, versions: &[Told], style: Style) -> io::Result<()> {
@@ -35,12 +39,59 @@ pub fn write_log(out: &mut dyn Write, name: &PromptName, versions: &[Told], styl
         if let Some(why) = &entry.broken {
             writeln!(out, "    {}", style.red(&format!("cannot be loaded: {}", terminal_line(why))))?;
         }
+        for asked in entry.asked.iter().take(MOST) {
+            writeln!(out, "    {}", terminal_line(&request(asked)))?;
+        }
+        if entry.asked.len() > MOST {
+            writeln!(out, "    and {} more requests", entry.asked.len() - MOST)?;
+        }
         if entry.cut {
             let text = "this clone is shallow: what came before is not known (`git fetch --unshallow`)";
             writeln!(out, "    {}", style.yellow(text))?;
         }
     }
     writeln!(out)
+}
+
+/// Writes the runs that asked what was looked for, newest first.
+pub fn write_ran(out: &mut dyn Write, ran: &[RanRow], style: Style) -> io::Result<()> {
+    if ran.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", style.bold("runs"))?;
+    for row in ran.iter().take(MOST) {
+        let day = row.started.get(..10).unwrap_or(&row.started);
+        let version = row.prompt_version.as_deref().unwrap_or("no version");
+        let digest = row.prompt_digest.get(..12).unwrap_or(&row.prompt_digest);
+        let more = if row.runs > 1 { format!(", the newest of {}", row.runs) } else { String::new() };
+        let line = format!(
+            "#{}{more}  {day}  commit {}  {} {version}  {digest}  case `{}` on {}",
+            row.run,
+            commit(&row.provenance),
+            row.prompt,
+            row.case,
+            row.model,
+        );
+        writeln!(out, "  {}", terminal_line(&line))?;
+    }
+    if ran.len() > MOST {
+        writeln!(out, "  and {} more", ran.len() - MOST)?;
+    }
+    writeln!(out)
+}
+
+/// A request in a line.
+fn request(asked: &Asked) -> String {
+    let Asked { key, case, model, sample, purpose, rendered } = asked;
+    let what = match purpose {
+        Purpose::Answer if *rendered => String::new(),
+        Purpose::Answer => ", recorded here, though this version asks something else".to_owned(),
+        Purpose::Turn(turn) => format!(", turn {turn}"),
+        Purpose::Check(check) => format!(", asked by the check {check}"),
+        Purpose::Experiment(experiment) => format!(", the experiment {experiment} of an audit"),
+        Purpose::Documents => ", the search for its documents".to_owned(),
+    };
+    format!("request {}: case `{case}` on {model}, sample {}{what}", key.short(), sample + 1)
 }
 
 /// A change in a word or two.

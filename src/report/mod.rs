@@ -53,7 +53,7 @@ pub use json::{JsonReport, VERSION};
 pub use jsonl::JsonlReport;
 pub use junit::JunitReport;
 pub use lint::{LintNotes, write_coverage, write_lint, write_lint_json, write_rule, write_waivers};
-pub use log::{change_word, write_log};
+pub use log::{change_word, write_log, write_ran};
 pub use markdown::{COMMENT, JOB_SUMMARY, KEPT, MarkdownReport};
 pub use markdown::{audit_markdown, comparison_markdown, cost_markdown, data_card, retrieval_markdown};
 pub use problems::write_problems;

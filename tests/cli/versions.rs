@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, says};
 
 /// Hashes of commits as a word, so that only what a test is about stands in a snapshot.
 fn masked(text: &str) -> String {
@@ -79,6 +79,79 @@ fn the_versions_of_a_prompt_are_listed_with_what_changed() {
     assert!(ended.stdout.contains("record and accept") && !ended.stdout.contains("rename"), "{}", ended.stdout);
     assert_eq!(sandbox.run(&["log", "--digest", "00000000"]).code, 4);
     assert_eq!(sandbox.run(&["log", "nobody"]).code, 4);
+}
+
+/// The key of the request of a case, as `render` says it.
+fn key(sandbox: &Sandbox, prompt: &str) -> String {
+    let ended = sandbox.run(&["render", prompt, "--json"]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    json[0]["keys"][0].as_str().expect("a key").to_owned()
+}
+
+#[test]
+fn a_request_is_traced_back_to_its_version() {
+    let sandbox = story();
+    let first = key(&sandbox, "new@1.0.0");
+    assert_snapshot!("log_request", masked(&sandbox.run(&["log", "--digest", &first]).shown()));
+    // The same in JSON, by the first digits, in capitals.
+    let ended = sandbox.run(&["log", "--json", "--digest", &first[..10].to_uppercase()]);
+    let json: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let version = &json["prompts"][0]["versions"][0];
+    assert_eq!((&version["version"], &version["name"]), (&"1.0.0".into(), &"p".into()), "{}", ended.stdout);
+    assert_eq!(version["asked"][0]["key"], first.as_str());
+    let run = &json["runs"][0];
+    assert_eq!((&run["prompt_version"], &run["case"], &run["model"]), (&"1.0.0".into(), &"one".into(), &"echo".into()));
+    assert_eq!(run["prompt_digest"], version["digest"]);
+    // A model and a sample that only the command line named: from the recordings, committed or not.
+    sandbox.edit(
+        "promptctl.yaml",
+        "models:",
+        "defaults: { models: [echo] }\nmodels:\n  second: { provider: mock, replies: [{ say: hi }] }",
+    );
+    sandbox.run(&["test", "new", "--model", "second", "--repeat", "3", "--snapshots", "accept"]);
+    let lines = sandbox.read("fixtures/new/recorded/second.jsonl");
+    let last: Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+    std::fs::remove_dir_all(sandbox.path(".promptctl")).expect("removed");
+    let digest = last["key"].as_str().expect("a key");
+    for committed in [false, true] {
+        if committed {
+            commit(&sandbox, "another model");
+        }
+        let ended = sandbox.run(&["log", "--no-results", "--digest", digest]);
+        says(&ended, 0, &["2.0.0", "on second, sample 3"]);
+        assert!(!ended.stdout.contains("runs") && !ended.stdout.contains("asks something else"), "{}", ended.stdout);
+    }
+    // A state of the prompt that was never committed is in the history alone, by its digest as by its request.
+    sandbox.edit("prompts/new.j2", "Answer:", "Say:");
+    says(&sandbox.run(&["test", "new"]), 1, &["2 planned"]);
+    let uncommitted = key(&sandbox, "new");
+    let json: Value = serde_json::from_str(&sandbox.run(&["render", "new", "--json"]).stdout).expect("JSON");
+    sandbox.git(&["checkout", "."]);
+    for digits in [uncommitted.as_str(), json[0]["digest"].as_str().expect("a digest")] {
+        let ended = sandbox.run(&["log", "--digest", digits]);
+        says(&ended, 0, &["runs\n  #", "new 2.0.0", "on echo"]);
+        says(&sandbox.run(&["log", "still", "--digest", digits]), 4, &["none asked a request of that key"]);
+    }
+    says(&sandbox.run(&["log", "--digest", "xyz"]), 2, &["it is no digest"]);
+}
+
+#[test]
+fn what_a_check_asked_is_traced_back_to_its_case() {
+    let sandbox = Sandbox::with_cases(
+        "cases:\n  - { name: one, vars: { q: hi }, expect: [{ llm-rubric: It is kind. }], snapshot: none }\n",
+    );
+    sandbox.edit(
+        "promptctl.yaml",
+        "models:",
+        "defaults: { models: [echo] }\njudge: { model: judge }\nmodels:\n  judge: { provider: mock, replies: [{ say: '{\"pass\": true, \"score\": 1, \"reason\": \"kind\"}' }] }",
+    );
+    sandbox.git(&["init"]);
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    commit(&sandbox, "with a judge");
+    let judged = sandbox.read("fixtures/p/judged/judge.jsonl");
+    let line: Value = serde_json::from_str(judged.lines().next().expect("a line")).expect("JSON");
+    let ended = sandbox.run(&["log", "--digest", line["key"].as_str().expect("a key")]);
+    says(&ended, 0, &["with a judge", "case `one` on judge, sample 1, asked by the check"]);
 }
 
 #[test]
