@@ -183,7 +183,9 @@ pub fn read(evidence: &Evidence) -> Readings {
     for contrast in contrasts.iter().filter(|contrast| contrast.closes) {
         all.extend(helped(evidence, again, contrast));
     }
-    all.sort_by_key(|reading| (reading.confidence, reading.gap, reading.by.is_some()));
+    // What only looks like a matter of form, because nobody can say more, stands behind what an experiment closed.
+    let is_guess = |reading: &Reading| reading.gap == Gap::Behaviour && reading.by.is_none() && reading.open;
+    all.sort_by_key(|reading| (reading.confidence, is_guess(reading), reading.gap, reading.by.is_some()));
     if let Some(behind) = form_behind_facts(evidence, &contrasts, form.is_some()) {
         // The second gap is uncovered by what closes the first, and closes nothing alone.
         let facts = all.iter().position(|reading| reading.gap == Gap::Knowledge);

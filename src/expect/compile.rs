@@ -28,6 +28,8 @@ pub struct Expectation {
     weight: f64,
     metric: Option<String>,
     about: Option<About>,
+    /// Whether the case says what it is about.
+    says_about: bool,
     transform: Option<Transform>,
     written: Box<dyn Written>,
     place: Place,
@@ -50,6 +52,7 @@ pub struct Bound {
     weight: f64,
     metric: Option<String>,
     about: Option<About>,
+    says_about: bool,
     transform: Option<BoundTransform>,
     check: Arc<dyn Check>,
 }
@@ -75,6 +78,7 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
         Some(node) => Some(read_metric(&mut decoder, node)?),
         None => None,
     };
+    let says_about = parts.options.get("about").is_some();
     let about = match parts.options.get("about") {
         Some(node) => Some(decoder.choice(node, "about", &[("form", About::Form), ("content", About::Content)])?),
         None => about(entry.name, parts.value),
@@ -106,7 +110,19 @@ pub fn compile(source: &Arc<Source>, node: &Node, read: ReadFile<'_>, problems: 
     } else {
         None
     };
-    Some(Expectation { kind: parts.name, entry, negated, weight, metric, about, transform, written, place, shared })
+    Some(Expectation {
+        kind: parts.name,
+        entry,
+        negated,
+        weight,
+        metric,
+        about,
+        says_about,
+        transform,
+        written,
+        place,
+        shared,
+    })
 }
 
 /// A named score: a word that stands in tables.
@@ -183,6 +199,7 @@ impl Expectation {
             weight: self.weight,
             metric: self.metric.clone(),
             about: self.about,
+            says_about: self.says_about,
             transform: transform.map_err(wrong)?,
             check,
         })
@@ -210,7 +227,9 @@ impl Bound {
         let unread = finding.unread.then(|| self.unread(subject, &response));
         let parts = finding.parts.clone();
         let (advises, judge) = (finding.advises, finding.judge.clone());
-        let common = Checked { advises, judge, parts, unread, ..self.checked() };
+        // Values are refused of a form that is right: that may be what the answer says.
+        let about = if finding.of_values && !self.says_about { Some(About::Either) } else { self.about };
+        let common = Checked { advises, judge, parts, unread, about, ..self.checked() };
         if finding.lack.is_some() {
             return Checked { reason: finding.reason, lack: finding.lack, ..common };
         }

@@ -127,6 +127,8 @@ pub(crate) struct Finding {
     pub(crate) parts: Vec<Checked>,
     /// Whether the form of the answer keeps it from being read.
     pub(crate) unread: bool,
+    /// Whether what it refuses are values of a form that is right.
+    pub(crate) of_values: bool,
 }
 
 impl Finding {
@@ -142,6 +144,7 @@ impl Finding {
             judge: None,
             parts: Vec::new(),
             unread: false,
+            of_values: false,
         }
     }
 

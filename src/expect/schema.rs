@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 use super::argument::Arguments;
@@ -65,6 +66,25 @@ pub(super) fn json_schema(arguments: &mut Arguments<'_, '_, '_>) -> Option<Box<d
 }
 
 impl JsonCheck {
+    /// Whether all that a schema refuses are values, and neither keys nor types.
+    fn refuses_values(&self, value: &Value) -> bool {
+        self.schema.as_ref().is_some_and(|schema| {
+            schema.iter_errors(value).all(|error| {
+                matches!(
+                    error.kind(),
+                    ValidationErrorKind::Enum { .. }
+                        | ValidationErrorKind::Constant { .. }
+                        | ValidationErrorKind::Pattern { .. }
+                        | ValidationErrorKind::Minimum { .. }
+                        | ValidationErrorKind::Maximum { .. }
+                        | ValidationErrorKind::ExclusiveMinimum { .. }
+                        | ValidationErrorKind::ExclusiveMaximum { .. }
+                        | ValidationErrorKind::Not { .. }
+                )
+            })
+        })
+    }
+
     fn mismatch(&self, value: &Value) -> Option<String> {
         Some(format!("the JSON does not fit the schema{}", mismatch(self.schema.as_ref()?, value)?))
     }
@@ -92,21 +112,21 @@ impl Check for JsonCheck {
         match self.place {
             Where::Whole => match serde_json::from_str::<Value>(text) {
                 Ok(value) => match self.mismatch(&value) {
-                    Some(why) => Finding::new(false, why),
+                    Some(why) => Finding { of_values: self.refuses_values(&value), ..Finding::new(false, why) },
                     None => Finding::new(true, format!("the answer is JSON: {}", quoted(text))),
                 },
                 Err(error) => Finding::new(false, not_json(text, &error)),
             },
             Where::Anywhere => {
-                let mut mismatch = None;
+                let (mut mismatch, mut of_values) = (None, false);
                 for value in found_in(text) {
                     match self.mismatch(&value) {
-                        Some(why) => mismatch = Some(why),
+                        Some(why) => (mismatch, of_values) = (Some(why), self.refuses_values(&value)),
                         None => return Finding::new(true, format!("the answer holds {}", quoted(&value.to_string()))),
                     }
                 }
                 let why = mismatch.unwrap_or_else(|| format!("there is no JSON object or list in {}", quoted(text)));
-                Finding::new(false, why)
+                Finding { of_values, ..Finding::new(false, why) }
             }
         }
     }

@@ -571,3 +571,31 @@ fn labelled_examples_are_those_that_an_export_would_write() {
     );
     says(&sandbox.run(&["export", "fine-tune", "--model", "small"]), 1, &["62 answers accepted"]);
 }
+
+#[test]
+fn a_wrong_value_was_called_a_matter_of_form() {
+    let sandbox = Sandbox::empty();
+    sandbox.write(
+        "promptctl.yaml",
+        "models:\n  m:\n    provider: mock\n    replies:\n      - { when: '(?s)queue.*<facts>', say: '{\"queue\": \"billing\"}' }\n      - { when: queue, say: '{\"queue\": \"weather\"}' }\n      - { when: '(?s)refund.*<facts>', say: 'You have 14 days.' }\n      - { say: 'You have 30 days.' }\n",
+    );
+    sandbox.write("prompts/p.j2", "{{ q }}\n");
+    sandbox.write(
+        "fixtures/p/cases.yaml",
+        "defaults: { snapshot: none, facts: [A fact.] }\ncases:\n  - { name: regex, vars: { q: refund }, expect: [{ contains: days }, { regex: '\\b14 days\\b' }] }\n  - { name: schema, vars: { q: queue }, expect: [{ contains: queue }, { json-schema: { type: object, properties: { queue: { enum: [billing, tech] } }, required: [queue] } }] }\n  - { name: said, vars: { q: queue }, expect: [{ contains: queue }, { json-schema: { properties: { queue: { enum: [billing, tech] } } }, about: form }] }\n",
+    );
+    let (_, json) = audit(&sandbox, &[]);
+    let found = cases(&json);
+    for name in ["regex", "schema"] {
+        assert_eq!(
+            (&found[name]["gap"], &found[name]["confidence"]),
+            (&"knowledge".into(), &"suggested".into()),
+            "{name}: {:#}",
+            found[name]
+        );
+        let also = found[name]["also"].to_string();
+        assert!(!also.contains("nothing could check"), "{also}");
+    }
+    // Who says what it is about is believed.
+    assert_eq!(found["said"]["gap"], "behaviour", "{:#}", found["said"]);
+}
