@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use promptctl::lint::RULES;
+use promptctl::project::Level;
 use serde_json::Value;
 
 use super::sandbox::{Ended, Sandbox, says};
@@ -26,12 +27,36 @@ struct Example {
     code: &'static str,
     fires: &'static [Step],
     silent: &'static [Step],
+    /// Where the first finding is.
+    place: (&'static str, u64),
+    /// How severe it is, where that is not the rule's own severity.
+    severity: Option<&'static str>,
     /// The time, where it is another one.
     now: Option<&'static str>,
 }
 
 const fn example(code: &'static str, fires: &'static [Step], silent: &'static [Step]) -> Example {
-    Example { code, fires, silent, now: None }
+    Example { code, fires, silent, place: (P, 1), severity: None, now: None }
+}
+
+impl Example {
+    /// The same, found at another place than the first line of the prompt.
+    const fn at(mut self, path: &'static str, line: u64) -> Self {
+        self.place = (path, line);
+        self
+    }
+
+    /// The same, as severe as this.
+    const fn severity(mut self, severity: &'static str) -> Self {
+        self.severity = Some(severity);
+        self
+    }
+
+    /// The same at another time.
+    const fn now(mut self, now: &'static str) -> Self {
+        self.now = Some(now);
+        self
+    }
 }
 
 const P: &str = "prompts/p.j2";
@@ -42,8 +67,11 @@ const AGAIN: &[&str] = &["test", "--refresh"];
 const WRONG: &str = "models:\n  m: { provider: mock, replies: [{ say: \"something else\" }] }\n";
 const TWENTY: &str = "Answer one. Write two. Use three. Give four. List five. Avoid six. Follow seven. Keep eight. Explain nine. Describe ten.\nAnswer eleven. Write twelve. Use thirteen. Give fourteen. List fifteen. Avoid sixteen. Follow seventeen. Keep eighteen. Explain nineteen. Describe twenty. {{ q }}\n";
 
+const NINETEEN: &str = "Answer one. Write two. Use three. Give four. List five. Avoid six. Follow seven. Keep eight. Explain nine. Describe ten.\nAnswer eleven. Write twelve. Use thirteen. Give fourteen. List fifteen. Avoid sixteen. Follow seventeen. Keep eighteen. Explain nineteen. {{ q }}\n";
+
 const EXAMPLES: &[Example] = &[
-    example("E02", &[Write("prompts/_k.j2", "key: AKIAABCDEFGHIJKLMNOP\n")], &[Write("prompts/_k.j2", "key: AKIA\n")]),
+    example("E02", &[Write("prompts/_k.j2", "key: AKIAABCDEFGHIJKLMNOP\n")], &[Write("prompts/_k.j2", "key: AKIA\n")])
+    .at("prompts/_k.j2", 1),
     example("E04", &[Write(P, "Be\u{200b} kind. {{ q }}\n")], &[Write(P, "שלום\u{200f} {{ q }} 👩\u{200d}🔬\n")]),
     example(
         "E07",
@@ -62,7 +90,8 @@ const EXAMPLES: &[Example] = &[
             Commit,
             Write(P, "---\nversion: 1.0.1\n---\nTwo {{ q }}\n"),
         ],
-    ),
+    )
+    .at(P, 2),
     example(
         "E09",
         &[Write(
@@ -73,7 +102,8 @@ const EXAMPLES: &[Example] = &[
             P,
             "---\noutput: { schema: { type: object, properties: { a: { type: integer } } } }\n---\nOutput:\n```json\n{\"a\": 1}\n```\n{{ q }}\n",
         )],
-    ),
+    )
+    .at(P, 6),
     example(
         "E10",
         &[
@@ -84,7 +114,8 @@ const EXAMPLES: &[Example] = &[
             Write(P, "Sort it.\n\nInput: my new lamp is broken\nOutput: warranty\n\n{{ q }}\n"),
             Write(C, "cases: [{ name: a, vars: { q: My old sofa is torn! }, expect: [contains: x] }]\n"),
         ],
-    ),
+    )
+    .at(P, 3),
     example(
         "I01",
         &[
@@ -118,8 +149,9 @@ const EXAMPLES: &[Example] = &[
                 "{{ role('system') }}\nIt is critical that no price is named.\nAnswer what is asked in a friendly way and greet people before you answer.\nSay who you are and what you do.\n{{ role('user') }}\n{{ q }}\n",
             ),
         ],
-    ),
-    example("I03", &[Write(P, TWENTY)], &[]),
+    )
+    .at(P, 4),
+    example("I03", &[Write(P, TWENTY)], &[Write(P, NINETEEN)]),
     example("I04", &[Write(P, "Shorten it if possible. {{ q }}\n")], &[Write(P, "Shorten it to ten words. {{ q }}\n")]),
     example(
         "I05",
@@ -191,17 +223,20 @@ const EXAMPLES: &[Example] = &[
         "I11",
         &[Write(Y, "models: { m: { provider: openai, model: x } }\n")],
         &[Write(Y, "models: { m: { provider: openai, model: x, params: { temperature: 0 } } }\n")],
-    ),
+    )
+    .at(Y, 1),
     example(
         "I12",
         &[Write(Y, "models: { m: { provider: openai, model: x } }\n")],
         &[Write(Y, "models: { m: { provider: openai, model: x, params: { max_tokens: 9 } } }\n")],
-    ),
+    )
+    .at(Y, 1),
     example(
         "I13",
         &[Write(Y, "models: { m: { provider: openai, model: gpt-4o } }\n")],
         &[Write(Y, "models: { m: { provider: openai, model: gpt-4o-2024-08-06 } }\n")],
-    ),
+    )
+    .at(Y, 1),
     example(
         "I14",
         &[
@@ -234,7 +269,8 @@ const EXAMPLES: &[Example] = &[
             Write(P, "Other. {{ q }}\n"),
             Run(AGAIN),
         ],
-    ),
+    )
+    .at(C, 2),
     example(
         "I16",
         &[
@@ -254,7 +290,12 @@ const EXAMPLES: &[Example] = &[
         ],
         &[Write(P, "Q: a\nA: yes\nQ: b\nA: no\n\n{{ q }}\n")],
     ),
-    example("I18", &[Write(C, "cases: [{ name: one, vars: { q: hi } }]\n")], &[]),
+    example(
+        "I18",
+        &[Write(C, "cases: [{ name: one, vars: { q: hi } }]\n")],
+        &[Write(C, "cases: [{ name: one, vars: { q: hi }, expect: [word-count: { min: 1 }] }]\n")],
+    )
+    .at(C, 1),
     example(
         "I19",
         &[
@@ -295,7 +336,8 @@ const EXAMPLES: &[Example] = &[
             Write("fixtures/p/rows.csv", "q,label\none,billing\ntwo,warranty\nthree,shipping\n"),
             Write(C, "datasets: [{ file: rows.csv, expect: [{ equals: \"{{ label }}\" }] }]\n"),
         ],
-    ),
+    )
+    .at(P, 9),
     example(
         "L01",
         &[Write(P, "{#- promptctl: allow I07 -#}\nYou are ChatGPT. {{ q }}\n")],
@@ -320,14 +362,24 @@ const EXAMPLES: &[Example] = &[
         "W01",
         &[Write(P, "---\nvars: { q: string, x: { type: string, default: a } }\n---\n{{ q }}\n")],
         &[Write(P, "---\nvars: { q: string }\n---\n{{ q }}\n")],
-    ),
+    )
+    .at(P, 2),
     example(
         "W02",
         &[Write(P, "Answer {q}: {{ q }}\n")],
         &[Write(P, "Answer {name} or ${q} or { q }: {{ q }}\n```\n{q}\n```\n")],
     ),
     example("W03", &[Write(P, "Reply in JSON. {{ q }}\n")], &[Write(P, "Reply in JSON such as {\"a\": 1}. {{ q }}\n")]),
-    example("W04", &[Write("prompts/r.j2", "Hello.\n")], &[]),
+    example(
+        "W04",
+        &[Write("prompts/r.j2", "Hello.\n")],
+        &[
+            Write("prompts/r.j2", "Hello.\n"),
+            Write("fixtures/r/rows.csv", "label\na\n"),
+            Write("fixtures/r/cases.yaml", "datasets: [{ file: rows.csv, expect: [{ equals: \"{{ label }}\" }] }]\n"),
+        ],
+    )
+    .at("prompts/r.j2", 1),
     example(
         "W05",
         &[Write(P, "You MUST answer. NEVER guess. ALWAYS greet. {{ q }}\n")],
@@ -340,7 +392,8 @@ const EXAMPLES: &[Example] = &[
             "Answer in one line only.\nBe kind. Answer in one line only!\n- answer in one line only\n{{ q }}\n",
         )],
         &[Write(P, "Answer in one line only.\nBe kind. Answer in one line only!\n{{ q }}\n")],
-    ),
+    )
+    .at(P, 2),
     example(
         "W07",
         &[
@@ -358,12 +411,14 @@ const EXAMPLES: &[Example] = &[
         "W08",
         &[Write(Y, "models: { m: { provider: openai, model: chatgpt-4o-latest } }\n")],
         &[Write(Y, "models: { m: { provider: openai, model: gpt-4o } }\n")],
-    ),
+    )
+    .at(Y, 1),
     example(
         "W09",
         &[Write(Y, "models: { m: { provider: openai, model: x, retires-on: 2026-02-01 } }\n")],
         &[Write(Y, "models: { m: { provider: openai, model: x, retires-on: 2026-06-01 } }\n")],
-    ),
+    )
+    .at(Y, 1),
     example(
         "W10",
         &[Write(P, "Today is 5 May, the year is 2024. It ends on January 5, 2025. {{ q }}\n")],
@@ -373,7 +428,8 @@ const EXAMPLES: &[Example] = &[
         "W11",
         &[Write(P, "Be concise. {{ q }}\n\nBe as detailed as possible.\n")],
         &[Write(P, "Be concise. Think step by step. {{ q }}\n")],
-    ),
+    )
+    .at(P, 3),
     example(
         "W12",
         &[
@@ -421,12 +477,14 @@ const EXAMPLES: &[Example] = &[
             C,
             "cases: [{ name: one, vars: { q: a }, expect: [contains: a], quarantine: { until: 2026-12-31 } }]\n",
         )],
-    ),
+    )
+    .at(C, 1),
     example(
         "W18",
         &[Write(P, "---\ntools: [{ name: lookup_order }]\n---\nUse look_up_orders for orders. {{ q }}\n")],
         &[Write(P, "---\ntools: [{ name: lookup_order }]\n---\nUse lookup_order for orders. {{ q }}\n")],
-    ),
+    )
+    .at(P, 4),
     example(
         "W19",
         &[Write(
@@ -437,7 +495,8 @@ const EXAMPLES: &[Example] = &[
             P,
             "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply with the keys `queue` and `urgent`. {{ q }}\n",
         )],
-    ),
+    )
+    .at(P, 4),
     example(
         "W20",
         &[Write(Y, "models: { m: { provider: mock } }\nlint: { rules: { size-instructions: { tokens: 3 } } }\n")],
@@ -459,12 +518,14 @@ const EXAMPLES: &[Example] = &[
             ),
             Write(C, "cases: [{ name: one, vars: { question: a }, expect: [contains: a] }]\n"),
         ],
-    ),
+    )
+    .at(P, 5),
     example(
         "W23",
         &[Write("prompts/_t.j2", "Be kind.\n")],
         &[Write("prompts/_t.j2", "Be kind.\n"), Write(P, "{% include \"_t.j2\" %} {{ q }}\n")],
-    ),
+    )
+    .at("prompts/_t.j2", 1),
     example(
         "W24",
         &[Write(P, "{% if q == 'x' %}A{% else %}B{% endif %}\n")],
@@ -482,20 +543,39 @@ const EXAMPLES: &[Example] = &[
             C,
             "defaults: { vars: { z: a } }\ncases: [{ name: one, vars: { q: a }, expect: [contains: '{{ z }}'] }]\n",
         )],
-    ),
-    example("W27", &[Write(C, "cases: [{ name: one, vars: { q: a }, snapshot: none, unasserted: allow }]\n")], &[]),
-    Example {
-        code: "W28",
-        fires: &[Run(TEST)],
-        silent: &[
+    )
+    .at(C, 1),
+    example(
+        "W27",
+        &[Write(C, "cases: [{ name: one, vars: { q: a }, snapshot: none, unasserted: allow }]\n")],
+        &[Write(C, "cases: [{ name: one, vars: { q: a }, snapshot: text, unasserted: allow }]\n")],
+    )
+    .at(C, 1),
+    // 115 days after the recording.
+    example(
+        "W28",
+        &[Run(TEST)],
+        &[
             Run(TEST),
             Write(
                 Y,
                 "models:\n  m: { provider: mock, replies: [{ say: the answer }] }\nrecordings: { max-age: off }\n",
             ),
         ],
-        now: Some("1777225600"),
-    },
+    )
+    .now("1777225600"),
+    example(
+        "W28",
+        &[
+            Write(Y, "models: { m: { provider: mock, replies: [{ say: the answer }] } }\nlint: { rules: { W28: { days: 114 } } }\n"),
+            Run(TEST),
+        ],
+        &[
+            Write(Y, "models: { m: { provider: mock, replies: [{ say: the answer }] } }\nlint: { rules: { W28: { days: 115 } } }\n"),
+            Run(TEST),
+        ],
+    )
+    .now("1777225600"),
     example(
         "W29",
         &[Write(C, "cases: [{ name: one, vars: { q: a } }]\n"), Run(TEST), Write(P, "Other. {{ q }}\n")],
@@ -505,7 +585,8 @@ const EXAMPLES: &[Example] = &[
         "W30",
         &[Run(AGAIN), Write(Y, WRONG), Run(AGAIN), Write(Y, CONFIG), Run(AGAIN)],
         &[Run(AGAIN), Run(AGAIN), Run(AGAIN)],
-    ),
+    )
+    .at(C, 2),
     example(
         "W31",
         &[Write(P, "Write to joe.miller@gmx.de. {{ q }}\n")],
@@ -532,7 +613,8 @@ const EXAMPLES: &[Example] = &[
             ),
             Write(C, "cases: [{ name: one, vars: { q: a, context: b }, expect: [contains: a] }]\n"),
         ],
-    ),
+    )
+    .at(P, 2),
     example(
         "W34",
         &[
@@ -554,7 +636,8 @@ const EXAMPLES: &[Example] = &[
             Write(Y, "models:\n  m: { provider: mock }\nlint: { rules: { W35: warning } }\n"),
             Write(P, "Answer {{ q.split() | join('-') }} in one line, and say nothing else.\n"),
         ],
-    ),
+    )
+    .severity("warning"),
 ];
 
 fn project(steps: &[Step]) -> Sandbox {
@@ -587,22 +670,27 @@ fn report(ended: &Ended) -> Value {
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()))
 }
 
-fn codes(report: &Value) -> Vec<String> {
-    let findings = report["findings"].as_array().expect("a list");
-    findings.iter().map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
-}
-
 /// The findings of one rule.
-fn found(example: &Example, steps: &[Step]) -> (Vec<String>, String) {
+fn found(example: &Example, steps: &[Step]) -> (Vec<Value>, String) {
     let sandbox = project(steps);
     let only = ["lint", "--report", "json", "--rule", example.code];
     // What is wrong with waivers shows beside what they waive.
     let args = if example.code.starts_with('L') { &only[..3] } else { &only[..] };
     let ended = sandbox.run_with(args, &[("SOURCE_DATE_EPOCH", example.now.unwrap_or("1767225600"))]);
     assert!(matches!(ended.code, 0 | 1), "{}: {}", example.code, ended.shown());
-    let mut codes = codes(&report(&ended));
-    codes.retain(|code| code == example.code);
-    (codes, ended.shown())
+    let report = report(&ended);
+    let findings = report["findings"].as_array().expect("a list").iter();
+    (findings.filter(|finding| finding["code"] == example.code).cloned().collect(), ended.shown())
+}
+
+/// How severe a rule is where nobody says; one that is off is an info when it is asked for.
+fn severity(code: &str) -> &'static str {
+    let rule = RULES.iter().find(|rule| rule.code == code).expect("a rule");
+    match rule.level {
+        Level::Off | Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
 }
 
 #[test]
@@ -617,8 +705,15 @@ fn every_rule_has_something_against_one_project_and_nothing_against_another() {
             let (fires, shown) = found(example, example.fires);
             let (silent, against) = found(example, example.silent);
             let mut wrong = Vec::new();
-            if fires.is_empty() {
-                wrong.push(format!("{} finds nothing: {shown}", example.code));
+            let expected = (example.place.0, example.place.1, example.severity.unwrap_or(severity(example.code)));
+            match fires.first() {
+                None => wrong.push(format!("{} finds nothing: {shown}", example.code)),
+                Some(first) => {
+                    let is = (&first["path"], &first["line"], &first["severity"]);
+                    if is != (&expected.0.into(), &expected.1.into(), &expected.2.into()) {
+                        wrong.push(format!("{}: {is:?} instead of {expected:?}", example.code));
+                    }
+                }
             }
             if !silent.is_empty() {
                 wrong.push(format!("{} finds something: {against}", example.code));
@@ -627,6 +722,39 @@ fn every_rule_has_something_against_one_project_and_nothing_against_another() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_of_rules_is_that_of_the_program() {
+    let text = include_str!("../../docs/linting.md");
+    let table = text.split_once("| rule | severity | limits |").expect("a table").1;
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let limits = |rule: &promptctl::lint::Rule| {
+        let each = rule.limits.iter().map(|limit| format!("{}: {}", limit.name, limit.default));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let level = |level| match level {
+        Level::Off => "off",
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    let written: Vec<String> = RULES
+        .iter()
+        .map(|rule| {
+            let (code, name, level) = (rule.code, rule.name, level(rule.level));
+            format!("| {code} `{name}` | {level} | {} | {} | {} |", limits(rule), rule.reason, rule.fix)
+        })
+        .collect();
+    for (row, written) in rows.iter().zip(&written) {
+        assert_eq!(row, written);
+    }
+    assert_eq!(rows.len(), written.len(), "one row a rule");
+    // How often they fire is told by their names, too.
+    for row in text.lines().filter(|line| line.ends_with(" % |")) {
+        let name = row.trim_matches(['|', ' ']).split('|').next().unwrap_or_default().trim();
+        assert!(RULES.iter().any(|rule| format!("{} {}", rule.code, rule.name) == name), "{row}");
+    }
 }
 
 /// A project with something of every severity, of hostile texts, and in a partial.
