@@ -135,6 +135,11 @@ pub fn lint(
     let on: Vec<&'static Rule> = RULES.iter().filter(|rule| settings.of(rule).0 != Level::Off).collect();
     let mut findings: Vec<Finding> = on.par_iter().flat_map(|rule| run(rule)).collect();
     findings.retain(|finding| finding.level != Level::Off);
+    // What several prompts include is one thing.
+    let place =
+        |finding: &Finding| (finding.rule.code, finding.source.path.clone(), finding.span.start, finding.span.end);
+    findings.sort_by_cached_key(|finding| (place(finding), finding.message.clone()));
+    findings.dedup_by(|one, other| place(one) == place(other) && one.message == other.message);
     let (mut waivers, wrong) = waivers::read(&material, &subjects, &templates, settings);
     let found = findings.len();
     findings.retain(|finding| !waivers::waive(&mut waivers, finding));

@@ -1,13 +1,13 @@
 //! Whether the cases need what the examples of a prompt show.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_json::Value;
 
 use super::examples::labels;
 use super::look::{Look, Sink, Subject};
-use super::text::Template;
+use super::text::{Template, normalised};
 use crate::case::Case;
 use crate::plan::Overrides;
 use crate::project::Compare;
@@ -25,17 +25,23 @@ fn texts(value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// The accepted answers of a case.
+fn accepted(look: &Look<'_>, subject: &Subject<'_>, case: &Case) -> Vec<String> {
+    if case.compare == Compare::None {
+        return Vec::new();
+    }
+    let none = Overrides::default();
+    let models = look.material.workspace.models_of(case, &none);
+    let sources = models.iter().filter_map(|alias| {
+        let path = snapshot_path(&subject.prompt.name, &case.name, alias);
+        look.material.has_file(&path).then(|| look.material.file(path.as_str())).flatten()
+    });
+    sources.filter_map(|source| Some(Snapshot::parse(&source.text).ok()?.body().to_lowercase())).collect()
+}
+
 /// What the cases of a prompt expect: the texts of expectations, the values that those may print, and accepted answers.
 fn expected(look: &Look<'_>, subject: &Subject<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    let (workspace, none) = (look.material.workspace, Overrides::default());
-    let accepted = |case: &Case| -> Vec<String> {
-        let paths = workspace.models_of(case, &none).iter().map(|alias| {
-            let path = snapshot_path(&subject.prompt.name, &case.name, alias);
-            look.material.has_file(&path).then(|| look.material.file(path.as_str())).flatten()
-        });
-        paths.flatten().filter_map(|source| Some(Snapshot::parse(&source.text).ok()?.body().to_lowercase())).collect()
-    };
     for case in &subject.cases {
         let before = found.len();
         for check in case.checks.iter().chain(case.turns.iter().flat_map(|turn| turn.checks.iter())) {
@@ -44,13 +50,48 @@ fn expected(look: &Look<'_>, subject: &Subject<'_>) -> Vec<String> {
         if found[before..].iter().any(|text| text.contains("{{")) {
             case.variables.iter().for_each(|(_, value)| texts(value, &mut found));
         }
-        if case.compare != Compare::None {
-            found.extend(accepted(case));
-        }
+        found.extend(accepted(look, subject, case));
     }
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether a text is no longer than the answer of an example that sorts something.
+fn is_short(text: &str) -> bool {
+    !text.is_empty() && text.split(' ').count() <= 4
+}
+
+/// Answers that the cases expect word for word, and that are as short as those of examples.
+fn exact(look: &Look<'_>, subject: &Subject<'_>) -> BTreeSet<String> {
+    let mut found = Vec::new();
+    for case in &subject.cases {
+        let mut said = Vec::new();
+        for check in case.checks.iter().chain(case.turns.iter().flat_map(|turn| turn.checks.iter())) {
+            let Value::Object(fields) = check.node.to_json() else { continue };
+            let kind = fields.get("type").and_then(Value::as_str);
+            for name in ["equals", "one-of"] {
+                let value = fields.get(name).or_else(|| fields.get("value").filter(|_| kind == Some(name)));
+                texts(value.unwrap_or(&Value::Null), &mut said);
+            }
+        }
+        for text in said {
+            if text.contains("{{") {
+                let printed = case.variables.iter().find(|(name, _)| prints(&text, name));
+                texts(printed.map_or(&Value::Null, |(_, value)| value), &mut found);
+            } else {
+                found.push(text);
+            }
+        }
+        found.extend(accepted(look, subject, case));
+    }
+    found.iter().map(|text| normalised(text)).filter(|text| is_short(text)).collect()
+}
+
+/// Whether a text is an expression that prints a variable.
+fn prints(text: &str, name: &str) -> bool {
+    let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| inner.split('|').next().is_some_and(|inner| inner.trim() == name.to_lowercase()))
 }
 
 /// Whether a text has a label in it, as words of its own.
@@ -60,10 +101,10 @@ fn says(text: &str, label: &str) -> bool {
         .any(|(at, _)| is_end(text[..at].chars().next_back()) && is_end(text[at + label.len()..].chars().next()))
 }
 
-/// Examples with an answer that no case expects, where the cases expect those of others. Examples of free text, whose answers
-/// no case repeats, are none of this rule's.
+/// Examples with an answer that no case expects, where the cases expect those of others, or other short answers word for word.
+/// Examples of free text, whose answers no case repeats, are none of this rule's.
 pub(super) fn unexercised(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    if subject.cases.len() < 2 {
+    if subject.cases.is_empty() {
         return;
     }
     let mut by_label: BTreeMap<String, (&Template, Range<usize>)> = BTreeMap::new();
@@ -77,12 +118,20 @@ pub(super) fn unexercised(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sin
     if count < look.count("examples").max(2) || by_label.len() < 2 {
         return;
     }
+    let distinct = by_label.len();
     let expected = expected(look, subject);
     let (known, missing): (Vec<_>, Vec<_>) =
         by_label.into_iter().partition(|(label, _)| expected.iter().any(|text| says(text, label)));
-    // One answer alone may be met by chance, but where there are two to choose from.
-    if known.is_empty() || (known.len() < 2 && missing.len() > 1) {
-        return;
+    // One answer alone may be met by chance, but where there are two to choose from; not where it is expected word for word.
+    let is_chance = subject.cases.len() < 2 || known.is_empty() || (known.len() < 2 && missing.len() > 1);
+    if is_chance {
+        let exact = exact(look, subject);
+        let is_one = known.iter().any(|(label, _)| exact.contains(label));
+        // Examples that sort things give the same answer again; those of free text show a form.
+        let are_others = known.is_empty() && !exact.is_empty() && subject.cases.len() > 1 && count > distinct;
+        if !is_one && !are_others {
+            return;
+        }
     }
     for (label, (part, span)) in missing {
         let message = format!("no case expects `{label}`, which is the answer of this example");

@@ -1,7 +1,7 @@
 //! What comes from outside: where it stands, whether the model can tell it from instructions, and what to say when it
 //! does not answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -9,7 +9,9 @@ use super::branches::includes;
 use super::look::{Look, Sink, Subject};
 use super::pattern;
 use super::text::{Print, Speaker, Tag, Template};
+use crate::case::Case;
 use crate::core::record::Role;
+use crate::prompt::DOCUMENTS;
 
 pattern!(
     USERS,
@@ -128,47 +130,154 @@ fn behind<'t>(template: &'t Template, print: &Print) -> &'t str {
 
 pattern!(DELIMITS, r#"^\s*(?:[<`"'\])}>|”’»*]|-{3,}|={3,}|#{1,6}\s|#{2,}|~{3,}|\[|END\b)"#);
 
-/// A long value in the middle of instructions, with nothing around it.
+pattern!(
+    PATH,
+    r#"^\{\{[-+]?\s*(?P<path>[A-Za-z_]\w*(?:\.\w+|\[\s*["']\w+["']\s*\])*)\s*(?P<filters>\|[^{}]*?)?[-+]?\}\}$"#
+);
+// Written as JSON, a text has quotes around it.
+pattern!(QUOTES, r"\|\s*(?:tojson|escape|e|urlencode)\b");
+// `Answer:` and headings that are underlined say that the value before them has ended.
+pattern!(LABEL, r"^(?:\*\*|__)?\p{L}[\p{L}\p{N} _'’()/-]{0,40}(?:\*\*|__)?\s?[:：]");
+pattern!(
+    HEADS,
+    r"^(?:(?:\*\*|__)?\p{L}[\p{L}\p{N} _'’()/-]{0,40}(?:\*\*|__)?\s?[:：]|[^\n]{1,60}\n\s*(?:-{3,}|={3,}|~{3,})\s*\n)"
+);
+pattern!(FOR, r"^\{%[-+]?\s*for\s+(?P<to>[\w\s,()]+?)\s+in\s+(?P<from>.+?)\s*[-+]?%\}$");
+pattern!(SET, r"^\{%[-+]?\s*(?:set|with)\s+(?P<to>\w+)\s*=\s*(?P<from>.+?)\s*[-+]?%\}$");
+
+/// Names that loops, `set` and `with` give: the name, what it is taken from, the names of that, and whether it is one of many.
+struct Given {
+    name: String,
+    from: String,
+    names: Vec<String>,
+    is_item: bool,
+}
+
+fn given(parts: &[&Template]) -> Vec<Given> {
+    let mut all = Vec::new();
+    for (part, tag) in parts.iter().flat_map(|part| part.tags.iter().map(move |tag| (part, tag))) {
+        let written = part.written(tag.span.clone());
+        let is_item = tag.keyword == "for";
+        let Some(found) = (if is_item { &FOR } else { &SET }).captures(written) else { continue };
+        let to: Vec<&str> = found["to"].split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        for name in to.iter().filter(|name| !name.is_empty()) {
+            let names = tag.names.iter().filter(|known| !to.contains(&known.as_str())).cloned().collect();
+            all.push(Given { name: (*name).to_owned(), from: found["from"].to_owned(), names, is_item });
+        }
+    }
+    all
+}
+
+/// How often a name is taken from another one that is followed.
+const STEPS: usize = 5;
+
+/// What a name is taken from.
+fn taken<'g>(name: &str, given: &'g [Given], steps: usize) -> Option<&'g Given> {
+    given.iter().find(|given| given.name == name && given.from != name).filter(|_| steps > 0)
+}
+
+/// The names of a path: `doc.text`.
+fn names(path: &str) -> impl Iterator<Item = &str> {
+    path.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty())
+}
+
+/// The variable behind a path.
+fn root(path: &str, given: &[Given], steps: usize) -> String {
+    let first = names(path).next().unwrap_or_default();
+    taken(first, given, steps).map_or_else(|| first.to_owned(), |taken| root(&taken.from, given, steps - 1))
+}
+
+/// What a path has in a case.
+fn resolved<'v>(path: &str, case: &'v Case, given: &[Given], steps: usize) -> Vec<&'v Value> {
+    let mut names = names(path);
+    let first = names.next().unwrap_or_default();
+    let mut values: Vec<&Value> = match taken(first, given, steps) {
+        None => case.variables.get(first).into_iter().collect(),
+        Some(taken) => {
+            let from = taken.from.split('|').next().unwrap_or_default().trim();
+            let values = resolved(from, case, given, steps - 1);
+            let items = |value: &'v Value| value.as_array().map_or(&[][..], Vec::as_slice);
+            if taken.is_item { values.into_iter().flat_map(items).collect() } else { values }
+        }
+    };
+    for name in names {
+        values = values.into_iter().filter_map(|value| value.get(name)).collect();
+    }
+    values
+}
+
+/// The texts of a value that is printed.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A value in the middle of instructions, with nothing around it: a long one, or one that users write.
 pub(super) fn undelimited(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let is_long = |name: &str| {
+    let given = given(&subject.parts);
+    let is_long = |path: &str| {
         subject.cases.iter().take(200).any(|case| {
-            let text = case.variables.get(name).and_then(Value::as_str);
-            text.is_some_and(|text| text.trim().contains('\n') || text.chars().count() > look.count("characters"))
+            let mut texts = resolved(path, case, &given, STEPS).into_iter().flat_map(texts);
+            texts.any(|text| text.trim().contains('\n') || text.chars().count() > look.count("characters"))
         })
     };
     let mut told = BTreeSet::new();
-    for print in &subject.own.prints {
-        let [name] = print.names.as_slice() else { continue };
-        if is_small(subject, name) || trusted(subject, name) == Some(true) || !subject.prompt.variables.contains(name) {
+    for (part, print) in subject.parts.iter().flat_map(|part| part.prints.iter().map(move |print| (*part, print))) {
+        let Some(found) = PATH.captures(part.written(print.span.clone())) else { continue };
+        if found.name("filters").is_some_and(|filters| QUOTES.is_match(filters.as_str())) || print.names.len() != 1 {
             continue;
         }
-        if told.contains(name) || !(trusted(subject, name) == Some(false) || is_long(name)) {
+        let path = &found["path"];
+        let name = root(path, &given, STEPS);
+        if is_small(subject, &name)
+            || trusted(subject, &name) == Some(true)
+            || !subject.prompt.variables.contains(&name)
+        {
             continue;
         }
-        let text = behind(subject.own, print).trim();
-        if text.chars().any(char::is_alphabetic) && !DELIMITS.is_match(text) {
-            told.insert(name.clone());
-            let message = format!("nothing marks where `{name}` ends and the instructions go on");
-            let help = format!("put tags around it: `<{name}>{{{{ {name} }}}}</{name}>`");
-            sink.of(subject.own, print.span.clone(), message).help(help).about(format!("{} {name}", subject.own.key));
+        let text = behind(part, print).trim_start_matches([' ', '\t']);
+        let is_users = trusted(subject, &name) == Some(false);
+        // What users write in the middle of a sentence may be as long as they like.
+        let line = text.lines().next().unwrap_or_default().trim();
+        let is_within = USERS.is_match(path) && line.chars().any(char::is_alphabetic) && !LABEL.is_match(line);
+        let is_labelled = line.is_empty() && HEADS.is_match(text.trim());
+        let text = text.trim();
+        let goes_on = text.chars().any(char::is_alphabetic) && !DELIMITS.is_match(text) && !is_labelled;
+        if !goes_on || told.contains(path) || !(is_users || is_within || is_long(path)) {
+            continue;
         }
+        told.insert(path.to_owned());
+        let message = format!("nothing marks where `{path}` ends and the instructions go on");
+        let tag = names(path).last().unwrap_or(path);
+        let help = format!("put tags around it: `<{tag}>{}</{tag}>`", part.written(print.span.clone()));
+        sink.of(part, print.span.clone(), message).help(help).about(format!("{} {path}", part.key));
     }
 }
 
 pattern!(
-    DOCUMENTS,
-    r"(?i)^(?:context|contexts|documents?|docs|passages?|sources|chunks|search_?results?|retrieved\w*|retrieval\w*|knowledge(?:_?base)?|excerpts?|snippets)$"
+    NAMED_DOCUMENTS,
+    r"(?i)^(?:context|contexts|documents?|docs|passages?|articles|sources|chunks|search_?results?|retrieved\w*|retrieval\w*|knowledge(?:_?base)?|excerpts?|snippets)(?:_?(?:str|text|list))?$"
 );
+// What somebody wants to know.
+pattern!(QUESTION, r"(?i)^(?:(?:user|customer)_?)?question(?:_?(?:str|text))?$");
 pattern!(TAG, r"</?[\w-]+[^>\n]*>");
 // That a question is to be answered, or a message.
 pattern!(
     ASKS,
-    r"(?i)\banswer(?:s|ing)?\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|customers?|what|it|them|from|using|based|with)\b|\b(?:respond|reply)\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|messages?|customers?)\b|\bquestions?\b[^.\n]{0,80}\banswer|r[ée]pon[ds]\w*|respond[ae]\w*|beantwort\w*|\bantworte\w*|rispond\w*|ответ|odpowie|回答|答え|답변|답하"
+    r"(?i)\banswer(?:s|ing)?\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|customers?|what|it|them|from|using|based|with)\b|\b(?:respond|reply)\b[^.\n]{0,80}\b(?:questions?|quer(?:y|ies)|users?|messages?|customers?)\b|\bhelp(?:s|ing)?\s+(?:(?:the|our|all|your)\s+)?(?:\w+\s+)?(?:users?|customers?|clients?|employees|colleagues|students|patients|members|visitors|guests|people)\b|\bquestions?\b[^.\n]{0,80}\banswer|r[ée]pon[ds]\w*|respond[ae]\w*|beantwort\w*|\bantworte\w*|rispond\w*|ответ|odpowie|回答|答え|답변|답하"
 );
 // That questions or answers are the work itself.
 pattern!(
     WORKS_ON,
-    r"(?i)\b(?:write|generat\w*|create|formulate|propose|come up with|rewrite|rephrase|reformulate|condense|decompose|translate|classify|rate|grade|judge|evaluate|score|compare|rank)\b[^.\n]{0,60}\b(?:questions?|quer(?:y|ies)|answers?|responses?)\b"
+    r"(?i)\b(?:write|generat\w*|create|formulate|propose|come up with|rewrite|rephrase|reformulate|condense|decompose|translate|classify|rate|grade|judge|evaluate|score|compare|rank)\b[^.\n]{0,60}\b(?:questions?|quer(?:y|ies)|answers?|responses?)\b|\breturn\s+(?:an?\s+|the\s+)?(?:\w+\s+)?questions?\b|\banswer\s+(?:only\s+)?with\s+(?:an?|the)\s+(?:number|letter|index|name|id)\b"
+);
+// Work that no question asks for: where nothing says that a question is answered, it is this that is done.
+pattern!(
+    OTHER_WORK,
+    r"(?im)(?:^|[.!?:]\s+)\W*(?:(?:please|your (?:task|job) is to|you)\s+)?(?:classif(?:y|ies)|categori[sz]es?|labels?|tags?|sorts?|routes?|assigns?|translates?|rewrites?|rephrases?|converts?|extracts?|drafts?|writes?|compose|generates?|creates?|ranks?|rates?|scores?|grades?|judges?|evaluates?|compares?|summari[sz]es?|find|list|decide)\b"
 );
 pattern!(
     ANSWERS,
@@ -201,27 +310,54 @@ pattern!(
     "
 );
 
+/// Whether an answer of a form has a way out where the documents do not tell: something that may be empty, be left out or
+/// say so. Where nothing in it is the answer to a question, none is needed.
+fn has_way_out(schema: &Value) -> bool {
+    let Some(fields) = schema.get("properties").and_then(Value::as_object) else { return true };
+    let Some((name, answer)) = fields.iter().find(|(name, _)| ANSWERS.is_match(name)) else { return true };
+    let is_left_out = |required: &Vec<Value>| required.iter().all(|known| known.as_str() != Some(name));
+    let may_be_left_out = schema.get("required").and_then(Value::as_array).is_some_and(is_left_out);
+    let is_other = |(other, field): (&String, &Value)| other != name && field.get("type") == Some(&"boolean".into());
+    answer.get("type") != Some(&"string".into())
+        || answer.get("enum").is_some()
+        || may_be_left_out
+        || fields.iter().any(is_other)
+        || ABSTAINS.is_match(&schema.to_string().replace(['"', '_'], " "))
+}
+
 /// Documents to answer from, and nothing about what they do not say.
 pub(super) fn no_abstention(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
+    let front = &subject.prompt.front;
     let prints = || subject.parts.iter().flat_map(|part| part.prints.iter().map(move |print| (*part, print)));
-    let named = |(part, print): (&'_ Template, &'_ Print)| {
-        print.names.iter().find(|name| DOCUMENTS.is_match(name)).map(|name| (part.key.clone(), name.clone()))
-    };
+    // What loops and `set` take from documents is documents, too.
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let is_document = |name: &str| (front.retriever.is_some() && name == DOCUMENTS) || NAMED_DOCUMENTS.is_match(name);
+    for given in given(&subject.parts) {
+        let from = given.names.iter().find_map(|name| known.get(name).or_else(|| is_document(name).then_some(name)));
+        if let Some(from) = from.cloned() {
+            known.entry(given.name).or_insert(from);
+        }
+    }
+    let document = |name: &String| known.get(name).cloned().or_else(|| is_document(name).then(|| name.clone()));
+    let found = prints().find_map(|(part, print)| Some((part, print, print.names.iter().find_map(document)?)));
     // Few prompts have documents, and what is said of them takes long to look for.
-    let Some((part, print)) = prints().find(|found| named(*found).is_some()) else { return };
+    let Some((part, print, name)) = found else { return };
+    if front.output.as_ref().is_some_and(|output| has_way_out(&output.format.schema)) {
+        return;
+    }
     let prose = subject.prose();
     let prose = TAG.replace_all(&prose, " ");
-    if subject.prompt.front.output.is_some() || !ASKS.is_match(&prose) || WORKS_ON.is_match(&prose) {
-        return;
-    }
+    let has_question = || prints().any(|(_, print)| print.names.iter().any(|name| QUESTION.is_match(name)));
+    let is_asked =
+        ASKS.is_match(&prose) || ((front.retriever.is_some() || has_question()) && !OTHER_WORK.is_match(&prose));
     let is_given = prints().any(|(_, print)| print.names.iter().any(|name| ANSWERS.is_match(name)));
-    let abstains = |part: &&Template| ABSTAINS.is_match(&unwrapped(&part.masked[part.body..]));
-    if is_given || subject.parts.iter().any(abstains) {
+    if !is_asked || is_given || WORKS_ON.is_match(&prose) {
         return;
     }
-    if let Some((key, name)) = named((part, print)) {
+    let abstains = |part: &&Template| ABSTAINS.is_match(&unwrapped(&part.masked[part.body..]));
+    if !subject.parts.iter().any(abstains) {
         let message = format!("nothing says what to answer when `{name}` does not tell");
-        sink.of(part, print.span.clone(), message).about(format!("{key} {name}"));
+        sink.of(part, print.span.clone(), message).about(format!("{} {name}", part.key));
     }
 }
 

@@ -68,6 +68,11 @@ const WRONG: &str = "models:\n  m: { provider: mock, replies: [{ say: \"somethin
 const TWENTY: &str = "Answer one. Write two. Use three. Give four. List five. Avoid six. Follow seven. Keep eight. Explain nine. Describe ten.\nAnswer eleven. Write twelve. Use thirteen. Give fourteen. List fifteen. Avoid sixteen. Follow seventeen. Keep eighteen. Explain nineteen. Describe twenty. {{ q }}\n";
 
 const NINETEEN: &str = "Answer one. Write two. Use three. Give four. List five. Avoid six. Follow seven. Keep eight. Explain nine. Describe ten.\nAnswer eleven. Write twelve. Use thirteen. Give fourteen. List fifteen. Avoid sixteen. Follow seventeen. Keep eighteen. Explain nineteen. {{ q }}\n";
+const I01: &str = "models: { m: { provider: mock } }\nlint: { rules: { I01: { tokens: 10 } } }\n";
+const I02: &str = "models: { m: { provider: mock } }\nlint: { rules: { I02: { tokens: 20 } } }\n";
+const I05: &str = "models: { m: { provider: mock } }\nlint: { rules: { I05: { characters: 60 } } }\n";
+const RETRIEVING: &str = "models: { m: { provider: mock, replies: [{ say: the answer }] } }\nretrievers: { h: { type: local, files: \"handbook/*.md\" } }\n";
+const LABELS: &str = "Sort it.\n\nInput: my lamp broke\nOutput: warranty\n\nInput: I was charged twice\nOutput: billing\n\nInput: my sofa broke\nOutput: warranty\n\nInput: where is it\nOutput: shipping\n\n{{ q }}\n";
 
 const EXAMPLES: &[Example] = &[
     example("E02", &[Write("prompts/_k.j2", "key: AKIAABCDEFGHIJKLMNOP\n")], &[Write("prompts/_k.j2", "key: AKIA\n")])
@@ -133,6 +138,21 @@ const EXAMPLES: &[Example] = &[
             ),
         ],
     ),
+    // In one message, whatever the others are, and with what is included.
+    example(
+        "I01",
+        &[
+            Write(Y, I01),
+            Write("prompts/_t.j2", "Answer what is asked in a friendly way and greet people before you say anything else.\n"),
+            Write(P, "{{ role('system') }}\nBe kind. {% include \"_t.j2\" %}\n{{ role('user') }}\n\n- {{ q }}\n"),
+        ],
+        &[
+            Write(Y, I01),
+            Write("prompts/_t.j2", "\n\n- Answer what is asked in a friendly way.\n- Greet people before you say anything else.\n"),
+            Write(P, "{{ role('system') }}\nBe kind. {% include \"_t.j2\" %}\n{{ role('user') }}\n{{ q }}\n"),
+        ],
+    )
+    .at(P, 2),
     example(
         "I02",
         &[
@@ -151,8 +171,45 @@ const EXAMPLES: &[Example] = &[
         ],
     )
     .at(P, 4),
+    // A prompt without messages of its own; what must not be; behind what is included.
+    example(
+        "I02",
+        &[
+            Write(Y, I02),
+            Write("prompts/_t.j2", "Answer what is asked in a friendly way and greet people before you answer.\nSay who you are and what you do.\n"),
+            Write(P, "{% include \"_t.j2\" %}\nYou MUST NOT name a price.\n\n<q>{{ q }}</q>\n"),
+        ],
+        &[
+            Write(Y, I02),
+            Write("prompts/_t.j2", "Answer what is asked in a friendly way and greet people before you answer.\nSay who you are and what you do.\n"),
+            Write(P, "You MUST NOT name a price.\n{% include \"_t.j2\" %}\n\n<q>{{ q }}</q>\n"),
+        ],
+    )
+    .at(P, 2),
     example("I03", &[Write(P, TWENTY)], &[Write(P, NINETEEN)]),
+    example(
+        "I03",
+        &[
+            Write(Y, "models: { m: { provider: mock } }\nlint: { rules: { I03: { count: 3, warn: 4 } } }\n"),
+            Write(P, "Answer it. Be kind. Use two lines. Name no price.\nGive a reason. {{ q }}\n"),
+        ],
+        &[
+            Write(Y, "models: { m: { provider: mock } }\nlint: { rules: { I03: { count: 3, warn: 4 } } }\n"),
+            Write(P, "Answer it. Be kind. {{ q }}\n"),
+        ],
+    )
+    .severity("warning"),
     example("I04", &[Write(P, "Shorten it if possible. {{ q }}\n")], &[Write(P, "Shorten it to ten words. {{ q }}\n")]),
+    example(
+        "I04",
+        &[Write(P, "Mention a few things. {{ q }}\n")],
+        &[Write(P, "A few things are sold. List as many as you see. You may use your own words. {{ q }}\n")],
+    ),
+    example(
+        "I04",
+        &[Write(P, "You could perhaps name the price. {{ q }}\n")],
+        &[Write(P, "You could be asked for the price. {{ q }}\n")],
+    ),
     example(
         "I05",
         &[
@@ -164,6 +221,19 @@ const EXAMPLES: &[Example] = &[
             Write(P, "Answer what is asked. Greet people first. {{ q }}\n"),
         ],
     ),
+    // A paragraph of several lines.
+    example(
+        "I05",
+        &[
+            Write(Y, I05),
+            Write(P, "Answer what is asked.\n\nGreet people first.\nName no price. Say who you are.\nBe kind to all of them.\n\n{{ q }}\n"),
+        ],
+        &[
+            Write(Y, I05),
+            Write(P, "Answer what is asked.\n\nGreet people first.\nName no price.\n- Say who you are.\n- Be kind to all of them.\n\n{{ q }}\n"),
+        ],
+    )
+    .at(P, 3),
     example(
         "I06",
         &[Commit, Write(P, "Answer. Do not guess. Never lie. Don't swear. {{ q }}\n")],
@@ -338,6 +408,35 @@ const EXAMPLES: &[Example] = &[
         ],
     )
     .at(P, 9),
+    // The answers of cases are others.
+    example(
+        "I20",
+        &[
+            Write(P, LABELS),
+            Write(
+                C,
+                "cases:\n  - { name: a, vars: { q: One! }, expect: [equals: orders] }\n  - { name: b, vars: { q: Two! }, expect: [equals: returns] }\n",
+            ),
+        ],
+        &[
+            Write(P, LABELS),
+            Write(
+                C,
+                "cases:\n  - { name: a, vars: { q: One! }, expect: [contains: kind] }\n  - { name: b, vars: { q: Two! }, expect: [contains: brief] }\n",
+            ),
+        ],
+    )
+    .at(P, 3),
+    // There is one case.
+    example(
+        "I20",
+        &[Write(P, LABELS), Write(C, "cases: [{ name: a, vars: { q: One! }, expect: [equals: Billing] }]\n")],
+        &[
+            Write(P, LABELS),
+            Write(C, "cases: [{ name: a, vars: { q: One! }, expect: [one-of: [billing, warranty, shipping]] }]\n"),
+        ],
+    )
+    .at(P, 3),
     example(
         "L01",
         &[Write(P, "{#- promptctl: allow I07 -#}\nYou are ChatGPT. {{ q }}\n")],
@@ -370,6 +469,22 @@ const EXAMPLES: &[Example] = &[
         &[Write(P, "Answer {name} or ${q} or { q }: {{ q }}\n```\n{q}\n```\n")],
     ),
     example("W03", &[Write(P, "Reply in JSON. {{ q }}\n")], &[Write(P, "Reply in JSON such as {\"a\": 1}. {{ q }}\n")]),
+    example(
+        "W03",
+        &[Write(P, "Answer in YAML. {{ q }}\n")],
+        &[Write(P, "Answer in YAML. {{ q }}\n"), Write(C, "cases: [{ name: a, vars: { q: b }, expect: [is-yaml] }]\n")],
+    ),
+    example("W03", &[Write(P, "Return XML. {{ q }}\n")], &[Write(P, "Return XML, a <name> in it. {{ q }}\n")]),
+    example("W03", &[Write(P, "Output a CSV. {{ q }}\n")], &[Write(P, "Output a CSV with the columns a and b. {{ q }}\n")]),
+    example("W03", &[Write(P, "Antworte in JSON. {{ q }}\n")], &[Write(P, "Antworte nicht in JSON. {{ q }}\n")]),
+    example("W03", &[Write(P, "Use JSON. {{ q }}\n")], &[Write(P, "Use JSON Schema to check it. {{ q }}\n")]),
+    example("W03", &[Write(P, "Your answer is JSON. {{ q }}\n")], &[Write(P, "The input is JSON. {{ q }}\n")]),
+    example(
+        "W03",
+        &[Write(P, "---\ntools: [{ name: lookup }]\n---\nReturn the result as JSON. {{ q }}\n")],
+        &[Write(P, "---\ntools: [{ name: lookup }]\n---\nGive the arguments of a tool as JSON. {{ q }}\n")],
+    )
+    .at(P, 4),
     example(
         "W04",
         &[Write("prompts/r.j2", "Hello.\n")],
@@ -441,6 +556,45 @@ const EXAMPLES: &[Example] = &[
             Write(C, "cases: [{ name: one, vars: { q: \"a\\nb\" }, expect: [contains: a] }]\n"),
         ],
     ),
+    // What users write, in the middle of a sentence, however short the case.
+    example(
+        "W12",
+        &[
+            Write(P, "Answer {{ user_message }} in one line.\n"),
+            Write(C, "cases: [{ name: one, vars: { user_message: hi }, expect: [contains: a] }]\n"),
+        ],
+        &[
+            Write(P, "Message: {{ user_message }}\nAnswer:\n"),
+            Write(C, "cases: [{ name: one, vars: { user_message: hi }, expect: [contains: a] }]\n"),
+        ],
+    ),
+    example(
+        "W12",
+        &[
+            Write(P, "{% include \"_t.j2\" %}\n"),
+            Write("prompts/_t.j2", "Read\n{{ q }}\nand tell.\n"),
+            Write("prompts/r.j2", "{% include \"_t.j2\" %} Be kind.\n"),
+            Write(C, "cases: [{ name: one, vars: { q: \"a\\nb\" }, expect: [contains: a] }]\n"),
+        ],
+        &[
+            Write(P, "{% include \"_t.j2\" %}\n"),
+            Write("prompts/_t.j2", "Read\n{{ q }}\nAnswer:\n"),
+            Write(C, "cases: [{ name: one, vars: { q: \"a\\nb\" }, expect: [contains: a] }]\n"),
+        ],
+    )
+    .at("prompts/_t.j2", 2),
+    example(
+        "W12",
+        &[
+            Write(P, "{% for m in q %}\nRead {{ m.body }} and tell.\n{% endfor %}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: [{ body: \"a\\nb\", id: c }] }, expect: [contains: a] }]\n"),
+        ],
+        &[
+            Write(P, "{% for m in q %}\nRead {{ m.id }} and {{ m.body | tojson }} and tell.\n{% endfor %}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: [{ body: \"a\\nb\", id: c }] }, expect: [contains: a] }]\n"),
+        ],
+    )
+    .at(P, 2),
     example("W13", &[Run(TEST), Write(P, "Other. {{ q }}\n")], &[Run(TEST)]),
     example(
         "W14",
@@ -486,6 +640,18 @@ const EXAMPLES: &[Example] = &[
     )
     .at(P, 4),
     example(
+        "W18",
+        &[Write(P, "---\ntools: [{ name: lookupOrder }]\n---\nCall `findUser` first. {{ q }}\n")],
+        &[Write(P, "---\ntools: [{ name: lookupOrder }]\n---\nCall `lookupOrder` first, use iPhone words. {{ q }}\n")],
+    )
+    .at(P, 4),
+    example(
+        "W18",
+        &[Write(P, "---\ntools: [{ name: lookup }]\n---\nUse the `search` tool. {{ q }}\n")],
+        &[Write(P, "---\ntools: [{ name: lookup }]\n---\nUse the `lookup` tool, or the right tool. {{ q }}\n")],
+    )
+    .at(P, 4),
+    example(
         "W19",
         &[Write(
             P,
@@ -495,6 +661,20 @@ const EXAMPLES: &[Example] = &[
             P,
             "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply with the keys `queue` and `urgent`. {{ q }}\n",
         )],
+    )
+    .at(P, 4),
+    // A list with an item for each key.
+    example(
+        "W19",
+        &[Write(P, "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply in JSON with these keys:\n- queue: which\n- priority: how urgent\n\n{{ q }}\n")],
+        &[Write(P, "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply in JSON with these keys:\n- queue: one of\n  - a: for apples\n- urgent: which\n\n{{ q }}\n")],
+    )
+    .at(P, 6),
+    // One that the list leaves out.
+    example(
+        "W19",
+        &[Write(P, "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply with the keys: queue. {{ q }}\n")],
+        &[Write(P, "---\noutput: { schema: { type: object, properties: { queue: { type: string }, urgent: { type: boolean } } } }\n---\nReply with the keys: queue. Say whether it is urgent. {{ q }}\n")],
     )
     .at(P, 4),
     example(
@@ -615,6 +795,47 @@ const EXAMPLES: &[Example] = &[
         ],
     )
     .at(P, 2),
+    // What a retriever finds is documents, whatever a loop calls it.
+    example(
+        "W33",
+        &[
+            Write(Y, RETRIEVING),
+            Write("handbook/a.md", "# Refunds\nWithin 14 days.\n"),
+            Write(P, "---\nvars: { q: string }\nretriever: { use: h, query: \"{{ q }}\" }\n---\nYou help employees with the handbook.\n{% for d in documents %}<doc>{{ d.text }}</doc>{% endfor %}\n{{ q }}\n"),
+        ],
+        &[
+            Write(Y, RETRIEVING),
+            Write("handbook/a.md", "# Refunds\nWithin 14 days.\n"),
+            Write(P, "---\nvars: { q: string }\nretriever: { use: h, query: \"{{ q }}\" }\n---\nYou help employees with the handbook; if it is silent, say so.\n{% for d in documents %}<doc>{{ d.text }}</doc>{% endfor %}\n{{ q }}\n"),
+        ],
+    )
+    .at(P, 6),
+    // No question is asked where something is sorted.
+    example(
+        "W33",
+        &[
+            Write(P, "Use the articles to help the customer.\n<docs>{{ articles }}</docs>\n{{ q }}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: a, articles: b }, expect: [contains: a] }]\n"),
+        ],
+        &[
+            Write(P, "Classify the message.\n<docs>{{ articles }}</docs>\n{{ q }}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: a, articles: b }, expect: [contains: a] }]\n"),
+        ],
+    )
+    .at(P, 2),
+    // A schema may leave a way out.
+    example(
+        "W33",
+        &[
+            Write(P, "---\noutput: { schema: { type: object, properties: { answer: { type: string } }, required: [answer] } }\n---\nAnswer the question.\n<docs>{{ context }}</docs>\n{{ q }}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: a, context: b }, expect: [contains: a] }]\n"),
+        ],
+        &[
+            Write(P, "---\noutput: { schema: { type: object, properties: { answer: { type: [string, 'null'] } }, required: [answer] } }\n---\nAnswer the question.\n<docs>{{ context }}</docs>\n{{ q }}\n"),
+            Write(C, "cases: [{ name: one, vars: { q: a, context: b }, expect: [contains: a] }]\n"),
+        ],
+    )
+    .at(P, 5),
     example(
         "W34",
         &[
@@ -755,6 +976,16 @@ fn the_table_of_rules_is_that_of_the_program() {
         let name = row.trim_matches(['|', ' ']).split('|').next().unwrap_or_default().trim();
         assert!(RULES.iter().any(|rule| format!("{} {}", rule.code, rule.name) == name), "{row}");
     }
+}
+
+#[test]
+fn what_several_prompts_include_is_told_once() {
+    let sandbox = project(&[
+        Write(P, "{% include \"_t.j2\" %}\n{{ q }}\n"),
+        Write("prompts/r.j2", "{% include \"_t.j2\" %}\nBe kind.\n"),
+        Write("prompts/_t.j2", "Reply in JSON.\n"),
+    ]);
+    says(&sandbox.run(&["lint", "--rule", "W03"]), 0, &["prompts/_t.j2:1:1", "1 warning in 2 prompts"]);
 }
 
 /// A project with something of every severity, of hostile texts, and in a partial.
