@@ -58,7 +58,7 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let reports = Reports::open(context, &args.reports, args.json)?;
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (mut prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     let selected = args.selection.selection(context)?;

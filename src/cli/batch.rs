@@ -71,7 +71,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn export(context: &mut Context, args: &ExportArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;
     let models = find_models(&workspace.config.models, std::slice::from_ref(&args.model))?;
@@ -188,7 +188,7 @@ fn targets<'p>(prepared: &'p Prepared, only: Option<&ModelAlias>) -> Result<Vec<
 }
 
 fn import(context: &mut Context, args: &ImportArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;
     let shown = args.file.display().to_string();

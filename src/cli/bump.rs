@@ -48,7 +48,7 @@ impl Step {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let prompts = &prepared.workspace.prompts;
     let selection = Selection { prompts: vec![args.prompt.clone()], ..Selection::default() };

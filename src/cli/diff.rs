@@ -125,7 +125,11 @@ fn open_side(
         Some((name, commit)) => (Project::find(context, commit.as_deref())?, Some(name.to_string())),
         None => match revision {
             Some(revision) => (Project::find_or_nothing(context, revision)?, None),
-            None => (Project::find(context, None)?, None),
+            None => {
+                let project = Project::around(context)?;
+                project.needs_files("to read", "name two commits (`A..B`), or clone it")?;
+                (project, None)
+            }
         },
     };
     Ok((TreeSide::load(Arc::clone(&project.tree), project.store()), name))

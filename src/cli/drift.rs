@@ -97,7 +97,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let failure = Failure::usage("--update with --case or --tag would leave recordings of two models in one file");
         return Err(failure.help("leave them out: --update replaces all that is recorded of a prompt on a model"));
     }
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let store = project.store().with(orphans(&project.root));
     let models = recorded(context, args, &prepared, &store)?;

@@ -72,7 +72,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         Format::Promptfoo(common) | Format::GithubModels(common) | Format::Csv(common) => common,
         Format::OpenaiMessages(messages) => &messages.common,
     };
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let renders = matches!(args.format, Format::Csv(_) | Format::OpenaiMessages(_));
     let plan = plan(context, &prepared, common, renders)?;

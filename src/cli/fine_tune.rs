@@ -191,7 +191,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let target = context.folder().join(&args.into);
     let there = folder::read(&target, &FILES)?;
     let former = there.as_ref().map(|files| former(files, &args.into)).transpose()?;
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (maker, _) = provenance(&project.root, None);
     let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;

@@ -51,7 +51,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
 }
 
 fn record(context: &mut Context, args: &Answers) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let (prepared, _) = project.load()?;
     let workspace = prepared.workspace;
     let selection = Selection { prompts: vec![args.prompt.clone()], ..Selection::default() };

@@ -46,6 +46,9 @@ impl SelectionArgs {
     }
 }
 
+/// What to do with a bare repository where a command needs files.
+pub(super) const IN_A_CLONE: &str = "this command reads no commit: `git clone` the repository, and run it in the clone";
+
 /// A project that was found, and where it is.
 pub(super) struct Project {
     pub(super) root: PathBuf,
@@ -62,11 +65,18 @@ impl Project {
     pub(super) fn find(context: &Context, revision: Option<&str>) -> Result<Self, Failure> {
         let project = Self::around(context)?;
         let Some(revision) = revision else {
-            project.needs_files("to read")?;
+            project.needs_files("to read", "name a commit (`--at HEAD`), or clone it")?;
             return Ok(project);
         };
         let tree: Arc<dyn Tree> = Arc::new(CommitTree::open(&project.root, revision)?);
         Ok(Self { tree, ..project })
+    }
+
+    /// Finds the project around the command's folder, for a command that looks at its files and at no commit instead.
+    pub(super) fn on_disk(context: &Context) -> Result<Self, Failure> {
+        let project = Self::around(context)?;
+        project.needs_files("to read", IN_A_CLONE)?;
+        Ok(project)
     }
 
     /// As it was at a revision; nothing at all where the project was not there yet.
@@ -97,13 +107,12 @@ impl Project {
         Some(&self.working).filter(|_| !self.is_bare)
     }
 
-    /// A bare repository has no files; `what` they are needed for.
-    pub(super) fn needs_files(&self, what: &str) -> Result<(), Failure> {
+    /// A bare repository has no files; `what` they are needed for, and what helps.
+    pub(super) fn needs_files(&self, what: &str, help: &str) -> Result<(), Failure> {
         if !self.is_bare {
             return Ok(());
         }
         let message = format!("{} is a bare repository: it has commits, but no files {what}", self.root.display());
-        let help = "name commits (`--at HEAD`, `diff A..B`, `show PROMPT@HEAD`), or clone it";
         Err(Failure::usage(message).help(help))
     }
 

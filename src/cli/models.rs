@@ -28,7 +28,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     // The table of prices is of use without a project, too.
     if find_root(context.folder()).is_ok() {
-        let project = Project::find(context, None)?;
+        let project = Project::on_disk(context)?;
         let environment = Environment::load(&project)?;
         let (prepared, _) = project.load()?;
         for entry in &prepared.workspace.config.models {

@@ -99,7 +99,7 @@ pub(super) fn project_at(context: &Context, pattern: &str) -> Result<Found, Fail
     let (prompt, version) = split(pattern);
     let project = Project::around(context)?;
     if version.is_none() {
-        project.needs_files("to read")?;
+        project.needs_files("to read", "name a commit (`PROMPT@HEAD`), or clone it")?;
     }
     let found = prompts(&project, version.unwrap_or("HEAD"), Some(prompt))?;
     let [name] = &found[..] else {

@@ -24,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     // Only a project that loads as a whole says what is used.
     let (prepared, _) = project.load()?;
     let (mut keys, snapshots) = used(&prepared, &project.store())?;

@@ -50,7 +50,7 @@ impl Keys for TerminalKeys {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let found = find(context, &project, &args.filter)?;
     if found.is_empty() {
         writeln!(context.out(), "nothing waits for review")?;

@@ -164,7 +164,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let opened = args.reports.open(context)?.of_a_part(is_part);
     let mut project = Project::find(context, args.at.as_deref())?;
     if args.write || args.snapshots == PolicyArg::Accept {
-        project.needs_files("to write recordings and snapshots into")?;
+        let help = "`git clone` the repository, and run it in the clone";
+        project.needs_files("to write recordings and snapshots into", help)?;
     }
     let (provenance, unknown) = provenance(&project.root, args.at.as_deref());
     let mut settings = decide(context, args, &project, provenance);

@@ -94,7 +94,7 @@ pub(super) fn find(context: &Context, project: &Project, args: &FilterArgs) -> R
 }
 
 pub(super) fn list(context: &mut Context, args: &PendingArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let found = find(context, &project, &args.filter)?;
     if args.json {
         let items: Vec<_> = found
@@ -139,7 +139,7 @@ pub(super) fn requires_reason(project: &Project) -> bool {
 }
 
 pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let mut found = find_named(context, &project, &args.filter, args.all || args.like.is_some(), "accept")?;
     if let Some(named) = &args.like {
         found = like(&found, named)?;
@@ -182,7 +182,7 @@ pub(super) fn accept_some(context: &mut Context, args: &AcceptArgs) -> Result<Ex
 }
 
 pub(super) fn reject_some(context: &mut Context, args: &RejectArgs) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let found = find_named(context, &project, &args.filter, args.all, "reject")?;
     for waiting in &found {
         act(&project.root, &[waiting], Act::Reject, None).map_err(|error| write_failure(waiting, &error))?;

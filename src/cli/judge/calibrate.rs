@@ -70,7 +70,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let file = below(&project, &context.folder().join(&args.file), &args.file)?;
     let (prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;

@@ -38,7 +38,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     if args.all {
         chosen = SHIPPED.iter().collect();
     }
-    let project = Project::find(context, None)?;
+    let project = Project::on_disk(context)?;
     let mut planned = Vec::new();
     let mut differ = Vec::new();
     for (name, text) in chosen {
