@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::core::problem::{Mistake, Place, Problem};
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::{Data, Node};
 use crate::prompt::{DOCUMENTS, Inline, Prompt, PromptRetriever, VariableDeclaration, Variables};
@@ -17,10 +18,29 @@ pub(super) fn add_defaults(prompt: &Prompt, given: impl Fn(&str) -> bool, own: &
     }
 }
 
+/// Something that is wrong with a case's variables.
+pub(super) struct Mismatch {
+    what: String,
+    is_missing: bool,
+}
+
+impl Mismatch {
+    fn new(what: String) -> Self {
+        Self { what, is_missing: false }
+    }
+
+    /// As a mistake of a case.
+    pub(super) fn problem(&self, place: &Place, case: &str) -> Problem {
+        let problem = Problem::error(place.clone(), format!("case `{case}`: {}", self.what));
+        if self.is_missing { problem.of(Mistake::UndefinedVariable) } else { problem }
+    }
+}
+
 /// Everything that is wrong with a case's variables as a whole.
-pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<String> {
+pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<Mismatch> {
     if let (Some(PromptRetriever { retriever, .. }), Some(_)) = (&prompt.front.retriever, variables.get(DOCUMENTS)) {
-        return vec![format!("`{DOCUMENTS}` is what the retriever `{}` finds, and cannot be given", retriever.name)];
+        let what = format!("`{DOCUMENTS}` is what the retriever `{}` finds, and cannot be given", retriever.name);
+        return vec![Mismatch::new(what)];
     }
     let Some(declared) = &prompt.front.variables else {
         return if prompt.is_whole { missing_undeclared(prompt, variables) } else { Vec::new() };
@@ -34,7 +54,7 @@ pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<String> 
                 if let Some(why) = declaration.mismatch(value) {
                     let name = &declaration.name;
                     let wanted = declaration.type_name().map(|t| format!(" (declared as {t})")).unwrap_or_default();
-                    found.push(format!("the variable `{name}`{wanted} does not fit: {why}"));
+                    found.push(Mismatch::new(format!("the variable `{name}`{wanted} does not fit: {why}")));
                 }
             }
         }
@@ -44,7 +64,7 @@ pub(super) fn mismatches(prompt: &Prompt, variables: &Variables) -> Vec<String> 
 
 /// Without `vars:`, a variable that the template mentions and a near one that the case gives is a misspelling;
 /// anything else is left to rendering, because the template may be able to do without.
-fn missing_undeclared(prompt: &Prompt, variables: &Variables) -> Vec<String> {
+fn missing_undeclared(prompt: &Prompt, variables: &Variables) -> Vec<Mismatch> {
     let given: BTreeSet<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
     prompt
         .variables
@@ -53,15 +73,17 @@ fn missing_undeclared(prompt: &Prompt, variables: &Variables) -> Vec<String> {
         .filter_map(|name| {
             let unused = given.iter().copied().filter(|g| !prompt.variables.contains(*g));
             let hint = did_you_mean(name, unused);
-            (!hint.is_empty())
-                .then(|| format!("the variable `{name}` of the prompt `{}` is missing{hint}", prompt.name))
+            let what = || format!("the variable `{name}` of the prompt `{}` is missing{hint}", prompt.name);
+            (!hint.is_empty()).then(|| Mismatch { what: what(), is_missing: true })
         })
         .collect()
 }
 
-fn missing(prompt: &Prompt, name: &str, variables: &Variables) -> String {
+fn missing(prompt: &Prompt, name: &str, variables: &Variables) -> Mismatch {
     let strays = variables.iter().map(|(given, _)| given.as_str()).filter(|given| !prompt.variables.contains(*given));
-    format!("the variable `{name}` of the prompt `{}` is missing{}", prompt.name, did_you_mean(name, strays))
+    let hint = did_you_mean(name, strays);
+    let what = format!("the variable `{name}` of the prompt `{}` is missing{hint}", prompt.name);
+    Mismatch { what, is_missing: true }
 }
 
 /// Whether anything makes use of a variable that a hand-written case gives.

@@ -14,7 +14,7 @@ use super::turns::{Turn, WrittenTurn};
 use crate::core::decode::Decoder;
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::path::TreePath;
-use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::problem::{Mistake, Place, Problem, Problems, Source};
 use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::verdict::Quarantine;
@@ -266,7 +266,8 @@ impl<'a> Loader<'a> {
                 (Some(path), Some(line), _) => format!(" (first in {path}:{line})"),
                 _ => String::new(),
             };
-            self.problems.error(place.clone(), format!("the case name `{name}` stands here a second time{at}"));
+            let message = format!("the case name `{name}` stands here a second time{at}");
+            self.problems.push(Problem::error(place.clone(), message).of(Mistake::UnknownOrDouble));
             return None;
         }
         self.names.insert(name.to_string(), (name.clone(), place.clone()));
@@ -301,12 +302,13 @@ impl<'a> Loader<'a> {
                     "the variable `{}` is used neither by the prompt `{}` nor by an expectation{hint}",
                     variable.name, self.prompt.name
                 );
-                self.problems.error(Place::span(source, variable.name_span.clone()), message);
+                let problem = Problem::error(Place::span(source, variable.name_span.clone()), message);
+                self.problems.push(problem.of(Mistake::UndefinedVariable));
             }
         }
         let variables = Variables::new(Arc::clone(shared), own);
         for why in bind::mismatches(self.prompt, &variables) {
-            self.problems.error(place.clone(), format!("case `{}`: {why}", written.name));
+            self.problems.push(why.problem(&place, &written.name));
         }
         let Some(name) = name else { return };
         let mut checks = defaults.to_vec();
@@ -375,7 +377,7 @@ impl<'a> Loader<'a> {
             own.extend(with_defaults);
             let variables = Variables::new(Arc::clone(shared), own);
             for why in bind::mismatches(self.prompt, &variables) {
-                self.problems.error(place.clone(), format!("case `{}`: {why}", rendered.name));
+                self.problems.push(why.problem(&place, &rendered.name));
             }
             let tags = Arc::clone(tag_sets.entry(rendered.tags.clone()).or_insert_with(|| rendered.tags.into()));
             if let Some(name) = self.take_name(&rendered.name, &place) {

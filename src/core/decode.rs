@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::problem::{Place, Problem, Problems, Source};
+use super::problem::{Mistake, Place, Problem, Problems, Source};
 use super::suggest::did_you_mean;
 use super::yaml::{Data, Key, Node};
 
@@ -52,6 +52,12 @@ impl Decoder<'_> {
         self.problems.push(Problem::error(Place::span(self.source, span), message).help(help));
     }
 
+    /// Reports a key that there is not, or a name that stands twice.
+    pub fn error_key(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let problem = Problem::error(Place::span(self.source, span), message);
+        self.problems.push(problem.of(Mistake::UnknownOrDouble));
+    }
+
     /// Reports that a node is of the wrong kind.
     pub fn wrong_kind(&mut self, node: &Node, what: &str, wanted: &str) {
         self.error(node.span.clone(), format!("{what} must be {wanted}, not {}", node.kind()));
@@ -64,11 +70,11 @@ impl Decoder<'_> {
             if !known.contains(&key.text.as_str()) {
                 let hint = did_you_mean(&key.text, known.iter().copied());
                 let message = format!("unknown key `{}` in {what}{hint}", key.text);
-                if hint.is_empty() {
-                    self.error_help(key.span.clone(), message, format!("known keys: {}", known.join(", ")));
-                } else {
-                    self.error(key.span.clone(), message);
-                }
+                let problem = Problem::error(Place::span(self.source, key.span.clone()), message);
+                let problem = problem.of(Mistake::UnknownOrDouble);
+                let is_guessed = !hint.is_empty();
+                let help = || format!("known keys: {}", known.join(", "));
+                self.problems.push(if is_guessed { problem } else { problem.help(help()) });
             }
         }
         Some(fields)

@@ -67,6 +67,19 @@ pub enum Place {
     Span(Arc<Source>, Range<usize>),
 }
 
+/// Mistakes that whoever reads a report may want to tell from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// A variable that nobody declares or gives.
+    UndefinedVariable,
+    /// A merge that nobody ended.
+    ConflictMarker,
+    /// A partial that there is not, or that reaches itself.
+    Partial,
+    /// A key that there is not, or a name that stands twice.
+    UnknownOrDouble,
+}
+
 /// A mistake, its place, and what to do about it.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -78,13 +91,15 @@ pub struct Problem {
     pub message: String,
     /// What to do, where the message does not say it already.
     pub help: Option<String>,
+    /// Which mistake it is, where it is one of those.
+    pub mistake: Option<Mistake>,
 }
 
 impl Problem {
     /// An error at a place.
     #[must_use]
     pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, message: message.into(), help: None }
+        Self { severity: Severity::Error, place, message: message.into(), help: None, mistake: None }
     }
 
     /// A warning at a place.
@@ -101,6 +116,13 @@ impl Problem {
             (Some(path), None, _) => format!("{path}: {}", self.message),
             _ => self.message.clone(),
         }
+    }
+
+    /// The same, said to be one of those mistakes.
+    #[must_use]
+    pub fn of(mut self, mistake: Mistake) -> Self {
+        self.mistake = Some(mistake);
+        self
     }
 
     /// The same with a line on what to do.

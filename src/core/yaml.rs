@@ -11,7 +11,7 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser};
 use serde_json::{Map, Number, Value};
 
-use super::problem::{Place, Problem, Problems, Source};
+use super::problem::{Mistake, Place, Problem, Problems, Source};
 use super::surrogates::{self, StandIns};
 
 /// The largest YAML file that is read, in bytes.
@@ -136,7 +136,7 @@ pub fn parse_range(source: &Arc<Source>, range: Range<usize>) -> Result<Node, Pr
     }
     if let Some(marker) = conflict_marker(text) {
         let message = "a conflict marker of a merge; choose one side and remove the marker lines";
-        return Err(Problem::error(at(marker, 7), message).into());
+        return Err(Problem::error(at(marker, 7), message).of(Mistake::ConflictMarker).into());
     }
     let stood = surrogates::replaced(text);
     let (text, stand_ins) = stood.as_ref().map_or((text, None), |(text, stand_ins)| (text.as_str(), Some(*stand_ins)));
@@ -332,10 +332,8 @@ impl Builder<'_> {
             }
             if let Some(first) = seen.insert(key.text.clone(), key.span.clone()) {
                 let (line, _) = self.source.line_column(first.start);
-                self.problems.push(self.problem(
-                    key.span.clone(),
-                    format!("the key `{}` stands here a second time (first in line {line})", key.text),
-                ));
+                let message = format!("the key `{}` stands here a second time (first in line {line})", key.text);
+                self.problems.push(self.problem(key.span.clone(), message).of(Mistake::UnknownOrDouble));
                 doubled = true;
             }
             // After a doubled key the values no longer stand in step; the file is refused anyway.

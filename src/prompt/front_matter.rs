@@ -189,7 +189,7 @@ impl FrontMatterReader<'_> {
         for item in decoder.list(node, "tools").unwrap_or_default() {
             let Some(tool) = self.read_tool(decoder, item) else { continue };
             if tools.iter().any(|known| known.name == tool.name) {
-                decoder.error(item.span.clone(), format!("the tool `{}` stands here a second time", tool.name));
+                decoder.error_key(item.span.clone(), format!("the tool `{}` stands here a second time", tool.name));
                 continue;
             }
             tools.push(tool);

@@ -14,7 +14,7 @@ use super::retriever::{DOCUMENTS, PromptRetriever};
 use crate::core::digest::{DigestBuilder, canonical_json};
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::core::problem::{Place, Problem, Problems, Source};
+use crate::core::problem::{Mistake, Place, Problem, Problems, Source};
 use crate::core::redact::key_shape;
 use crate::core::suggest::did_you_mean;
 use crate::core::yaml::conflict_marker;
@@ -244,7 +244,8 @@ impl Loader<'_> {
         let source = Source::new(path.as_str(), text);
         if let Some(at) = conflict_marker(&source.text) {
             let message = "a conflict marker of a merge; choose one side and remove the marker lines";
-            self.problems.error(Place::span(&source, at..at + 7), message);
+            let problem = Problem::error(Place::span(&source, at..at + 7), message);
+            self.problems.push(problem.of(Mistake::ConflictMarker));
             return None;
         }
         if let Some((shape, range)) = key_shape(&source.text) {
@@ -285,7 +286,8 @@ impl Loader<'_> {
                     let hint = did_you_mean(name, self.templates.keys().map(String::as_str));
                     format!("there is no template `{PROMPTS}/{name}`{hint}")
                 };
-                self.problems.error(Place::span(&template.source, span), problem);
+                let problem = Problem::error(Place::span(&template.source, span), problem);
+                self.problems.push(problem.of(Mistake::Partial));
             }
         }
     }
@@ -306,7 +308,8 @@ impl Loader<'_> {
                 if name == *key || self.reach_of(&name).found.contains(key) {
                     let span = template.body + reached.span.start..template.body + reached.span.end;
                     let message = format!("`{key}` reaches itself through `{name}`, so rendering it would never end");
-                    self.problems.error(Place::span(&template.source, span), message);
+                    let problem = Problem::error(Place::span(&template.source, span), message);
+                    self.problems.push(problem.of(Mistake::Partial));
                 }
             }
         }
@@ -393,6 +396,7 @@ impl Loader<'_> {
             let span = reach::mention(template.text(), &name).unwrap_or(0..0);
             let place = Place::span(&template.source, template.body + span.start..template.body + span.end);
             let problem = Problem::error(place, format!("the variable `{name}` is not declared under `vars:`{hint}"));
+            let problem = problem.of(Mistake::UndefinedVariable);
             self.problems.push(problem.help(format!("declare it in the front matter: `{name}: string`")));
         }
         for declaration in declared {

@@ -2,11 +2,13 @@
 
 use std::io;
 
+use minijinja::ErrorKind;
+
 use super::environment::{jinja_message, jinja_span};
 use super::load::{PROMPTS, Prompt, Prompts};
 use super::messages::{split, with_nonce};
 use super::variables::Variables;
-use crate::core::problem::{Place, Problem};
+use crate::core::problem::{Mistake, Place, Problem};
 use crate::core::record::Message;
 
 /// The largest rendered prompt, in bytes.
@@ -45,7 +47,11 @@ impl Prompts {
         };
         let span = jinja_span(innermost, template.text()).unwrap_or(0..0);
         let place = Place::span(&template.source, template.body + span.start..template.body + span.end);
-        Problem::error(place, message)
+        let problem = Problem::error(place, message);
+        match innermost.kind() {
+            ErrorKind::UndefinedError => problem.of(Mistake::UndefinedVariable),
+            _ => problem,
+        }
     }
 }
 

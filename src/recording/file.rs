@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::line::Line;
 use crate::core::digest::sha256_hex;
 use crate::core::path::TreePath;
-use crate::core::problem::{Place, Problem, Problems};
+use crate::core::problem::{Mistake, Place, Problem, Problems};
 
 /// The most damaged lines of one file that are reported.
 const MOST_PROBLEMS: usize = 20;
@@ -159,7 +159,7 @@ fn read_line(path: &TreePath, text: &str, number: usize, bytes: Range<usize>) ->
     let line = &text[bytes.clone()];
     if MARKERS.iter().any(|marker| line.starts_with(marker)) {
         let help = "remove the marker lines and keep the others of both sides; then run `promptctl test --offline`";
-        return Err(Problem::error(place(), "a conflict marker of a merge").help(help));
+        return Err(Problem::error(place(), "a conflict marker of a merge").of(Mistake::ConflictMarker).help(help));
     }
     let decoded = Line::parse(line).map_err(|why| {
         let help = "restore the line from git, or remove it and record the case again";

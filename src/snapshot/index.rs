@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::format::Snapshot;
+use super::format::{Snapshot, SnapshotError};
 use super::{ACCEPTED, PENDING, SNAPSHOTS};
 use crate::core::path::TreePath;
-use crate::core::problem::{Place, Problem};
+use crate::core::problem::{Mistake, Place, Problem};
 use crate::tree::Tree;
 
 /// The snapshots of a tree.
@@ -36,8 +36,9 @@ impl Index {
         }
         let text = tree.text(path).map_err(crate::tree::TreeError::into_problem)?;
         Snapshot::parse(&text).map(Some).map_err(|error| {
-            Problem::error(Place::Line(path.to_string(), 1), error.to_string())
-                .help("restore the file from git, or remove it and accept the answer again")
+            let problem = Problem::error(Place::Line(path.to_string(), 1), error.to_string());
+            let problem = problem.help("restore the file from git, or remove it and accept the answer again");
+            if error == SnapshotError::Conflict { problem.of(Mistake::ConflictMarker) } else { problem }
         })
     }
 
