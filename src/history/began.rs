@@ -41,7 +41,7 @@ struct Open {
     path: String,
 }
 
-fn folder<'r>(repository: &'r Repository, commit: Oid, prefix: &str) -> Option<Tree<'r>> {
+pub(super) fn folder<'r>(repository: &'r Repository, commit: Oid, prefix: &str) -> Option<Tree<'r>> {
     let root = repository.find_commit(commit).ok()?.tree().ok()?;
     if prefix.is_empty() {
         return Some(root);
@@ -49,7 +49,7 @@ fn folder<'r>(repository: &'r Repository, commit: Oid, prefix: &str) -> Option<T
     repository.find_tree(root.get_path(Path::new(prefix)).ok()?.id()).ok()
 }
 
-fn blob(tree: Option<&Tree<'_>>, path: &str) -> Option<Oid> {
+pub(super) fn blob(tree: Option<&Tree<'_>>, path: &str) -> Option<Oid> {
     Some(tree?.get_path(Path::new(path)).ok()?.id())
 }
 

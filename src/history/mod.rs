@@ -7,6 +7,7 @@
 //! run comes out otherwise because of it.
 
 mod asked;
+mod added;
 mod began;
 mod bisect;
 mod candidates;
@@ -23,6 +24,7 @@ mod trend;
 mod versions;
 mod walk;
 
+pub use added::{WrittenLine, added};
 pub use asked::{Asked, Purpose, RanRow, Requests};
 pub use began::{Began, Versioned, began};
 pub use bisect::{Bisect, Mark, Step};
