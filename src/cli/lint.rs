@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::lint_past::evidence;
+use super::lint_past::{evidence, note, since};
 use super::load::Project;
 use super::reports::folder_of;
 use super::sink::{self, Piped};
@@ -20,7 +20,7 @@ use crate::core::problem::Problems;
 use crate::core::suggest::did_you_mean;
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::lint::{Edit, Evidence, Finding, Linted, Rule, Settings, apply, covered, find, lint};
+use crate::lint::{Edit, Evidence, Finding, Linted, Rule, Settings, apply, covered, explained, find, lint};
 use crate::plan::{Overrides, Workspace};
 use crate::project::{Compare, Level};
 use crate::recording::Store;
@@ -136,58 +136,33 @@ impl FromStr for Report {
 
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     if let Some(name) = &args.explain {
-        let (rule, style) = (rule(name)?, context.style());
+        let (rule, style) = (explained(name).map_err(no_rule)?, context.style());
         write_rule(context.out(), rule, style)?;
         return Ok(Exit::Good);
     }
-    let wanted = args.rules.iter().map(|name| rule(name)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = args.rules.iter().map(|name| find(name).map_err(no_rule)).collect::<Result<Vec<_>, _>>()?;
     if args.reports.iter().filter(|report| report.path.is_none()).count() > 1 {
         return Err(Failure::usage("two reports cannot share standard output; give one of them a path"));
     }
     let paths: Vec<Option<&PathBuf>> = args.reports.iter().map(|report| report.path.as_ref()).collect();
     let mut files = sink::open_paths(context, &paths)?;
-    let project = Project::find(context, None)?;
-    let (prepared, _) = project.load()?;
-    let workspace = prepared.workspace;
-    let selected = select(&workspace, &args.prompts)?;
-    let mut settings = settings(&workspace)?;
-    settings.fail_on = args.fail_on.map_or(settings.fail_on, Level::from);
-    if !wanted.is_empty() {
-        settings = settings.only(&wanted);
-    }
-    if let Some(Compat::Jinja2) = args.compat {
-        settings = settings.also(rule("W35")?, Level::Warning);
-    }
-    rendered(&workspace, &selected)?;
-    if args.coverage {
-        let (files, style) = (covered(&workspace, &selected), context.style());
-        write_coverage(&mut Piped::new(context.out()), &files, style)?;
-        return Ok(Exit::Good);
-    }
-    let evidence = evidence(context, &project, &workspace, &selected, args.base.as_deref())?;
-    let look = Pass { project: &project, args, evidence: &evidence, settings: &settings };
-    let known = look.known(context)?;
-    let mended = if args.fix { look.mend(known.as_ref())? } else { BTreeMap::new() };
-    let mended = tell(context, &project, &mended, args.dry_run)?;
-    let linted = match mended {
-        Some(tree) => look.pass(tree, known.as_ref())?.1,
-        None => look.of(&workspace, &selected, known.as_ref())?,
-    };
-    let (linted, count) = linted;
-    let mut linted = linted;
-    if args.waivers {
-        // What is not shown does not fail.
-        linted.findings.retain(Finding::is_of_waivers);
-    }
-    let exit = if linted.fails(settings.fail_on) { Exit::Failed } else { Exit::Good };
-    if args.waivers {
-        let style = context.style();
-        write_waivers(&mut Piped::new(context.out()), &linted, style)?;
-        return Ok(exit);
-    }
-    let base = args.base.clone().map(|base| (base, count));
-    let notes = LintNotes::new(base, exit, settings.fail_on);
+    let project = Project::on_disk(context)?;
     let folder = folder_of(&project.root);
+    let looked = look(context, args, &project, &wanted);
+    if args.coverage || args.waivers {
+        return looked.map(|looked| looked.exit);
+    }
+    let (Looked { linted, notes, exit }, refused) = match looked {
+        Ok(looked) => (looked, None),
+        // Who reads a report and nothing else must not take it for clean.
+        Err(Failure::Problems(problems)) if !args.reports.is_empty() => {
+            let linted = Linted::refused(&problems).bounded();
+            let fail_on = args.fail_on.map_or(Level::Error, Level::from);
+            let notes = LintNotes::new(None, Exit::Usage, fail_on);
+            (Looked { linted, notes, exit: Exit::Usage }, Some(Failure::Problems(problems)))
+        }
+        Err(failure) => return Err(failure),
+    };
     let mut failed = Ok(());
     let mut on_stdout = None;
     for (report, file) in args.reports.iter().zip(&mut files) {
@@ -201,16 +176,76 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let (style, quiet) = (context.style(), context.is_quiet());
     let out = &mut Piped::new(context.out());
     match on_stdout.unwrap_or(Format::Human) {
-        Format::Human if quiet && linted.findings.is_empty() => {}
+        // It is said on standard error, too.
+        Format::Human if refused.is_some() => {}
+        Format::Human if quiet && linted.findings.is_empty() && linted.skipped.is_empty() => {}
         Format::Human => write_lint(out, &linted, &notes, style)?,
         format => failed = failed.and(one(out, format, &linted, &notes, &folder)),
     }
     sink::unless_failed(failed)?;
-    Ok(exit)
+    refused.map_or(Ok(exit), Err)
 }
 
-fn rule(name: &str) -> Result<&'static Rule, Failure> {
-    find(name).map_err(|why| Failure::usage(why).help("docs/linting.md lists the rules"))
+/// What was found, and what is said beside it.
+struct Looked {
+    linted: Linted,
+    notes: LintNotes,
+    exit: Exit,
+}
+
+/// Looks at a project. Coverage and waivers are shown at once.
+fn look(context: &mut Context, args: &Args, project: &Project, wanted: &[&'static Rule]) -> Result<Looked, Failure> {
+    let (prepared, _) = project.load()?;
+    let workspace = prepared.workspace;
+    let selected = select(&workspace, &args.prompts)?;
+    let mut settings = settings(&workspace)?;
+    settings.fail_on = args.fail_on.map_or(settings.fail_on, Level::from);
+    if !wanted.is_empty() {
+        settings = settings.only(wanted);
+    }
+    if let Some(Compat::Jinja2) = args.compat {
+        settings = settings.also(find("W35").map_err(no_rule)?, Level::Warning);
+    }
+    rendered(&workspace, &selected)?;
+    if args.coverage {
+        let (files, style) = (covered(&workspace, &selected), context.style());
+        write_coverage(&mut Piped::new(context.out()), &files, style)?;
+        let notes = LintNotes::new(None, Exit::Good, settings.fail_on);
+        return Ok(Looked { linted: Linted::default(), notes, exit: Exit::Good });
+    }
+    let evidence = evidence(context, project, &workspace, &selected, args.base.as_deref())?;
+    let look = Pass { project, args, evidence: &evidence, settings: &settings };
+    let known = look.known(context)?;
+    let mended = if args.fix { look.mend(known.as_ref())? } else { BTreeMap::new() };
+    let mended = tell(context, project, &mended, args.dry_run)?;
+    let (mut linted, count) = match mended {
+        Some(tree) => look.pass(tree, known.as_ref())?.1,
+        None => look.of(&workspace, &selected, known.as_ref())?,
+    };
+    if args.waivers {
+        // What is not shown does not fail.
+        linted.findings.retain(Finding::is_of_waivers);
+    }
+    let dated = since(&project.root, &linted);
+    linted.date(&note(context, "how old findings are", dated)?, &evidence.today);
+    let exit = if linted.fails(settings.fail_on) {
+        Exit::Failed
+    } else if linted.prompts == 0 && !args.waivers {
+        // What was skipped did not pass.
+        Exit::Nothing
+    } else {
+        Exit::Good
+    };
+    if args.waivers {
+        let style = context.style();
+        write_waivers(&mut Piped::new(context.out()), &linted, style)?;
+    }
+    let base = args.base.clone().map(|base| (base, count));
+    Ok(Looked { linted, notes: LintNotes::new(base, exit, settings.fail_on), exit })
+}
+
+fn no_rule(why: String) -> Failure {
+    Failure::usage(why).help("docs/linting.md lists the rules")
 }
 
 fn select(workspace: &Workspace, prompts: &[String]) -> Result<Vec<usize>, Failure> {

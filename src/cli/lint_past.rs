@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -14,10 +16,10 @@ use crate::case::Cases;
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
-use crate::core::problem::Problems;
+use crate::core::problem::{Problems, Source};
 use crate::core::time::{Clock as _, day};
-use crate::history::{Began, History, HistoryError, Versioned, WalkError, alone, began, patches};
-use crate::lint::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence, VersionEvidence};
+use crate::history::{Began, History, HistoryError, Versioned, WalkError, WrittenLine, added, alone, began, patches};
+use crate::lint::{CommitEvidence, Evidence, FlakyEvidence, Linted, ResultEvidence, VersionEvidence};
 use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::{ENDING, PROMPTS, Prompt, Prompts, Renamed};
@@ -45,6 +47,7 @@ pub(super) fn evidence(
     for (path, found) in note(context, "the last commits", patches(&project.root, now, PAST))? {
         let commit = |patch: crate::history::Patch| CommitEvidence {
             days: patch.days,
+            commit: patch.commit,
             lines: patch.lines,
             reverts: patch.reverts,
         };
@@ -63,7 +66,7 @@ pub(super) fn evidence(
 }
 
 /// What git says; that it cannot say it is told, but for a project outside of git.
-fn note<T: Default>(context: &Context, what: &str, said: Result<T, WalkError>) -> Result<T, Failure> {
+pub(super) fn note<T: Default>(context: &Context, what: &str, said: Result<T, WalkError>) -> Result<T, Failure> {
     match said {
         Ok(said) => return Ok(said),
         Err(WalkError::Commit(_)) => {}
@@ -73,6 +76,19 @@ fn note<T: Default>(context: &Context, what: &str, said: Result<T, WalkError>) -
         }
     }
     Ok(T::default())
+}
+
+/// Since when what was found is there, where that is told: by the lines in which it stands.
+pub(super) fn since(root: &Path, linted: &Linted) -> Result<Vec<Option<String>>, WalkError> {
+    let mark = |(source, span): (&Arc<Source>, &Range<usize>)| {
+        let line = source.text.get(source.line_range(source.line_column(span.start).0)).unwrap_or_default();
+        WrittenLine { path: source.path.clone(), line: line.to_owned() }
+    };
+    let marks: Vec<WrittenLine> = linted.aged().map(mark).collect();
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(added(root, &marks)?.into_iter().map(|time| time.map(day)).collect())
 }
 
 fn runs(

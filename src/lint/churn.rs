@@ -1,12 +1,16 @@
 //! What the past of a prompt tells: patches upon patches, cases that flip, that never fail, or that nobody can trust.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::look::{Look, Sink, Subject};
+use super::text::Template;
 use crate::case::Case;
+use crate::core::names::PromptName;
 use crate::core::problem::{Place, Source};
 use crate::core::words::counted;
+use crate::prompt::PROMPTS;
 
 /// Where a case is written.
 pub(super) fn place(look: &Look<'_>, case: &Case) -> Option<(Arc<Source>, Range<usize>)> {
@@ -22,38 +26,82 @@ pub(super) fn is_row(case: &Case) -> bool {
     matches!(case.place, Place::Line(..))
 }
 
-/// Many small commits, commits that are taken back, cases that pass and fail by turns.
-pub(super) fn churn(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
-    let evidence = look.material.evidence;
-    let none = Vec::new();
-    let commits = evidence.commits.get(subject.prompt.path.as_str()).unwrap_or(&none);
-    let within = |days: i64| commits.iter().filter(move |commit| commit.days <= days);
-    let (month, quarter) = (within(30).count(), within(90).count());
-    let mut sizes: Vec<usize> = within(30).map(|commit| commit.lines).collect();
-    sizes.sort_unstable();
-    let median = sizes.get(sizes.len() / 2).copied().unwrap_or(usize::MAX);
-    let reverts = within(90).filter(|commit| commit.reverts).count();
-    let mut why = Vec::new();
-    if month >= look.count("commits").max(1) && median <= look.count("lines") {
-        why.push(format!("{month} commits in 30 days and {quarter} in 90, half of them of at most {median} lines"));
-    }
-    if reverts >= look.count("reverts").max(1) {
-        why.push(format!("{} in 90 days took another one back", counted(reverts as u64, "commit", "commits")));
-    }
-    for case in &subject.cases {
-        let flips = flips(look, subject, case);
-        if flips >= look.count("flips").max(1) {
-            why.push(format!("the case `{}` changed {flips} times between passing and failing", case.name));
+/// Many small commits, commits that are taken back, cases that pass and fail by turns. A partial that one prompt reaches is a
+/// part of it; one that several reach is told by itself.
+pub(super) fn churn(look: &Look<'_>, sink: &mut Sink) {
+    let material = look.material;
+    let mut users: HashMap<&str, usize> = HashMap::new();
+    for prompt in &material.workspace.prompts.list {
+        for partial in &prompt.partials {
+            *users.entry(partial).or_default() += 1;
         }
     }
-    if !why.is_empty() {
-        sink.of(subject.own, subject.own.start(), why.join("; ")).about(subject.own.key.clone());
+    let is_shared = |key: &str| users.get(key).copied() != Some(1);
+    let mut cases: HashMap<usize, Vec<&Case>> = HashMap::new();
+    for case in &material.workspace.cases.list {
+        cases.entry(case.prompt).or_default().push(case);
+    }
+    for (index, prompt) in material.workspace.prompts.list.iter().enumerate() {
+        let Some(own) = prompt.path.below(PROMPTS).and_then(|key| material.template(key)) else { continue };
+        let partials = prompt.partials.iter().filter(|key| !prompt.open && !is_shared(key));
+        let parts: Vec<&Template> =
+            [own].into_iter().chain(partials.filter_map(|key| material.template(key))).collect();
+        let mut why = patched(look, &parts);
+        for case in cases.get(&index).into_iter().flatten() {
+            let flips = flips(look, &prompt.name, case);
+            if flips >= look.count("flips").max(1) {
+                why.push(format!("the case `{}` changed {flips} times between passing and failing", case.name));
+            }
+        }
+        if !why.is_empty() {
+            sink.of(own, own.start(), why.join("; ")).about(own.key.clone());
+        }
+    }
+    let is_open = material.workspace.prompts.list.iter().any(|prompt| prompt.open);
+    for partial in material.templates.iter().filter(|part| part.is_partial && (is_open || is_shared(&part.key))) {
+        let why = patched(look, &[partial]);
+        if !why.is_empty() {
+            sink.of(partial, partial.start(), why.join("; ")).about(partial.key.clone());
+        }
     }
 }
 
+/// What the commits that changed these files tell.
+fn patched(look: &Look<'_>, parts: &[&Template]) -> Vec<String> {
+    // Of a commit that changed several of them the lines of all.
+    let mut commits: BTreeMap<&str, (i64, usize, bool)> = BTreeMap::new();
+    for part in parts {
+        for commit in look.material.evidence.commits.get(&part.source.path).into_iter().flatten() {
+            let (_, lines, reverts) = commits.entry(&commit.commit).or_insert((commit.days, 0, false));
+            *lines += commit.lines;
+            *reverts |= commit.reverts;
+        }
+    }
+    let small = |days: i64| {
+        let mut sizes: Vec<usize> =
+            commits.values().filter(|(age, ..)| *age <= days).map(|(_, lines, _)| *lines).collect();
+        sizes.sort_unstable();
+        let median = sizes.get(sizes.len() / 2).copied().unwrap_or(usize::MAX);
+        (sizes.len(), median <= look.count("lines"))
+    };
+    let ((month, in_month), (quarter, in_quarter)) = (small(30), small(90));
+    let most = look.count("commits").max(1);
+    let mut why = Vec::new();
+    // What goes on for three months at that rate is the same.
+    if (month >= most && in_month) || (quarter >= most.saturating_mul(3) && in_quarter) {
+        let most = look.count("lines");
+        why.push(format!("{month} commits in 30 days and {quarter} in 90, half of them of at most {most} lines"));
+    }
+    let reverts = commits.values().filter(|(age, _, reverts)| *age <= 90 && *reverts).count();
+    if reverts >= look.count("reverts").max(1) {
+        why.push(format!("{} in 90 days took another one back", counted(reverts as u64, "commit", "commits")));
+    }
+    why
+}
+
 /// How often a case came out otherwise with the next state of its prompt.
-fn flips(look: &Look<'_>, subject: &Subject<'_>, case: &Case) -> usize {
-    let own = look.material.results(&subject.prompt.name, case);
+fn flips(look: &Look<'_>, prompt: &PromptName, case: &Case) -> usize {
+    let own = look.material.results(prompt, case);
     let mut last: Vec<(&str, &str, bool)> = Vec::new();
     let mut most: Vec<(&str, usize)> = Vec::new();
     for result in own {

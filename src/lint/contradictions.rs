@@ -22,15 +22,15 @@ static PAIRS: LazyLock<Vec<(&str, Regex, &str, Regex)>> = LazyLock::new(|| {
     [
         (
             "short",
-            r"(?i)\b(?:be (?:very |as )?(?:concise|brief|terse)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) sentence|as (?:short|brief|concise) as possible)\b",
+            r"(?i)\b(?:be (?:very |as )?(?:concise|brief|terse)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:write|give|provide) (?:only |very )*(?:short|brief|concise|terse) (?:answers|responses|replies)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) sentence|(?:answer|reply|respond) (?:very )?(?:concisely|briefly|tersely)|as (?:short|brief|concise) as possible)\b",
             "long",
-            r"(?i)\b(?:be (?:very |as )?(?:comprehensive|exhaustive|thorough)|as (?:detailed|long|comprehensive|thorough) as possible|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:long|lengthy|exhaustive|comprehensive) (?:answer|response|reply|explanation))\b",
+            r"(?i)\b(?:be (?:very |as )?(?:comprehensive|exhaustive|thorough)|as (?:detailed|long|comprehensive|thorough) as possible|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:long|lengthy|exhaustive|comprehensive) (?:answer|response|reply|explanation)|(?:write|give|provide) (?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answers|responses|replies|explanations)|(?:answer|reply|respond) (?:comprehensively|exhaustively|extensively|thoroughly|at length|in depth))\b",
         ),
         (
             "nothing but JSON",
             r"(?i)\b(?:(?:only|just) (?:with |in |return |output |a |the |valid )*json|json (?:only|and nothing else)|nothing (?:but|except|other than) (?:the |valid )*json|no (?:text|explanation|prose)[^.]{0,40}json)\b",
             "an explanation",
-            r"(?i)^\W*(?:(?:then |also |and |please |always |finally |afterwards )*(?:explain|justify) (?:your|why you|how you)|(?:then|also|and|afterwards|finally|additionally),? (?:please )?(?:explain|justify|describe))\b",
+            r"(?i)^\W*(?:(?:then |also |and |please |always |finally |afterwards )*(?:explain|justify) (?:your|why you|how you)|(?:then|also|and|afterwards|finally|additionally),? (?:please )?(?:explain|justify|describe)|(?:then |also |and |please |always |finally |afterwards )*(?:include|add|append|give|provide|write) (?:an?|your|the) (?:short |brief |one-sentence |clear |detailed )*(?:explanation|justification|rationale)(?: (?:of|for) (?:your|the) (?:choice|answer|decision|verdict|rating|score|classification|label))?)\b",
         ),
         (
             "no lists",

@@ -1,21 +1,25 @@
 //! One pass over a project: every rule that is on, over everything that is selected, in an order that never changes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::finding::Finding;
-use super::look::{Evidence, Look, Material, Sink};
+use super::look::{Evidence, Look, Material, Sink, Subject};
 use super::private;
 use super::registry::{Check, RULES, Rule};
 use super::settings::Settings;
 use super::waivers::{self, Waiver};
+use crate::core::problem::{Problem, Severity, Source};
 use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Level};
 use crate::prompt::{PROMPTS, Renamed};
 use crate::recording::Store;
 
 /// What a pass found.
+#[derive(Default)]
 pub struct Linted {
     /// What stands, by place.
     pub findings: Vec<Finding>,
@@ -25,9 +29,55 @@ pub struct Linted {
     pub waivers: Vec<Waiver>,
     /// How many prompts were looked at.
     pub prompts: usize,
+    /// The files of prompts that were not, as nothing stands in their templates.
+    pub skipped: Vec<String>,
+    /// What was found before, and is found no more.
+    pub gone: Vec<Finding>,
+    /// Whether the project could not be loaded.
+    pub is_refused: bool,
+    /// The waived findings.
+    let_go: Vec<Finding>,
+    scope: Scope,
+}
+
+/// What a pass is about.
+#[derive(Default)]
+struct Scope {
+    /// Whether that is the whole project.
+    is_all: bool,
+    /// The files of its prompts.
+    paths: BTreeSet<String>,
+    /// The folders of its prompts among fixtures and accepted answers, with a `/` behind them.
+    folders: Vec<String>,
+}
+
+impl Scope {
+    fn new(subjects: &[Subject<'_>], is_all: bool) -> Self {
+        let paths = subjects.iter().flat_map(|subject| &subject.parts).map(|part| part.source.path.clone()).collect();
+        let names = subjects.iter().map(|subject| &subject.prompt.name);
+        let folders = names.flat_map(|name| ["fixtures", "snapshots"].map(|folder| format!("{folder}/{name}/")));
+        Self { is_all, paths, folders: folders.collect() }
+    }
+
+    /// Whether a file belongs to it.
+    fn has(&self, path: &str) -> bool {
+        let is_of_prompts = path.starts_with(PROMPTS) || path == CONFIG_FILE;
+        self.is_all
+            || self.paths.contains(path)
+            || (!is_of_prompts && self.folders.iter().any(|folder| path.starts_with(folder)))
+    }
 }
 
 impl Linted {
+    /// What is wrong with a project that cannot be loaded, and was not looked at for that.
+    #[must_use]
+    pub fn refused(problems: &[Problem]) -> Self {
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let mut findings: Vec<Finding> = errors.map(Finding::refused).collect();
+        sort(&mut findings);
+        Self { findings, is_refused: true, ..Self::default() }
+    }
+
     /// How many findings have a level.
     #[must_use]
     pub fn count(&self, level: Level) -> usize {
@@ -41,7 +91,7 @@ impl Linted {
     }
 
     /// Without what was there before already, each as often as it was, and no more of it: in the same file first, whatever that
-    /// is called now, then what is about a text in another one. Gives how many that were.
+    /// is called now, then what is about a text in another one. Gives how many that were. What is left of before is gone.
     pub fn subtract(&mut self, before: &Self, renamed: &Renamed) -> usize {
         let count = self.findings.len();
         let mut same: HashMap<(String, String), Vec<&Finding>> = HashMap::new();
@@ -49,25 +99,60 @@ impl Linted {
             let path = renamed.path_now(&finding.source.path);
             same.entry((finding.identity().0, path)).or_default().push(finding);
         }
-        self.findings.retain(|finding| {
+        let mut is_same = |finding: &Finding| {
             let place = (finding.identity().0, finding.source.path.clone());
-            !take(same.get_mut(&place), finding)
-        });
+            take(same.get_mut(&place), finding)
+        };
+        self.findings.retain(|finding| !is_same(finding));
+        // What is waived now is not gone.
+        let waived: Vec<&Finding> = self.let_go.iter().filter(|finding| !is_same(finding)).collect();
         let mut other: HashMap<String, Vec<&Finding>> = HashMap::new();
         for ((identity, _), left) in same {
             other.entry(identity).or_default().extend(left);
         }
-        self.findings.retain(|finding| {
+        let mut is_other = |finding: &Finding| {
             let (identity, bound) = finding.identity();
-            bound || !take(other.get_mut(&identity), finding)
-        });
+            !bound && take(other.get_mut(&identity), finding)
+        };
+        self.findings.retain(|finding| !is_other(finding));
+        for finding in waived {
+            is_other(finding);
+        }
+        // What there is more of now is not gone either.
+        for finding in &self.findings {
+            let (identity, bound) = finding.identity();
+            let Some(left) = other.get_mut(&identity) else { continue };
+            let is_less = |known: &&Finding| !bound || renamed.path_now(&known.source.path) == finding.source.path;
+            if let Some(place) = left.iter().position(is_less) {
+                left.swap_remove(place);
+            }
+        }
+        let gone = other.into_values().flatten();
+        self.gone = gone.filter(|finding| self.scope.has(&renamed.path_now(&finding.source.path))).cloned().collect();
+        sort(&mut self.gone);
         count - self.findings.len()
+    }
+
+    /// The places of what is told with its age: the file, and where it begins.
+    pub fn aged(&self) -> impl Iterator<Item = (&Arc<Source>, &Range<usize>)> {
+        self.findings.iter().filter(|finding| finding.is_aged()).map(|finding| (&finding.source, &finding.span))
+    }
+
+    /// Says since when that is there: the days, in the order of [`Linted::aged`].
+    pub fn date(&mut self, days: &[Option<String>], today: &str) {
+        let aged = self.findings.iter_mut().filter(|finding| finding.is_aged());
+        for (finding, day) in aged.zip(days) {
+            if let Some(day) = day {
+                finding.date(day, today);
+            }
+        }
     }
 
     /// As it is shown: of many alike the first, with how many more there are, and no line that nobody should read.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         self.findings = bounded(self.findings);
+        self.gone = bounded(self.gone);
         self.findings.iter_mut().filter(|finding| !finding.is_hidden).for_each(private::guard);
         self
     }
@@ -93,14 +178,9 @@ pub fn lint(
     let material = Material::new(workspace, store, evidence);
     let subjects = material.subjects(selected);
     let is_all = selected.len() == workspace.prompts.list.len();
-    let mut paths: BTreeSet<String> = BTreeSet::new();
-    let mut keys: BTreeSet<&str> = BTreeSet::new();
-    for subject in &subjects {
-        for part in &subject.parts {
-            paths.insert(part.source.path.clone());
-            keys.insert(&part.key);
-        }
-    }
+    let scope = Scope::new(&subjects, is_all);
+    let keys: BTreeSet<&str> =
+        subjects.iter().flat_map(|subject| &subject.parts).map(|part| part.key.as_str()).collect();
     let templates: Vec<_> = material.templates.iter().filter(|t| is_all || keys.contains(t.key.as_str())).collect();
     let run = |rule: &'static Rule| -> Vec<Finding> {
         let (level, limits) = settings.of(rule);
@@ -116,7 +196,7 @@ pub fn lint(
                 each.flatten().collect()
             }
             Check::Prompt(check) => {
-                let each = subjects.par_iter().map(|subject| {
+                let each = subjects.par_iter().filter(|subject| !subject.is_silent()).map(|subject| {
                     let mut sink = sink();
                     check(&look, subject, &mut sink);
                     sink.found
@@ -126,7 +206,7 @@ pub fn lint(
             Check::Project(check) => {
                 let mut sink = sink();
                 check(&look, &mut sink);
-                sink.found.retain(|finding| is_all || is_selected(&finding.source.path, &paths, &subjects));
+                sink.found.retain(|finding| scope.has(&finding.source.path));
                 sink.found
             }
             Check::Waiver => Vec::new(),
@@ -141,15 +221,22 @@ pub fn lint(
     findings.sort_by_cached_key(|finding| (place(finding), finding.message.clone()));
     findings.dedup_by(|one, other| place(one) == place(other) && one.message == other.message);
     let (mut waivers, wrong) = waivers::read(&material, &subjects, &templates, settings);
-    let found = findings.len();
-    findings.retain(|finding| !waivers::waive(&mut waivers, finding));
-    let waived = found - findings.len();
+    let (let_go, mut findings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| waivers::waive(&mut waivers, finding));
     findings.extend(wrong);
     findings.extend(waivers::unused(&waivers, settings, &on));
+    sort(&mut findings);
+    let silent = subjects.iter().filter(|subject| subject.is_silent());
+    let skipped: Vec<String> = silent.map(|subject| subject.own.source.path.clone()).collect();
+    let (waived, prompts, gone) = (let_go.len(), subjects.len() - skipped.len(), Vec::new());
+    Linted { findings, waived, waivers, prompts, skipped, gone, is_refused: false, let_go, scope }
+}
+
+/// By place, in an order that never changes.
+fn sort(findings: &mut [Finding]) {
     findings.sort_by_cached_key(|finding| {
         (finding.source.path.clone(), finding.span.start, finding.span.end, finding.rule.code, finding.message.clone())
     });
-    Linted { findings, waived, waivers, prompts: subjects.len() }
 }
 
 /// At most so many findings of a rule in a file, and one of rows of a data set: of a thousand alike the last says how many
@@ -176,14 +263,4 @@ fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
         }
     }
     kept
-}
-
-/// Whether a file belongs to the selected prompts.
-fn is_selected(path: &str, paths: &BTreeSet<String>, subjects: &[super::look::Subject<'_>]) -> bool {
-    if path.starts_with(PROMPTS) || path == CONFIG_FILE {
-        return paths.contains(path);
-    }
-    subjects.iter().any(|subject| {
-        ["fixtures", "snapshots"].iter().any(|folder| path.starts_with(&format!("{folder}/{}/", subject.prompt.name)))
-    })
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use super::churn::{is_row, place};
 use super::covered::branches;
 use super::look::{Look, Sink, Subject};
+use super::structure::counts;
 use super::text::Template;
 use crate::case::Case;
 use crate::core::names::ModelAlias;
@@ -117,7 +118,7 @@ fn recorded<'a>(look: &'a Look<'_>, subject: &'a Subject<'_>) -> Recorded<'a> {
     found
 }
 
-/// Recordings that answer an earlier request.
+/// Recordings that answer an earlier request, or that not one model answered.
 pub(super) fn stale_recording(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     for (alias, all) in recorded(look, subject) {
         let stale: Vec<_> = all.iter().filter(|(_, _, line, is_exact)| line.is_some() && !is_exact).collect();
@@ -133,7 +134,26 @@ pub(super) fn stale_recording(look: &Look<'_>, subject: &Subject<'_>, sink: &mut
             let names = stale.iter().map(|(case, ..)| case.name.to_string());
             finding.help(help).about(format!("{} {alias}", subject.own.key)).parts(names);
         }
+        if let Some(told) = answered_by(&all) {
+            let message = format!("what is recorded on `{alias}` was answered by different models: {told}");
+            let help = format!("`promptctl test --refresh {}` asks one of them for all", subject.prompt.name);
+            let finding = sink.of(subject.own, subject.own.start(), message);
+            finding.help(help).about(format!("{} {alias} models", subject.own.key));
+        }
     }
+}
+
+/// The models that servers named in what is recorded, where those are several: each with its cases.
+fn answered_by(all: &[(&Case, Request, Option<Line>, bool)]) -> Option<String> {
+    const SHOWN: usize = 4;
+    // What answers an earlier request will be asked again anyway.
+    let lines = all.iter().filter(|(.., is_exact)| *is_exact).filter_map(|(_, _, line, _)| line.as_ref());
+    let models = counts(lines.filter_map(|line| line.response.model.as_deref()).filter(|model| !model.is_empty()));
+    let shown = models.iter().take(SHOWN);
+    let shown = shown.map(|(model, count)| format!("`{model}` ({})", counted(*count as u64, "case", "cases")));
+    let more = models.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (models.len() > 1).then(|| format!("{}{more}", shown.collect::<Vec<_>>().join(", ")))
 }
 
 /// Recordings that are older than the project allows.

@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::registry::{Check, Rule};
+use jiff::civil::Date;
+
+use super::registry::{Check, Rule, broken};
 use crate::core::digest::sha256_hex;
-use crate::core::problem::Source;
+use crate::core::problem::{Place, Problem, Source};
 use crate::core::redact::Secrets;
-use crate::project::Level;
+use crate::core::words::counted;
+use crate::project::{CONFIG_FILE, Level};
 use crate::prompt::PROMPTS;
 
 /// The longest text of a finding that is shown, in characters.
@@ -20,6 +23,17 @@ pub struct Edit {
     pub span: Range<usize>,
     /// What stands there afterwards.
     pub text: String,
+}
+
+/// How long something is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Age {
+    /// Nobody asks.
+    Unasked,
+    /// It is told where it is known.
+    Asked,
+    /// Since that day.
+    Since(String),
 }
 
 /// Something that a rule has against a project.
@@ -41,6 +55,8 @@ pub struct Finding {
     pub is_hidden: bool,
     /// Changes that mend it.
     pub edits: Vec<Edit>,
+    /// How long it is there.
+    age: Age,
     /// What it is about, whatever line that is in.
     subject: Option<String>,
     /// Whether it is known again in its own file alone.
@@ -73,12 +89,31 @@ impl Finding {
             help: rule.fix.to_owned(),
             is_hidden: false,
             edits: Vec::new(),
+            age: Age::Unasked,
             subject: None,
             is_of_file: false,
             amount: None,
             parts: Vec::new(),
             is_row: false,
         }
+    }
+
+    /// What is wrong with a project that cannot be loaded, where it stands; what is nowhere, in the project's own file.
+    pub(super) fn refused(problem: &Problem) -> Self {
+        let (source, span) = match &problem.place {
+            Place::Span(source, span) => (Arc::clone(source), span.clone()),
+            Place::Line(path, line) => {
+                let before = "\n".repeat(line.saturating_sub(1));
+                let end = before.len();
+                (Source::new(path.as_str(), before), end..end)
+            }
+            Place::File(path) => (Source::new(path.as_str(), ""), 0..0),
+            Place::Nowhere => (Source::new(CONFIG_FILE, ""), 0..0),
+        };
+        let mut finding = Self::new(broken(problem.mistake), Level::Error, &source, span, problem.message.clone());
+        finding.of_file(problem.message.as_str());
+        finding.help(problem.help.as_deref().unwrap_or("every command refuses the project until this is mended"));
+        finding
     }
 
     /// The same with another line on what to do.
@@ -128,6 +163,31 @@ impl Finding {
     pub(super) fn hidden(&mut self) -> &mut Self {
         self.is_hidden = true;
         self
+    }
+
+    /// The same, told with its age.
+    pub(super) fn aged(&mut self) -> &mut Self {
+        self.age = Age::Asked;
+        self
+    }
+
+    /// Whether it is told with its age.
+    pub(super) fn is_aged(&self) -> bool {
+        self.age != Age::Unasked
+    }
+
+    /// The day since which it is there, where that is asked and known.
+    #[must_use]
+    pub fn since(&self) -> Option<&str> {
+        if let Age::Since(day) = &self.age { Some(day) } else { None }
+    }
+
+    /// Says since when it is there.
+    pub(super) fn date(&mut self, day: &str, today: &str) {
+        let age = today.parse::<Date>().ok().zip(day.parse::<Date>().ok());
+        let age = age.and_then(|(today, day)| day.until(today).ok()).map_or(0, |span| span.get_days().max(0));
+        self.message = format!("{}, since {day} ({})", self.message, counted(age.unsigned_abs().into(), "day", "days"));
+        self.age = Age::Since(day.to_owned());
     }
 
     /// The same at a level of its own.

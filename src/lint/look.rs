@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::prelude::*;
 
+use super::files::may_be_text;
 use super::finding::Finding;
 use super::registry::Rule;
 use super::text::Template;
 use crate::case::Case;
+use crate::core::escape::is_hidden;
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
 use crate::core::problem::Source;
@@ -88,9 +90,11 @@ pub struct ResultEvidence {
 pub struct CommitEvidence {
     /// How many days ago.
     pub days: i64,
+    /// Its hash.
+    pub commit: String,
     /// Lines that it added and removed.
     pub lines: usize,
-    /// Whether it says that it takes another one back.
+    /// Whether it takes another one back: it says so, or the file says again what it said before.
     pub reverts: bool,
 }
 
@@ -115,6 +119,17 @@ impl Subject<'_> {
     pub(super) fn prose(&self) -> String {
         self.parts.iter().map(|part| part.prose_text()).collect::<Vec<_>>().join("\n")
     }
+
+    /// Whether nothing stands in its template and its partials that a model could be told.
+    pub(super) fn is_silent(&self) -> bool {
+        let says = |part: &&Template| {
+            let is_text = |c: char| !c.is_whitespace() && !is_hidden(c);
+            !part.prints.is_empty()
+                || part.masked[part.body..].contains(is_text)
+                || part.tags.iter().any(|tag| tag.keyword == "call")
+        };
+        !self.prompt.open && !self.parts.iter().any(says)
+    }
 }
 
 /// Everything that is looked at.
@@ -126,6 +141,7 @@ pub(super) struct Material<'a> {
     pub(super) templates: Vec<Template>,
     coverage: OnceLock<Coverage>,
     files: OnceLock<BTreeSet<TreePath>>,
+    texts: OnceLock<Vec<Arc<Source>>>,
     results: OnceLock<ByCase<'a, ResultEvidence>>,
     flaky: OnceLock<ByCase<'a, FlakyEvidence>>,
     sources: Mutex<HashMap<String, Option<Arc<Lines>>>>,
@@ -156,6 +172,7 @@ impl<'a> Material<'a> {
             templates,
             coverage: OnceLock::new(),
             files: OnceLock::new(),
+            texts: OnceLock::new(),
             results: OnceLock::new(),
             flaky: OnceLock::new(),
             sources: Mutex::default(),
@@ -249,6 +266,16 @@ impl<'a> Material<'a> {
     /// A file of the project as text, where it is one.
     pub(super) fn file(&self, path: &str) -> Option<Arc<Source>> {
         self.workspace.tree.source(&TreePath::new(path).ok()?).ok()
+    }
+
+    /// Every text among fixtures and accepted answers, by path.
+    pub(super) fn texts(&self) -> &[Arc<Source>] {
+        let all = || {
+            let files: Vec<TreePath> = ["fixtures", "snapshots"].iter().flat_map(|folder| self.list(folder)).collect();
+            let texts = files.par_iter().filter(|path| may_be_text(path));
+            texts.filter_map(|path| self.file(path.as_str())).filter(|source| !source.text.contains('\0')).collect()
+        };
+        self.texts.get_or_init(all)
     }
 
     /// Every file below a folder.

@@ -9,11 +9,13 @@
 mod branches;
 mod churn;
 mod contradictions;
+mod copied;
 mod covered;
 mod engine;
 mod evidence;
 mod examples;
 mod exercised;
+mod files;
 mod finding;
 mod fix;
 mod history;
@@ -38,7 +40,7 @@ pub use engine::{Linted, lint};
 pub use finding::{Edit, Finding};
 pub use fix::apply;
 pub use look::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence, VersionEvidence};
-pub use registry::{Limit, RULES, Rule, find};
+pub use registry::{Limit, REFUSED, RULES, Rule, explained, find};
 pub use settings::Settings;
 pub use waivers::Waiver;
 

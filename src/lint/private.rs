@@ -14,17 +14,6 @@ use crate::core::problem::Source;
 use crate::core::redact::{key_shape, key_shapes};
 use crate::expect::personal_data;
 
-/// The endings of files that hold text.
-const TEXTS: [&str; 12] = ["yaml", "yml", "json", "jsonl", "csv", "tsv", "md", "txt", "snap", "new", "xml", "html"];
-
-/// Every text of the project but the templates, by path.
-fn texts(look: &Look<'_>, folders: &[&str]) -> Vec<Arc<Source>> {
-    let files: Vec<_> = folders.iter().flat_map(|folder| look.material.list(folder)).collect();
-    let is_text = |path: &str| path.rsplit_once('.').is_some_and(|(_, ending)| TEXTS.contains(&ending));
-    let files = files.par_iter().filter(|path| is_text(path.as_str()));
-    files.filter_map(|path| look.material.file(path.as_str())).collect()
-}
-
 /// The keys of a text, those left out that stand for one.
 fn keys(text: &str) -> Vec<(&'static str, Range<usize>)> {
     let mut found = key_shapes(text);
@@ -65,7 +54,7 @@ fn stands_for_a_key(what: &str, key: &str, behind: &str) -> bool {
 /// Keys in templates, cases, recordings and snapshots.
 pub(super) fn secret(look: &Look<'_>, sink: &mut Sink) {
     let sources = look.material.templates.iter().map(|template| Arc::clone(&template.source));
-    let sources: Vec<_> = sources.chain(texts(look, &["fixtures", "snapshots"])).collect();
+    let sources: Vec<_> = sources.chain(look.material.texts().iter().cloned()).collect();
     let found: Vec<_> = sources.par_iter().map(|source| (source, keys(&source.text))).collect();
     for (source, keys) in found {
         for (what, span) in keys {
@@ -176,15 +165,11 @@ fn lines(source: &Source, found: &[(&'static str, Range<usize>)]) -> String {
     }
 }
 
-/// Data of people in templates, cases and recordings.
+/// Data of people in templates, cases, recordings and accepted answers.
 pub(super) fn personal(look: &Look<'_>, sink: &mut Sink) {
     let of_template = |template: &Template| (Arc::clone(&template.source), people(&template.source.text));
     let templates = look.material.templates.par_iter().map(of_template);
-    let files = texts(look, &["fixtures"]);
-    let files = files.into_par_iter().map(|source| {
-        let found = people(&source.text);
-        (source, found)
-    });
+    let files = look.material.texts().par_iter().map(|source| (Arc::clone(source), people(&source.text)));
     let all: Vec<_> = templates.chain(files).filter(|(_, found)| !found.is_empty()).collect();
     for (source, found) in all {
         let Some((_, first)) = found.first() else { continue };

@@ -3,9 +3,10 @@
 use super::look::{Look, Sink, Subject};
 use super::text::Template;
 use super::{
-    churn, contradictions, evidence, examples, exercised, history, models, output, portable, private, size, structure,
-    style, untrusted, wording,
+    churn, contradictions, copied, evidence, examples, exercised, files, history, models, output, portable, private,
+    size, structure, style, untrusted, wording,
 };
+use crate::core::problem::Mistake;
 use crate::core::suggest::did_you_mean;
 use crate::project::Level;
 
@@ -68,10 +69,34 @@ impl std::fmt::Debug for Rule {
     }
 }
 
+/// The rule of a code or a name, of those, too, that are held when a project is loaded; `Err` says that there is none.
+pub fn explained(name: &str) -> Result<&'static Rule, String> {
+    let is = |rule: &&Rule| rule.code.eq_ignore_ascii_case(name) || rule.name == name;
+    REFUSED.iter().find(is).map_or_else(|| find(name), Ok)
+}
+
+/// The rule that a mistake of a project breaks.
+pub(super) fn broken(mistake: Option<Mistake>) -> &'static Rule {
+    let code = match mistake {
+        Some(Mistake::UndefinedVariable) => "E01",
+        Some(Mistake::ConflictMarker) => "E03",
+        Some(Mistake::Partial) => "E05",
+        Some(Mistake::UnknownOrDouble) => "E06",
+        None => "E00",
+    };
+    REFUSED.iter().chain(RULES).find(|rule| rule.code == code).unwrap_or(&REFUSED[0])
+}
+
 /// The rule of a code or a name; `Err` says that there is none.
 pub fn find(name: &str) -> Result<&'static Rule, String> {
     let is = |rule: &&Rule| rule.code.eq_ignore_ascii_case(name) || rule.name == name;
     RULES.iter().find(is).ok_or_else(|| {
+        if let Some(rule) = REFUSED.iter().find(is) {
+            let (code, name) = (rule.code, rule.name);
+            return format!(
+                "the rule {code} `{name}` is held when the project is loaded: it is always on, and an error"
+            );
+        }
         let names = RULES.iter().map(|rule| rule.name);
         let hint = did_you_mean(name, names.chain(RULES.iter().map(|rule| rule.code)));
         format!("there is no rule `{name}`{hint}")
@@ -97,11 +122,21 @@ const fn limit(name: &'static str, default: f64) -> Limit {
     Limit { name, default }
 }
 
+/// What loading a project refuses, by code: neither set nor waived, but named in reports.
+#[rustfmt::skip]
+pub static REFUSED: &[Rule] = &[
+    rule("E00", "mistake", Error, Waiver, &[], "a project with mistakes cannot be used", "mend it"),
+    rule("E01", "undefined-variable", Error, Waiver, &[], "what nobody gives cannot be rendered, and what nobody uses is misspelt", "declare it under `vars:`, and give it in the cases"),
+    rule("E05", "missing-partial", Error, Waiver, &[], "what it includes is not there, or is itself", "write it, or include another one"),
+    rule("E06", "unknown-or-double", Error, Waiver, &[], "what is misspelt, or stands twice, does not do what its author thinks", "take it out, or name it otherwise"),
+];
+
 /// All rules, by code.
 #[rustfmt::skip]
 pub static RULES: &[Rule] = &[
     rule("E02", "secret", Error, Project(private::secret), &[], "whoever has the repository has the key", "revoke it, and take it out of the file and of git's history"),
-    rule("E04", "invisible-character", Error, Text(wording::invisible), &[], "nobody sees it in review, and the model reads it", "remove it"),
+    rule("E03", "conflict-marker", Error, Project(files::conflict), &[], "a model is sent both sides of a merge, and the marks", "choose one side, and remove the lines with the marks"),
+    rule("E04", "invisible-character", Error, Project(files::invisible), &[], "nobody sees it in review, and the model reads it", "remove it"),
     rule("E07", "context-overflow", Error, Prompt(size::overflow), &[], "what does not fit is refused or cut off", "shorten what is sent, lower `max_tokens`, or take a model with a larger window"),
     rule("E08", "version-unmoved", Warning, Prompt(history::unmoved), &[], "two contents under one version cannot be told apart afterwards", "`promptctl bump PROMPT patch`, or minor or major where callers must know"),
     rule("E09", "example-breaks-schema", Error, Prompt(examples::breaks_schema), &[], "a model follows the example rather than the schema", "make the example one that the schema accepts"),
@@ -119,13 +154,15 @@ pub static RULES: &[Rule] = &[
     rule("I11", "sampling-unset", Info, Project(models::sampling), &[], "the provider's default decides, and may change", "set `temperature` under `params:`"),
     rule("I12", "max-tokens-unset", Info, Project(models::unlimited), &[], "nothing bounds what an answer costs", "set a limit such as `max_tokens` under `params:`"),
     rule("I13", "undated-model", Info, Project(models::undated), &[], "the vendor can put another model behind the name", "name a dated version of the model"),
-    rule("I14", "churn", Info, Prompt(churn::churn), &[limit("commits", 6.0), limit("lines", 6.0), limit("reverts", 2.0), limit("flips", 3.0)], "a row of small patches says that the prompt is not understood", "rewrite it with its cases beside you, or make two prompts of it"),
+    rule("I14", "churn", Info, Project(churn::churn), &[limit("commits", 6.0), limit("lines", 6.0), limit("reverts", 2.0), limit("flips", 3.0)], "a row of small patches says that the prompt is not understood", "rewrite it with its cases beside you, or make two prompts of it"),
     rule("I15", "never-failed", Info, Prompt(churn::never_failed), &[limit("runs", 20.0), limit("digests", 3.0)], "a case that no change ever broke may not be able to fail", "make its expectations stricter, or remove it"),
     rule("I16", "fixed-share", Info, Prompt(size::fixed_share), &[limit("share", 0.9), limit("tokens", 1000.0)], "most of what each request costs is the same text again", "shorten it, or put it in front so that the provider can cache it"),
     rule("I17", "many-examples", Info, Prompt(examples::many), &[limit("count", 8.0)], "examples are paid for with every request, and after a few they add little", "keep those that a case needs"),
     rule("I18", "only-snapshot", Info, Prompt(evidence::only_snapshot), &[], "an accepted answer says what was, not what must be", "say with `expect:` what an answer must have"),
-    rule("I19", "copied-block", Info, Project(structure::copied), &[limit("lines", 3.0), limit("characters", 80.0)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
+    rule("I19", "copied-block", Info, Project(copied::blocks), &[limit("lines", 3.0), limit("characters", 80.0)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
     rule("I20", "unexercised-example", Info, Prompt(exercised::unexercised), &[limit("examples", 3.0)], "nobody notices when what it shows is wrong, or in vain", "write a case that expects this answer, or take the example out"),
+    rule("I21", "copied-instruction", Info, Project(copied::instructions), &[limit("prompts", 3.0), limit("words", 8.0), limit("share", 0.9)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
+    rule("I22", "hard-coded-version", Info, Text(wording::version), &[], "the next release has another one, and the text stays", "leave it out, or make it a variable"),
     rule("L01", "waiver-without-reason", Error, Waiver, &[], "nobody can tell later whether it still holds", "add `reason=\"…\"`"),
     rule("L02", "waiver-expired", Warning, Waiver, &[], "somebody meant to come back", "mend what it waived, or set another `until`"),
     rule("L03", "waiver-unused", Info, Waiver, &[], "it would hide the next one", "remove it"),

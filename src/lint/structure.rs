@@ -1,13 +1,12 @@
-//! How templates are made: variables, partials, logic, what was copied.
+//! How templates are made: variables, partials, logic.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::look::{Look, Sink, Subject};
 use super::pattern;
-use super::text::{Template, normalised};
+use super::text::{Template, TextLine};
 use crate::case::cases_path;
-use crate::core::words::counted;
 use crate::core::yaml::{self, Data};
 use crate::prompt::Prompt;
 
@@ -36,38 +35,101 @@ fn known_names<'a>(look: &Look<'a>, template: &Template) -> (BTreeSet<&'a str>, 
     (any, all)
 }
 
-/// The name of a variable in single braces. What text says of placeholders, and what is not to be rendered, is meant so.
+// What other languages put a variable in, and what people put a gap in.
+pattern!(OF_OTHERS, r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}|%\(([A-Za-z_][A-Za-z0-9_]*)\)[sdf]\b");
+pattern!(GAP, r"\[[A-Z][A-Z_]{2,}(?: [A-Z_]+){0,3}\]");
+
+pattern!(CHOSEN_BEHIND, r"^(?:\s*[,/|]\s*|,?\s+(?:or|and|oder|und)\s+)\[");
+pattern!(CHOSEN_BEFORE, r"\](?:\s*[,/|]\s*|,?\s+(?:or|and|oder|und)\s+)$");
+
+/// The name of a variable in single braces, or in those of another language; gaps of several styles. What text says of
+/// placeholders, and what is not to be rendered, is meant so.
 pub(super) fn single_brace(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     let text = &template.masked;
-    if !SINGLE.is_match(text) {
+    if !SINGLE.is_match(text) && !OF_OTHERS.is_match(text) {
         return;
     }
     let (any, all) = known_names(look, template);
     let is_doubled =
         |span: &Range<usize>| text[..span.start].ends_with(['{', '$']) || text[span.end..].starts_with('}');
-    let places = template.lines.iter().filter(|line| !line.is_code).flat_map(|line| {
+    let is_raw = |span: &Range<usize>| template.raw.iter().any(|raw| raw.contains(&span.start));
+    let lines = || template.lines.iter().filter(|line| !line.is_code);
+    let places = lines().flat_map(|line| {
         let found = SINGLE.captures_iter(&text[line.span.clone()]).filter_map(|found| found.get(0).zip(found.get(1)));
         found.map(move |(whole, name)| {
             (line, line.span.start + whole.start()..line.span.start + whole.end(), name.as_str())
         })
     });
-    let is_raw = |span: &Range<usize>| template.raw.iter().any(|raw| raw.contains(&span.start));
     let places: Vec<_> = places.filter(|(_, span, _)| !is_doubled(span) && !is_raw(span)).collect();
     // Beside names that nothing gives, single braces may be what the application fills in later.
     let has_others = places.iter().any(|(_, _, name)| !any.contains(name));
-    for (line, span, name) in places.into_iter().filter(|(_, _, name)| any.contains(name)) {
+    let is_quoted =
+        |line: &TextLine, span: &Range<usize>| text[line.span.start..span.start].matches('`').count() % 2 == 1;
+    for (line, span, name) in places.iter().filter(|(_, _, name)| any.contains(name)).cloned() {
         if OF_PLACEHOLDERS.is_match(&text[line.span.clone()]) {
             continue;
         }
-        let is_quoted = text[line.span.start..span.start].matches('`').count() % 2 == 1;
         let message = format!("`{{{name}}}` is plain text; the variable is `{{{{ {name} }}}}`");
         let finding = sink.of(template, span.clone(), message);
         if !all.contains(name) {
             finding.help(format!("write two braces, and give `{name}` to every prompt that includes this partial"));
-        } else if !has_others && !is_quoted && !line.is_example {
+        } else if !has_others && !is_quoted(line, &span) && !line.is_example {
             finding.edit(span, format!("{{{{ {name} }}}}"));
         }
     }
+    for line in lines().filter(|line| !OF_PLACEHOLDERS.is_match(&text[line.span.clone()])) {
+        for found in OF_OTHERS.captures_iter(&text[line.span.clone()]) {
+            let (Some(whole), Some(name)) = (found.get(0), found.get(1).or_else(|| found.get(2))) else { continue };
+            let (span, name) = (line.span.start + whole.start()..line.span.start + whole.end(), name.as_str());
+            if any.contains(name) && !is_raw(&span) && !is_quoted(line, &span) {
+                let message = format!("`{}` is plain text; the variable is `{{{{ {name} }}}}`", whole.as_str());
+                sink.of(template, span, message);
+            }
+        }
+    }
+    mixed(
+        template,
+        places.iter().filter(|(_, _, name)| !any.contains(name)).map(|(line, span, _)| (*line, span)),
+        sink,
+    );
+}
+
+/// Gaps in single braces beside gaps in brackets: nobody fills in both.
+fn mixed<'t>(template: &'t Template, braces: impl Iterator<Item = (&'t TextLine, &'t Range<usize>)>, sink: &mut Sink) {
+    let text = &template.masked;
+    let is_said = |line: &TextLine, span: &Range<usize>| {
+        if OF_PLACEHOLDERS.is_match(&text[line.span.clone()]) || is_choice(text, span) {
+            return false;
+        }
+        let rest = format!("{} {}", &text[line.span.start..span.start], &text[span.end..line.span.end]);
+        let is_code = text[line.span.start..span.start].matches('`').count() % 2 == 1;
+        line.is_prose() && !is_code && rest.split_whitespace().filter(|word| is_word(word)).count() >= 2
+    };
+    let Some((_, brace)) = { braces }.find(|(line, span)| is_said(line, span)) else { return };
+    let gap = template.lines.iter().find_map(|line| {
+        let found = GAP.find_iter(&text[line.span.clone()]);
+        let mut found = found.map(|found| line.span.start + found.start()..line.span.start + found.end());
+        found.find(|span| is_said(line, span) && !text[span.end..].starts_with('('))
+    });
+    if let Some(gap) = gap {
+        let message = format!(
+            "`{}` and `{}` are both plain text",
+            template.written(gap.clone()),
+            template.written(brace.clone())
+        );
+        sink.of(template, gap, message).help("write what is filled in as `{{ name }}`, and the rest as words");
+    }
+}
+
+/// Whether a gap stands beside another one, to be chosen from: `[YES] or [NO]`.
+fn is_choice(text: &str, span: &Range<usize>) -> bool {
+    let (before, behind) = (&text[..span.start], &text[span.end..]);
+    CHOSEN_BEHIND.is_match(behind)
+        || CHOSEN_BEFORE.is_match(&before[before.floor_char_boundary(before.len().saturating_sub(20))..])
+}
+
+fn is_word(word: &str) -> bool {
+    word.chars().any(char::is_lowercase) && !word.contains(['{', '[', '<'])
 }
 
 /// A variable that all cases give, and nothing reads.
@@ -123,63 +185,6 @@ pub(super) fn deep(look: &Look<'_>, template: &Template, sink: &mut Sink) {
             }
             "endif" | "endfor" => depth = depth.saturating_sub(1),
             _ => {}
-        }
-    }
-}
-
-/// A line of a template that has a text.
-type Line = (String, Range<usize>);
-
-fn text_lines(template: &Template) -> Vec<Line> {
-    let text = |span: &Range<usize>| normalised(&template.masked[span.clone()]);
-    let lines = template.lines.iter().map(|line| (text(&line.span), line.span.clone()));
-    lines.filter(|(text, _)| !text.is_empty()).collect()
-}
-
-/// Lines that follow each other in several templates.
-pub(super) fn copied(look: &Look<'_>, sink: &mut Sink) {
-    let least = look.count("lines").max(2);
-    let templates: Vec<(&Template, Vec<Line>)> =
-        look.material.templates.iter().map(|template| (template, text_lines(template))).collect();
-    let mut places: HashMap<Vec<&str>, BTreeSet<usize>> = HashMap::new();
-    for (number, (_, lines)) in templates.iter().enumerate() {
-        for window in lines.windows(least) {
-            places.entry(window.iter().map(|(text, _)| text.as_str()).collect()).or_default().insert(number);
-        }
-    }
-    for (number, (template, lines)) in templates.iter().enumerate() {
-        let mut at = 0;
-        while at + least <= lines.len() {
-            let others = |at: usize| -> BTreeSet<usize> {
-                let window: Vec<&str> = lines[at..at + least].iter().map(|(text, _)| text.as_str()).collect();
-                let known = places.get(&window).into_iter().flatten();
-                known.copied().filter(|other| *other != number).collect()
-            };
-            let first = others(at);
-            if first.is_empty() {
-                at += 1;
-                continue;
-            }
-            let mut end = at + least;
-            while end < lines.len() && others(end + 1 - least).is_superset(&first) {
-                end += 1;
-            }
-            let texts: Vec<&str> = lines[at..end].iter().map(|(text, _)| text.as_str()).collect();
-            let block = texts.join("\n");
-            if block.len() >= look.count("characters") {
-                let names: Vec<&str> = first.iter().map(|other| templates[*other].0.source.path.as_str()).collect();
-                let more = names.len().saturating_sub(3);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
-                let message = format!(
-                    "these {} also stand in {}{more}",
-                    counted((end - at) as u64, "line", "lines"),
-                    shown.join(", ")
-                );
-                let span = lines[at].1.start..lines[end - 1].1.end;
-                sink.of(template, span, message).about(block);
-            }
-            at = end;
         }
     }
 }

@@ -24,7 +24,7 @@ fn near(text: &str, at: usize) -> &str {
 }
 
 /// The flags of parts of countries: a black flag, letters and digits that nobody sees, and their end.
-fn flag(text: &str) -> Option<&str> {
+pub(super) fn flag(text: &str) -> Option<&str> {
     let tags = text.strip_prefix('\u{1F3F4}')?;
     let length =
         tags.chars().take_while(|c| matches!(c, '\u{E0030}'..='\u{E0039}' | '\u{E0061}'..='\u{E007A}')).count();
@@ -32,19 +32,23 @@ fn flag(text: &str) -> Option<&str> {
     (3..=6).contains(&length).then(|| &tags[..rest])
 }
 
+/// Whether a character is a mark of direction in a line that has a use for it.
+pub(super) fn is_mark_of_direction(text: &str, at: usize, c: char) -> bool {
+    matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}') && near(text, at).chars().any(is_rtl)
+}
+
 /// Invisible characters, replacement characters and carriage returns alone.
-pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
+pub(super) fn invisible_in(template: &Template, sink: &mut Sink) {
     let text = &template.source.text;
     let mut shown = 0;
     for (at, c) in text.char_indices() {
         if let Some(tags) = flag(&text[at..]) {
             shown = at + c.len_utf8() + tags.len();
         }
-        let is_mark = matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}');
         if at < shown || !(is_hidden(c) || c == '\u{FFFD}') {
             continue;
         }
-        if is_mark && near(text, at).chars().any(is_rtl) {
+        if is_mark_of_direction(text, at, c) {
             continue;
         }
         let span = at..at + c.len_utf8();
@@ -71,7 +75,17 @@ pub(super) fn invisible(_: &Look<'_>, template: &Template, sink: &mut Sink) {
 
 pattern!(
     DATE,
-    r"(?i)\b(?:(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|\d{1,2}(?:st|nd|rd|th)? (?:of )?(?:january|february|march|april|may|june|july|august|september|october|november|december),? (?:19|20)\d\d|(?:as of|today is|the (?:current )?(?:year|date) is|it is (?:now|currently)|(?:knowledge )?cut-?off(?: date)?(?: is|:)?)[^.\n]{0,20}\b(?:19|20)\d\d(?:-\d\d-\d\d)?)\b"
+    r"(?ix)\b(?:(?:19|20)\d\d([-/])(?:0[1-9]|1[0-2])[-/](?:0[1-9]|[12]\d|3[01])
+    | (?:0?[1-9]|[12]\d|3[01])\.\ ?(?:0?[1-9]|1[0-2])\.\ ?(?:19|20)\d\d
+    | (?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01])/(?:19|20)\d\d
+    | (?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?\ \d{1,2}(?:st|nd|rd|th)?,?\ (?:19|20)\d\d
+    | \d{1,2}(?:st|nd|rd|th)?\ (?:of\ )?(?:january|february|march|april|may|june|july|august|september|october|november|december),?\ (?:19|20)\d\d
+    | \d{1,2}\.\ (?:januar|jänner|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\ (?:19|20)\d\d
+    | \d{1,2}(?:er)?\ (?:janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre)\ (?:19|20)\d\d
+    | \d{1,2}\ de\ (?:enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro)\ de\ (?:19|20)\d\d
+    | (?:tax|fiscal|financial|school|academic)\ year\ (?:19|20)\d\d
+    | (?:steuerjahr|geschäftsjahr|schuljahr|jahr)\ (?:19|20)\d\d
+    | (?:as\ of|today\ is|the\ (?:current\ )?(?:year|date)\ is|it\ is\ (?:now|currently)|(?:knowledge\ )?cut-?off(?:\ date)?(?:\ is|:)?)[^.\n]{0,20}\b(?:19|20)\d\d(?:-\d\d-\d\d)?)\b"
 );
 pattern!(
     SAMPLE,
@@ -80,11 +94,11 @@ pattern!(
 // What the day is, or until or since when something holds that will change.
 pattern!(
     NOW,
-    r"(?i)\b(?:as of|today|now|current(?:ly)?|cut-?off|the (?:year|date) is|(?:last |most )?recent(?:ly)?|updated|heute|aujourd.hui|hoy|oggi|hoje|vandaag|dzisiaj|сегодня)\b|今天|今日|現在|当前"
+    r"(?i)\b(?:as of|today|now|current(?:ly)?|cut-?off|the (?:year|date) is|(?:last |most )?recent(?:ly)?|updated|last (?:changed|modified|reviewed|revised|edited|checked)|heute|derzeit|aktuell\w*|aujourd.hui|hoy|oggi|hoje|vandaag|dzisiaj|сегодня)\b|今天|今日|現在|当前"
 );
 pattern!(
     HOLDS,
-    r"(?i)\b(?:until|till|ends?|ending|expires?|expir\w+|valid|deadline|due|this (?:year|month|week)|up to|no later than|latest|next|upcoming|start(?:s|ing)|effective|scheduled|launch\w*|will|from|before|by|on sale|offer|gültig|bis|jusqu.au|valable|hasta|válid\w+)\b"
+    r"(?i)\b(?:until|till|ends?|ending|expires?|expir\w+|valid|deadline|due|this (?:year|month|week)|up to|no later than|latest|next|upcoming|start(?:s|ing)|effective|scheduled|launch\w*|will|from|before|by|on sale|offer|our (?:\w+ ){1,3}(?:of|dated)|(?:tax|fiscal|financial|school|academic) year|(?:steuer|geschäfts|schul)jahr|gültig|bis|seit|ab dem|jusqu.au|valable|hasta|válid\w+)\b"
 );
 pattern!(YEAR, r"\b(?:19|20)\d\d\b");
 
@@ -126,13 +140,50 @@ fn in_quotes(line: &str, span: std::ops::Range<usize>) -> bool {
 
 pattern!(
     MODEL,
-    r"(?i)\b(?:(?:chat)?gpt-?[2-9](?:\.\d)?[\w-]*|chatgpt|claude[- ](?:\d[\w.-]*|opus|sonnet|haiku|instant)|gemini[- ](?:\d[\w.-]*|pro|flash|ultra)|llama[- ]?\d[\w.-]*|mistral-\w+|text-davinci-\d+)"
+    r"(?ix)\b(?:(?:chat)?gpt-?[2-9](?:\.\d)?[\w-]*|chatgpt|gpt-oss[\w-]*|(?-i:o[134])-(?:mini|pro|preview)\b|claude[-\ ](?:\d[\w.-]*|opus|sonnet|haiku|instant)
+    | gemini[-\ ](?:\d[\w.-]*|pro|flash|ultra)|gemma[-\ ]?\d[\w.-]*|llama[-\ ]?\d[\w.-]*|mistral-\w+|(?-i:Mistral)\ (?:large|medium|small|nemo)|mixtral[\w-]*|text-davinci-\d+
+    | qwen[-\ ]?\d[\w.-]*|deepseek[-\ ](?:r\d|v\d|chat|coder|reasoner)[\w.-]*|(?-i:Grok)[-\ ]?\d[\w.-]*|grok-\d[\w.-]*|(?-i:phi)-\d[\w.-]*|command[-\ ]r\+?\b)"
+);
+// Who made it, where that is said of a model.
+pattern!(
+    MAKER,
+    r"(?x)\b(?:(?i:trained|made|built|developed|created|powered|provided|designed)\ by\ (?:OpenAI|Anthropic|DeepSeek|Mistral(?:\ AI)?|xAI|Cohere|Google\ DeepMind|Meta\ AI)
+    | (?i:language\ model|assistant|chatbot|model|LLM|AI)\ (?:(?i:trained|made|built|developed|created)\ by|from)\ (?:Google|Meta|Microsoft|Alibaba)
+    | von\ (?:OpenAI|Anthropic|DeepSeek|Mistral|Google|Meta|Microsoft)\ (?:entwickelt|trainiert|erstellt|gemacht)\w*
+    | (?:OpenAI|Anthropic|DeepSeek|Mistral\ AI|xAI|Cohere)(?:['’]s)?\ (?i:(?:chat\ |language\ |AI\ )?(?:models?|assistant|chatbot|LLMs?|style)))\b"
 );
 
-/// Names of models that are written into the text.
+/// Names of models, and of those who made them, that are written into the text.
 pub(super) fn model_name(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     for span in template.matches(&MODEL) {
         let message = format!("`{}` names a model in the text", template.written(span.clone()));
+        sink.of(template, span, message);
+    }
+    for span in template.matches(&MAKER) {
+        let message = format!("`{}` names who made a model", template.written(span.clone()));
+        sink.of(template, span, message);
+    }
+}
+
+// The version of a product or a language: standards such as HTTP/1.1 or CC BY 4.0 stay what they are.
+pattern!(
+    VERSION,
+    r"(?x)\b(?:(?i:app|application|software|product|firmware|plug-?in|sdk|client|server|current|latest|installed|our|your|api|platform)\ (?i:is\ )?(?i:version|release|build)\ v?\d+(?:\.\d+)*
+    | (?i:version|release)\ v?\d+\.\d+(?:\.\d+)*
+    | v\d+\.\d+(?:\.\d+)*
+    | API\ v\d+
+    | (?:Python|PHP|Ruby|Perl|Node(?:\.js)?|Java|TypeScript|Kotlin|Swift|React|Angular|Vue|Django|Rails|Laravel|Spring\ Boot|Next\.js|PostgreSQL|MySQL|MariaDB|MongoDB|Ubuntu|Debian|Android|iOS|macOS|Windows|\.NET|Kubernetes)\ v?\d+(?:\.\d+)*
+    | (?:Go|Rust|Terraform|Scala)\ v?\d+\.\d+(?:\.\d+)*)\b"
+);
+
+/// Versions of products and languages that are written into the text.
+pub(super) fn version(_: &Look<'_>, template: &Template, sink: &mut Sink) {
+    for span in template.matches(&VERSION) {
+        let line = line_of(&template.masked, span.start);
+        if SAMPLE.is_match(line) || in_quotes(line, within(&template.masked, &span)) {
+            continue;
+        }
+        let message = format!("the version `{}` is written into the text", template.written(span.clone()));
         sink.of(template, span, message);
     }
 }
@@ -207,7 +258,7 @@ pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
         for found in put_off(text, is_foreign) {
             let span = line.span.start + found.start..line.span.start + found.end;
             let message = format!("`{}` is sent to the model", template.written(span.clone()));
-            sink.of(template, span, message);
+            sink.of(template, span, message).aged();
         }
     }
     let front = &template.source.text[..template.body];
@@ -229,7 +280,7 @@ pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
             let span = begin + found.start..begin + found.end;
             let about = normalised(text);
             let said = template.written(span.clone()).trim().to_owned();
-            sink.of(template, span, format!("a comment says `{said}`")).about(about);
+            sink.of(template, span, format!("a comment says `{said}`")).about(about).aged();
         }
     }
 }
@@ -324,21 +375,49 @@ fn is_stressed(line: &str, span: std::ops::Range<usize>) -> bool {
     !(is_sql || in_quotes(line, span) || LISTED_BEFORE.is_match(before) || LISTED_BEHIND.is_match(behind))
 }
 
+// Words in capitals that follow each other, and small words that make a sentence of them.
+pattern!(CAPITALS, r"\b[A-Z][A-Z'’]*(?:[ ,;:]+(?:[A-Z][A-Z'’]*\b|\d+))+");
+pattern!(
+    OF_SENTENCE,
+    r"\b(?:THE|AN?|TO|IS|ARE|BE|DO|NOT|AND|OF|IN|ON|THIS|THAT|THESE|ALL|ANY|YOU|YOUR|FOR|WITH|IT|IF|MUST|WILL|NEVER|ALWAYS|DER|DIE|DAS|UND|NICHT|IST|SIND|SIE|ALLE|EIN|EINE)\b"
+);
+
+/// How many words of a stretch in capitals are a sentence: no title, which stands alone in its line and ends with no mark
+/// of a sentence; no list of such words.
+fn shouted(line: &str, span: &std::ops::Range<usize>) -> usize {
+    const SENTENCE: usize = 5;
+    let text = &line[span.clone()];
+    let words = text.split([' ', ',', ';', ':']).filter(|word| word.chars().any(char::is_alphabetic)).count();
+    let small = OF_SENTENCE.find_iter(text).count();
+    let is_alone = !line[..span.start].chars().chain(line[span.end..].chars()).any(char::is_lowercase);
+    let is_ended = line[span.end..].trim_start_matches(['*', '"', '_']).starts_with(['.', '!']);
+    if words >= SENTENCE && small >= 2 && (is_ended || !is_alone || words >= 2 * SENTENCE) { words } else { 0 }
+}
+
 /// Words in capitals, many or close together.
 pub(super) fn emphasis(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     let of_line = |(line, text): (&TextLine, &str)| -> Vec<_> {
+        let sentences = CAPITALS.find_iter(text).map(|found| (found.range(), shouted(text, &found.range())));
+        let sentences: Vec<_> =
+            sentences.filter(|(span, words)| *words > 0 && !in_quotes(text, span.clone())).collect();
+        let is_within = |at: usize| sentences.iter().any(|(span, _)| span.contains(&at));
         let stressed = SHOUT.find_iter(text).filter(|found| is_stressed(text, found.range()));
-        stressed.map(|found| line.span.start + found.start()..line.span.start + found.end()).collect()
+        let mut all: Vec<_> =
+            stressed.map(|found| (found.range(), 1)).filter(|(span, _)| !is_within(span.start)).collect();
+        all.extend(sentences);
+        all.sort_by_key(|(span, _)| span.start);
+        all.into_iter().map(|(span, words)| (line.span.start + span.start..line.span.start + span.end, words)).collect()
     };
     let found: Vec<_> = template.prose().flat_map(of_line).collect();
+    let count: usize = found.iter().map(|(_, words)| words).sum();
     let words = template.prose_text().split_whitespace().count();
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
-    let density = found.len() as f64 * 100.0 / words.max(1) as f64;
-    let is_dense = found.len() >= look.count("some") && density > look.limit("per-hundred-words");
-    let Some(first) = found.first().filter(|_| found.len() >= look.count("count") || is_dense) else { return };
-    let shown: Vec<&str> = found.iter().take(4).map(|span| template.written(span.clone())).collect();
-    let message = format!("{} words in capitals stress something in {words} words: {}", found.len(), shown.join(", "));
-    sink.of(template, first.clone(), message).about(template.key.clone()).amount(found.len());
+    let density = count as f64 * 100.0 / words.max(1) as f64;
+    let is_dense = count >= look.count("some") && density > look.limit("per-hundred-words");
+    let Some((first, _)) = found.first().filter(|_| count >= look.count("count") || is_dense) else { return };
+    let shown: Vec<&str> = found.iter().take(4).map(|(span, _)| template.written(span.clone())).collect();
+    let message = format!("{count} words in capitals stress something in {words} words: {}", shown.join(", "));
+    sink.of(template, first.clone(), message).about(template.key.clone()).amount(count);
 }
 
 /// The same sentence again and again.

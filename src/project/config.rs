@@ -198,7 +198,7 @@ pub(crate) fn decode_aliases(decoder: &mut Decoder<'_>, node: &Node, models: &[M
         let Some(text) = decoder.text(node, "a model alias") else { continue };
         match models.iter().find(|entry| entry.alias.as_str() == text) {
             Some(entry) if aliases.contains(&entry.alias) => {
-                decoder.error(node.span.clone(), format!("the model `{text}` stands here a second time"));
+                decoder.error_key(node.span.clone(), format!("the model `{text}` stands here a second time"));
             }
             Some(entry) => aliases.push(entry.alias.clone()),
             None => {

@@ -253,7 +253,15 @@ pub fn write_github_lint(out: &mut dyn Write, linted: &Linted, notes: &LintNotes
         title: format!("{} {}", finding.rule.code, finding.rule.name),
         message: format!("{}\n{}", finding.message, finding.help),
     });
-    annotate(out, annotations.collect())?;
+    let skipped = linted.skipped.iter().map(|path| Annotation {
+        kind: Kind::Notice,
+        rank: 1,
+        path: format!("{folder}{path}"),
+        line: 1,
+        title: "skipped".to_owned(),
+        message: "nothing was looked at, as the template says nothing".to_owned(),
+    });
+    annotate(out, annotations.chain(skipped).collect())?;
     out.flush()
 }
 

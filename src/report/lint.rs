@@ -10,7 +10,7 @@ use super::style::Style;
 use crate::core::escape::{json as escaped, terminal, terminal_line};
 use crate::core::verdict::Exit;
 use crate::core::words::counted;
-use crate::lint::{CoveredFile, Finding, LineMark, Linted, Rule, Waiver};
+use crate::lint::{CoveredFile, Finding, LineMark, Linted, REFUSED, Rule, Waiver};
 use crate::project::Level;
 
 /// What is said beside the findings.
@@ -37,6 +37,10 @@ pub fn write_lint(out: &mut dyn Write, linted: &Linted, notes: &LintNotes, style
     for finding in &linted.findings {
         write_finding(out, finding, style)?;
     }
+    for path in &linted.skipped {
+        let place = style.bold(&terminal_line(&format!("{path}:")));
+        writeln!(out, "{place} {}, as its template says nothing", style.yellow("skipped"))?;
+    }
     let mut parts: Vec<String> =
         [(Level::Error, "error", "errors"), (Level::Warning, "warning", "warnings"), (Level::Info, "info", "infos")]
             .into_iter()
@@ -45,21 +49,35 @@ pub fn write_lint(out: &mut dyn Write, linted: &Linted, notes: &LintNotes, style
             .map(|(count, one, several)| counted(count as u64, one, several))
             .collect();
     if parts.is_empty() {
-        parts.push("nothing found".to_owned());
+        parts.push(if linted.prompts > 0 { "nothing found" } else { "nothing looked at" }.to_owned());
     }
     let mut aside = Vec::new();
+    if !linted.skipped.is_empty() {
+        aside.push(format!("{} skipped", linted.skipped.len()));
+    }
     if linted.waived > 0 {
         aside.push(format!("{} waived", linted.waived));
     }
     if let Some((base, count)) = &notes.base {
         aside.push(format!("{count} that {base} has already left out"));
+        if !linted.gone.is_empty() {
+            aside.push(format!(
+                "{} found at {base} {} gone",
+                linted.gone.len(),
+                if linted.gone.len() == 1 { "is" } else { "are" }
+            ));
+        }
     }
     let fixable = linted.findings.iter().filter(|finding| !finding.edits.is_empty()).count();
     if fixable > 0 {
         aside.push(format!("{fixable} can be mended with --fix"));
     }
     let aside = if aside.is_empty() { String::new() } else { format!(" ({})", aside.join(", ")) };
-    let prompts = counted(linted.prompts as u64, "prompt", "prompts");
+    let prompts = if linted.is_refused {
+        "a project that cannot be loaded".to_owned()
+    } else {
+        counted(linted.prompts as u64, "prompt", "prompts")
+    };
     writeln!(out, "{}", style.bold(&format!("{} in {prompts}{}", parts.join(", "), terminal_line(&aside))))
 }
 
@@ -110,7 +128,15 @@ fn finding_json(finding: &Finding) -> Value {
         "code": finding.rule.code, "rule": finding.rule.name, "severity": finding.level.name(),
         "path": finding.source.path, "line": line, "column": column, "end_line": end_line, "end_column": end_column,
         "text": finding.text(), "message": finding.message, "help": finding.help, "key": finding.key(),
-        "fixable": !finding.edits.is_empty(),
+        "fixable": !finding.edits.is_empty(), "since": finding.since(),
+    })
+}
+
+/// What was found at the base, and where it stood there.
+fn gone_json(finding: &Finding) -> Value {
+    json!({
+        "code": finding.rule.code, "rule": finding.rule.name, "severity": finding.level.name(),
+        "path": finding.source.path, "line": finding.start().0, "message": finding.message, "key": finding.key(),
     })
 }
 
@@ -124,11 +150,13 @@ pub fn write_lint_json(out: &mut dyn Write, linted: &Linted, notes: &LintNotes) 
         "summary": {
             "prompts": linted.prompts, "error": linted.count(Level::Error), "warning": linted.count(Level::Warning),
             "info": linted.count(Level::Info), "waived": linted.waived,
-            "known": notes.base.as_ref().map(|(_, count)| count),
+            "known": notes.base.as_ref().map(|(_, count)| count), "skipped": linted.skipped.len(),
+            "gone": notes.base.as_ref().map(|_| linted.gone.len()),
         },
         "base": notes.base.as_ref().map(|(base, _)| base),
         "fail_on": notes.fail_on, "exit_code": notes.exit,
         "findings": linted.findings.iter().map(finding_json).collect::<Vec<_>>(),
+        "gone": linted.gone.iter().map(gone_json).collect::<Vec<_>>(), "skipped": linted.skipped,
         "waivers": linted.waivers.iter().map(waiver_json).collect::<Vec<_>>(),
         "rules": rules.into_iter().map(rule_json).collect::<Vec<_>>(),
     });
@@ -172,6 +200,9 @@ pub fn write_rule(out: &mut dyn Write, rule: &Rule, style: Style) -> io::Result<
         writeln!(out, "{}: {}", limit.name, limit.default)?;
     }
     let limits: String = rule.limits.iter().map(|limit| format!(", {}: {}", limit.name, limit.default)).collect();
+    if REFUSED.iter().any(|refused| refused.code == rule.code) {
+        return writeln!(out, "always on: every command refuses a project that breaks it");
+    }
     writeln!(
         out,
         "in promptctl.yaml: `lint: {{ rules: {{ {}: {{ severity: {}{limits} }} }} }}`",

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::core::escape::{json as escaped, visible};
-use crate::lint::{Finding, Linted, RULES, Rule};
+use crate::lint::{Finding, Linted, REFUSED, RULES, Rule};
 use crate::project::Level;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -37,13 +37,14 @@ fn rule_json(rule: &Rule) -> Value {
     })
 }
 
-fn finding_json(finding: &Finding, folder: &str, ordinal: usize) -> Value {
+fn finding_json(finding: &Finding, rules: &[&Rule], folder: &str, ordinal: usize) -> Value {
     let ((line, column), (end_line, end_column)) = (finding.start(), finding.end());
+    let stop = if finding.message.ends_with(['?', '.', '!']) { "" } else { "." };
     let mut result = json!({
         "ruleId": finding.rule.code,
-        "ruleIndex": RULES.iter().position(|rule| rule.code == finding.rule.code),
+        "ruleIndex": rules.iter().position(|rule| rule.code == finding.rule.code),
         "level": level(finding.level),
-        "message": { "text": format!("{}. {}", visible(&finding.message), visible(&finding.help)) },
+        "message": { "text": format!("{}{stop} {}", visible(&finding.message), visible(&finding.help)) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": uri(&format!("{folder}{}", finding.source.path)), "uriBaseId": "%SRCROOT%" },
             "region": { "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column },
@@ -77,23 +78,38 @@ fn finding_json(finding: &Finding, folder: &str, ordinal: usize) -> Value {
 
 /// Writes what was found. `folder` is the project's in its repository, with a `/` behind it.
 pub fn write_sarif(out: &mut dyn Write, linted: &Linted, folder: &str) -> io::Result<()> {
+    let refused = REFUSED.iter().filter(|_| linted.is_refused);
+    let rules: Vec<&Rule> = RULES.iter().chain(refused).collect();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let results = linted.findings.iter().map(|finding| {
         let count = known.entry(finding.key()).or_default();
         *count += 1;
-        finding_json(finding, folder, *count)
+        finding_json(finding, &rules, folder, *count)
     });
     let results: Vec<Value> = results.collect();
+    let skipped = linted.skipped.iter().map(|path| {
+        json!({
+            "level": "note",
+            "message": { "text": "skipped, as its template says nothing" },
+            "locations": [{ "physicalLocation": {
+                "artifactLocation": { "uri": uri(&format!("{folder}{path}")), "uriBaseId": "%SRCROOT%" },
+            }}],
+        })
+    });
+    let invocation = json!({
+        "executionSuccessful": !linted.is_refused, "toolExecutionNotifications": skipped.collect::<Vec<_>>(),
+    });
     let document = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": {
                 "name": "promptctl", "version": env!("CARGO_PKG_VERSION"),
-                "rules": RULES.iter().map(rule_json).collect::<Vec<_>>(),
+                "rules": rules.iter().map(|rule| rule_json(rule)).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": { "%SRCROOT%": { "description": { "text": "the root of the repository" } } },
+            "invocations": [invocation],
             "results": results,
         }],
     });

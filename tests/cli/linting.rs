@@ -77,6 +77,15 @@ const LABELS: &str = "Sort it.\n\nInput: my lamp broke\nOutput: warranty\n\nInpu
 const EXAMPLES: &[Example] = &[
     example("E02", &[Write("prompts/_k.j2", "key: AKIAABCDEFGHIJKLMNOP\n")], &[Write("prompts/_k.j2", "key: AKIA\n")])
     .at("prompts/_k.j2", 1),
+    example(
+        "E03",
+        &[
+            Write("fixtures/p/policy.md", "Returns.\n<<<<<<< HEAD\n14 days\n=======\n30 days\n>>>>>>> b\n"),
+            Write(C, "cases: [{ name: one, vars: { q: { file: policy.md } }, expect: [contains: a] }]\n"),
+        ],
+        &[Write("fixtures/p/policy.md", "Returns\n=======\n\n14 days\n")],
+    )
+    .at("fixtures/p/policy.md", 2),
     example("E04", &[Write(P, "Be\u{200b} kind. {{ q }}\n")], &[Write(P, "שלום\u{200f} {{ q }} 👩\u{200d}🔬\n")]),
     example(
         "E07",
@@ -438,6 +447,20 @@ const EXAMPLES: &[Example] = &[
     )
     .at(P, 3),
     example(
+        "I21",
+        &[
+            Write(P, "Never promise a refund that the policy excludes.\n{{ q }}\n"),
+            Write("prompts/r.j2", "Sort it.\nNever promise a refund that the policy excludes.\n"),
+            Write("prompts/s.j2", "Rate it. Never promise a refund that the policy excludes!\n"),
+        ],
+        &[
+            Write(P, "Never promise a refund that the policy excludes.\n{{ q }}\n"),
+            Write("prompts/r.j2", "Sort it.\nNever promise a refund that the policy excludes.\n"),
+            Write("prompts/s.j2", "Never promise a refund that the law of the land does not know.\n"),
+        ],
+    ),
+    example("I22", &[Write(P, "Use Python 3.11. {{ q }}\n")], &[Write(P, "Use HTTP/1.1 and CC BY 4.0. {{ q }}\n")]),
+    example(
         "L01",
         &[Write(P, "{#- promptctl: allow I07 -#}\nYou are ChatGPT. {{ q }}\n")],
         &[Write(P, "{#- promptctl: allow I07 reason=\"a role\" -#}\nYou are ChatGPT. {{ q }}\n")],
@@ -466,7 +489,7 @@ const EXAMPLES: &[Example] = &[
     example(
         "W02",
         &[Write(P, "Answer {q}: {{ q }}\n")],
-        &[Write(P, "Answer {name} or ${q} or { q }: {{ q }}\n```\n{q}\n```\n")],
+        &[Write(P, "Answer {name} or `${q}` or { q }: {{ q }}\n```\n{q}\n```\n")],
     ),
     example("W03", &[Write(P, "Reply in JSON. {{ q }}\n")], &[Write(P, "Reply in JSON such as {\"a\": 1}. {{ q }}\n")]),
     example(
@@ -1193,7 +1216,7 @@ fn very_large_prompts_are_looked_at_in_time() {
     sandbox.write("prompts/empty.j2", "");
     let begun = std::time::Instant::now();
     let ended = sandbox.run(&["lint"]);
-    says(&ended, 1, &["(and so 19950 more)", "in 4 prompts"]);
+    says(&ended, 1, &["(and so 19950 more)", "in 3 prompts (1 skipped"]);
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     says(&sandbox.run(&["lint", "lines", "--fix"]), 0, &["mended prompts/lines.j2"]);
     says(&sandbox.run(&["lint", "lines", "--rule", "E04", "--rule", "W02"]), 0, &["nothing found in 1 prompt"]);

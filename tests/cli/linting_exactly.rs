@@ -421,3 +421,63 @@ fn examples_of_free_text_are_no_classes_that_a_case_must_expect() {
     says(&sandbox.run(&["test", "--snapshots", "accept"]), 0, &[]);
     says(&sandbox.run(&only), 0, &["no case expects `question`", "1 info in"]);
 }
+
+#[test]
+fn what_cases_are_made_of_is_looked_at_for_what_nobody_sees() {
+    let only = ["lint", "--rule", "E03", "--rule", "E04"];
+    let with = |text: &str| format!("cases:\n  - {{ name: a, vars: {{ q: \"{text}\" }}, expect: [contains: a] }}\n");
+    let sandbox = project(&[(P, "Hello. {{ q }}\n"), (C, &with("be\u{200b} kind \u{202e}"))]);
+    let ended = sandbox.run(&only);
+    says(
+        &ended,
+        1,
+        &["cases.yaml:2:30", "error [E04", "2 invisible characters, the first is \\u{200b}", "`\\u200B` between"],
+    );
+    sandbox.write(C, with("\\u200B and \\U000E0041 and 👩\u{200d}🔬 and שלום\u{200f}"));
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    // A waiver stands beside it, as anywhere in YAML.
+    sandbox.write(C, with("be\u{200b}").replace("  - {", "  # promptctl: allow E04 reason=\"an attack\"\n  - {"));
+    says(&sandbox.run(&only), 0, &["1 waived"]);
+    // Documents and tables: merges are errors, what is hidden in them is a warning.
+    let cases = "cases: [{ name: doc, vars: { q: { file: policy.md } }, expect: [contains: a] }]\ndatasets: [{ file: rows.csv, name: \"{{ q }}\", expect: [contains: a] }]\n";
+    sandbox.write(C, cases);
+    sandbox.write("fixtures/p/policy.md", "14 days\u{ad} or\u{200b} so\u{2060}.\n");
+    sandbox.write("fixtures/p/rows.csv", "q\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> c\n");
+    let ended = sandbox.run(&only);
+    says(
+        &ended,
+        1,
+        &["policy.md:1:12: warning [E04", "2 invisible characters", "rows.csv:2:1: error [E03 conflict-marker]"],
+    );
+    sandbox.write("fixtures/p/rows.csv", "q\na\n");
+    says(&sandbox.run(&["lint", "--rule", "E04", "--fix"]), 0, &["1 warning in 1 prompt"]);
+    assert!(sandbox.read("fixtures/p/policy.md").contains('\u{200b}'), "what a case says is for somebody to decide");
+    // A text on merges shows them; what a model said is what it said.
+    sandbox.write("fixtures/p/policy.md", "So:\n```\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> c\n```\n");
+    sandbox.write("promptctl.yaml", CONFIG.replace("the answer", "the a\u{200b}nswer"));
+    sandbox.run(&["test", "--snapshots", "accept"]);
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+}
+
+#[test]
+fn keys_and_people_are_found_whatever_a_file_is_called() {
+    let sandbox = project(&[(P, "Hello. {{ q }}\n"), (C, &cases("q", &["a"]))]);
+    let key = format!("AKIA{}", "ABCDEFGHIJKLMNOP");
+    for path in ["fixtures/p/x.py", "fixtures/p/t.jinja", "fixtures/p/Makefile", "fixtures/p/.env"] {
+        sandbox.write(path, format!("KEY = '{key}'\nTO = 'joe.miller@gmx.de'\n"));
+        let ended = sandbox.run(&["lint", "--rule", "E02", "--rule", "W31"]);
+        says(&ended, 1, &[&format!("{path}:1:8: error [E02"), &format!("{path}:2:6: warning [W31")]);
+        assert!(!ended.shown().contains(&key), "{}", ended.shown());
+        std::fs::remove_file(sandbox.path(path)).expect("removed");
+    }
+    // What is no text is none, by its name or by what it holds.
+    sandbox.write("fixtures/p/a.png", format!("KEY = '{key}'\n"));
+    sandbox.write("fixtures/p/a.dat", format!("\0KEY = '{key}'\n"));
+    sandbox.write("fixtures/p/b.dat", [b"\xff\xfe", key.as_bytes()].concat());
+    says(&sandbox.run(&["lint", "--rule", "E02"]), 0, &["nothing found"]);
+    sandbox.write("promptctl.yaml", CONFIG.replace("the answer", "the answer to joe.miller@gmx.de"));
+    says(&sandbox.run(&["test", "--snapshots", "accept"]), 0, &[]);
+    let ended = sandbox.run(&["lint", "--rule", "W31"]);
+    says(&ended, 0, &["snapshots/p/a@m.snap", "fixtures/p/recorded/m.jsonl", "2 warnings"]);
+    assert!(!ended.shown().contains("joe.miller"), "{}", ended.shown());
+}

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::sandbox::Sandbox;
+use super::sandbox::{Sandbox, says};
 
 const VALUES: &str = "text: My parcel has not come yet, what: hello there, plan: pro, context: \"Returns are free.\\nSo is repair.\", documents: Returns are free., question: Are returns free?, user_input: \"one\\ntwo\"";
 
@@ -119,6 +119,9 @@ fn what_holds_at_different_times_or_of_different_things_is_no_contradiction() {
             "Never use bullet points. Greet people. Answer as a bulleted list.",
             "{% include \"_short.j2\" %}\nBe comprehensive.",
             "{% if what %}Be concise.{% endif %}\n{% if plan %}Be thorough.{% endif %}",
+            "Keep answers short.\nWrite detailed answers.",
+            "Answer concisely.\nProvide comprehensive, in-depth answers.",
+            "Reply with JSON only: {\"a\": \"b\"}.\nInclude a short explanation of your choice.",
         ],
         &[
             "{% if plan == \"pro\" %}\nBe concise.\n{% else %}\nBe comprehensive.\n{% endif %}",
@@ -128,6 +131,10 @@ fn what_holds_at_different_times_or_of_different_things_is_no_contradiction() {
             "For simple questions, be concise. For legal questions, be comprehensive and name the paragraph.",
             "Be brief in greetings. Give a comprehensive answer to the question itself.",
             "Be concise. You don't need to be exhaustive.",
+            "Keep answers short. Write detailed answers only when asked.",
+            "Answer concisely. Give detailed explanations of formulas.",
+            "Reply with JSON only: {\"a\": \"b\", \"explanation\": \"c\"}. Include a short explanation of your choice.",
+            "Reply with JSON only: {\"a\": \"b\"}. Never include an explanation.",
             "Be concise but thorough.",
             "## Summary\nBe concise.\n\n## Report\nBe comprehensive.",
             "Greeting: be brief.\nBody: be comprehensive.",
@@ -273,11 +280,24 @@ fn dates_of_what_was_stay_right() {
             "Your knowledge cutoff is June 2024.",
             "The year is 2025.",
             "The sale ends on 3 March 2026.",
+            "Today is 15.03.2026.",
+            "Today is 03/15/2026.",
+            "Heute ist der 15. März 2026.",
+            "You help with taxes for the tax year 2026.",
+            "Prices were last changed on 2026-03-01.",
+            "Our policy of 12 March 2026 says that returns are free.",
+            "Nous sommes aujourd'hui le 3 mars 2026.",
+            "Hoy es 3 de marzo de 2026.",
         ],
         &[
             "The quiz covers 1789-07-14 (storming of the Bastille) to November 9, 1989 (fall of the Berlin Wall).",
             "The GDPR applies since May 25, 2018.",
             "The contract was signed on March 3, 2019.",
+            "Die Mauer fiel am 9. November 1989.",
+            "The law of 3 May 1996 applies.",
+            "The first world war ended on 11.11.1918.",
+            "Version 1.2.2024 of the form is out of scope.",
+            "The tax year 1996 is out of scope.",
             "The Act on Copyright as of 1965 is out of scope.",
             "Dates are written as in 2024-01-31.",
             "Write \"3 March 2021\" → 2021-03-03.",
@@ -295,10 +315,18 @@ fn capitals_of_a_language_and_of_lists_stress_nothing() {
             "You MUST answer. NEVER guess. ALWAYS greet.",
             "IMPORTANT: NEVER guess. It is CRITICAL that you do NOT lie.",
             "Answer, but NOT long. ONLY facts. VERY kind.",
+            "PLEASE READ THIS CAREFULLY AND FOLLOW ALL THE RULES BELOW WITHOUT FAIL.",
+            "ONLY EVER RETURN CODE IN A BLOCK!",
+            "BITTE LESEN SIE ALLE REGELN UND HALTEN SIE DIE REGELN EIN!",
         ],
         &[
             "Allowed statements are SELECT and WITH. Columns are NOT NULL unless said otherwise; UNIQUE and NOT NULL columns come first. EXISTS, NOT IN and NOT EXISTS are allowed.",
             "Reply with one of CRITICAL, WARNING, ERROR, INFO or `IMPORTANT`; after it the reason.",
+            "RULES FOR THE ANSWER TO THE USER\nBe kind.",
+            "# THIS IS THE FORM OF THE ANSWER\nBe kind.",
+            "Use HTTP and JSON with the API from NASA, not SOAP or XML or WSDL or SQL.",
+            "The keywords are INSERT, UPDATE, DELETE, DROP, ALTER, CREATE.",
+            "Say \"THIS IS THE END OF ALL THE RULES.\" when you are done.",
         ],
         &[],
     );
@@ -500,4 +528,143 @@ fn what_users_write_is_followed_into_the_system_message() {
             ("prompts/_m.j2", "{% macro show(v) %}<v>{{ v }}</v>{% endmacro %}\n"),
         ],
     );
+}
+
+#[test]
+fn gaps_of_other_languages_and_of_several_styles_are_plain_text() {
+    holds(
+        "W02",
+        &["Dear ${text}, hello.", "Dear %(text)s, hello.", "Dear [NAME], here is {thing} for you.", "Dear {text}."],
+        &[
+            "Run `echo ${text}` first.",
+            "```sh\necho ${text}\n```",
+            "Dear ${name} and %(name)s.",
+            "Dear [NAME], here is the thing for you.",
+            "Answer with {thing} for you.",
+            "Choose [YES] or [NO].\nAnswer as {choice}.",
+            "[BEGIN DATA]\nThe set {thing} is in it.\n[END DATA]",
+            "Placeholders such as [NAME] and {thing} are to be kept.",
+            "See [THE LAW](https://example.org) and {thing} for more of it.",
+            "{% raw %}Dear ${text}, %(text)s.{% endraw %}",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn models_and_their_makers_are_known_by_name() {
+    holds(
+        "I07",
+        &[
+            "You are o3-mini.",
+            "You are Qwen2.5-72B.",
+            "You are DeepSeek-R1.",
+            "Answer as Grok 4 would.",
+            "You were made by OpenAI.",
+            "You are a large language model trained by Google.",
+            "Use the Anthropic style.",
+            "Du wurdest von Mistral entwickelt.",
+        ],
+        &[
+            "You are Claude, a waiter.",
+            "The o3 layer protects from ozone loss.",
+            "To grok 4 ideas takes an hour.",
+            "The user asks about shares of Google, Microsoft and OpenAI.",
+            "Angular is a framework made by Google.",
+            "Phi-lology and qwerty are words.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn versions_of_products_are_no_versions_of_standards() {
+    holds(
+        "I22",
+        &[
+            "You answer for app version 2.3.1.",
+            "Call the API v2 for that.",
+            "Use Python 3.11.",
+            "The current version is v4.2.",
+            "It runs on Windows 11.",
+        ],
+        &[
+            "Use HTTP/1.1, TLS 1.2, OAuth 2.0 and CC BY 4.0.",
+            "There is no version 0.",
+            "Write it in Python.",
+            "Go 2 steps back, and react 3 times.",
+            "Write versions in the format 1.2.3, such as version 2.0.1.",
+            "Round 3.5 up to 4.",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn an_instruction_in_three_prompts_is_copied() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("promptctl.yaml", "models: { m: { provider: mock } }\n");
+    let tone = "Always answer the customer in a warm friendly and helpful tone of voice at all times";
+    let all = [
+        format!("{tone}.\nGreet.\n"),
+        format!("Sort it. {}.\n", tone.replace("times", "time")),
+        format!("- {}!\n", tone.replace("warm", "warm,")),
+    ];
+    for (name, text) in ["a", "b", "c"].iter().zip(&all) {
+        sandbox.write(&format!("prompts/{name}.j2"), text);
+    }
+    let only = ["lint", "--rule", "I21"];
+    says(
+        &sandbox.run(&only),
+        0,
+        &["this instruction also stands (nearly so) in `prompts/b.j2`, `prompts/c.j2`", "prompts/b.j2:1:10", "3 infos"],
+    );
+    // Several are told together; two prompts are few, and so are few words.
+    for name in ["a", "b", "c"] {
+        let path = format!("prompts/{name}.j2");
+        let more = "Never promise a refund that the policy excludes.\n\nBe kind to them.\n";
+        sandbox.write(&path, format!("{}\n{name} is it.\n\n{more}", sandbox.read(&path)));
+    }
+    says(&sandbox.run(&only), 0, &["2 instructions (lines 1, 6) also stand (nearly so) in", "3 infos"]);
+    std::fs::remove_file(sandbox.path("prompts/c.j2")).expect("removed");
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    // A block of lines that is told as one is not told again.
+    let block = "Be kind to everybody who ever writes to us here.\nNever promise what is not in the policy of us.\nAnswer in two sentences at the very most, please.\n";
+    for name in ["a", "b", "c"] {
+        sandbox.write(&format!("prompts/{name}.j2"), block);
+    }
+    says(&sandbox.run(&only), 0, &["nothing found"]);
+    says(&sandbox.run(&["lint", "--rule", "I19"]), 0, &["3 infos"]);
+}
+
+#[test]
+fn three_lines_that_say_something_are_a_block() {
+    let found = |block: &str, code: i32| {
+        let sandbox = Sandbox::empty();
+        sandbox.write("promptctl.yaml", "models: { m: { provider: mock } }\n");
+        sandbox.write("prompts/a.j2", format!("{block}{{{{ text }}}}\n"));
+        sandbox.write("prompts/b.j2", format!("Sort it.\n{block}"));
+        let ended = sandbox.run(&["lint", "--rule", "I19", "--fail-on", "info"]);
+        assert_eq!(ended.code, code, "{block}\n{}", ended.shown());
+    };
+    found("Be kind to all of them.\nDo not promise too much.\nAnswer in two sentences.\n", 1);
+    found("Be kind.\nBe brief.\nBe good.\n", 0);
+    found("## What to do then\n- \n1.\n</a>\n## How to do it\n", 0);
+    found("<input>\n</input>\n<output>\n</output>\n", 0);
+    found("Be kind to all of them.\nDo not promise too much.\n", 0);
+}
+
+#[test]
+fn many_prompts_with_much_in_common_are_held_against_each_other_in_time() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("promptctl.yaml", "models: { m: { provider: mock } }\n");
+    for i in 0..400 {
+        let rules: String = (0..20)
+            .map(|j| format!("Rule {} of all of them: handle topic {j} with care and name each step.\n\n", i * 20 + j))
+            .collect();
+        sandbox.write(&format!("prompts/p{i}.j2"), rules);
+    }
+    let begun = std::time::Instant::now();
+    says(&sandbox.run(&["lint", "--rule", "I21"]), 0, &["in 400 prompts"]);
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
 }

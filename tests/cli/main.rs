@@ -36,6 +36,8 @@ mod opposed_talks;
 mod linting;
 mod linting_words;
 mod linting_exactly;
+mod linting_past;
+mod linting_reports;
 mod past;
 mod providers;
 mod pulls;
