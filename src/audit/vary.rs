@@ -209,7 +209,7 @@ impl<'a> Bench<'a> {
             let named = config.audit.stronger.iter().find(|alias| **alias != config.models[model].alias);
             return named.and_then(|alias| config.model(alias)).and_then(place).ok_or(Lack::NoStronger);
         }
-        let price = |entry: &ModelEntry| entry.price.map(|price| price.input + price.output);
+        let price = |entry: &ModelEntry| entry.price.as_ref().map(|price| price.input + price.output);
         let own = price(&config.models[model]).ok_or(Lack::NoStronger)?;
         let dearer = config.models.iter().filter(|entry| price(entry).is_some_and(|usd| usd > own));
         let dearest = dearer.max_by(|a, b| price(a).unwrap_or_default().total_cmp(&price(b).unwrap_or_default()));

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::load::Project;
 use super::tuned::{origin, reminders};
 use crate::core::escape::terminal_line;
-use crate::core::record::Price;
+use crate::core::price::{Price, Tier};
 use crate::core::verdict::Exit;
 use crate::model::{host, missing_credentials, secret_variables};
 use crate::project::{ModelEntry, find_root, known_price, known_prices, prices_as_of};
@@ -88,12 +88,13 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     writeln!(context.out(), "{}  source", line(titles))?;
     let amount = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value}"));
     for row in known_prices() {
-        let Price { input, cached_input, cache_write, output, .. } = row.price();
+        let price = row.price();
+        let Price { input, cached_input, cache_write, output, .. } = price;
         let name = format!("{} {}", row.vendor, row.id);
         let cells = [amount(Some(input)), amount(cached_input), amount(cache_write), amount(Some(output))];
         let cells = line([&name, &cells[0], &cells[1], &cells[2], &cells[3], &row.as_of]);
         let retires = row.retires.as_ref().map(|day| format!(" (ends {day})")).unwrap_or_default();
-        writeln!(context.out(), "{cells}  {}{retires}", row.source)?;
+        writeln!(context.out(), "{cells}  {}{}{retires}", row.source, tiers(&price))?;
     }
     Ok(Exit::Good)
 }
@@ -116,10 +117,15 @@ fn describe(entry: &ModelEntry, environment: &Environment) -> Value {
         let cached = price.cached_input.map(|cached| format!(", {cached} cached")).unwrap_or_default();
         format!("{} in{cached}, {} out", price.input, price.output)
     };
-    let price = match (&entry.price, entry.price_as_of) {
-        (Some(price), Some(day)) => format!("{} (shipped, of {day})", amount(price)),
-        (Some(price), None) => format!("{} (promptctl.yaml)", amount(price)),
-        (None, _) => "not known".to_owned(),
+    let from = &entry.price_from;
+    let place = if from.shipped { "shipped" } else { "promptctl.yaml" };
+    let day = from.as_of.as_ref().map(|day| format!(", of {day}")).unwrap_or_default();
+    // Where the shipped ones are from stands in their table.
+    let source = from.source.as_ref().filter(|_| !from.shipped);
+    let source = source.map(|source| format!(", {source}")).unwrap_or_default();
+    let price = match &entry.price {
+        Some(price) => format!("{}{} ({place}{day}{source})", amount(price), tiers(price)),
+        None => "not known".to_owned(),
     };
     let known = known_price(&entry.provider, entry.base_url.as_deref(), &entry.model);
     json!({
@@ -127,6 +133,12 @@ fn describe(entry: &ModelEntry, environment: &Environment) -> Value {
         "params": entry.params, "sampling": sampling, "price": price,
         "retires": known.and_then(|row| row.retires.as_ref()),
     })
+}
+
+/// What long requests cost, in words.
+fn tiers(price: &Price) -> String {
+    let tier = |tier: &Tier| format!("; above {} tokens {} in, {} out", tier.above, tier.input, tier.output);
+    price.tiers.iter().map(tier).collect()
 }
 
 fn prices() -> Vec<Value> {

@@ -56,7 +56,8 @@ impl Allowance {
         if let Some(most) = self.max_calls.filter(|most| self.calls() >= *most) {
             return Err(Limit::Calls(most));
         }
-        let may_cost = || entry.price.and_then(|price| Estimate::of(entry, request).most_cost(&price)).unwrap_or(0.0);
+        let may_cost =
+            || entry.price.as_ref().and_then(|price| Estimate::of(entry, request).most_cost(price)).unwrap_or(0.0);
         let cost = self.cost() + may_cost();
         if let Some(most) = self.max_cost.filter(|most| cost > *most) {
             return Err(Limit::Cost(most));

@@ -15,6 +15,7 @@ pub mod json;
 pub mod message;
 pub mod names;
 pub mod path;
+pub mod price;
 pub mod problem;
 pub mod record;
 pub mod redact;

@@ -319,71 +319,6 @@ impl Response {
     }
 }
 
-/// USD for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Price {
-    /// Input that came from no cache.
-    pub input: f64,
-    /// Input that came from a cache; left out: as `input`.
-    pub cached_input: Option<f64>,
-    /// Input that is written into a cache; left out: as `input`.
-    pub cache_write: Option<f64>,
-    /// Output.
-    pub output: f64,
-    /// Output that is reasoning; left out: as `output`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reasoning: Option<f64>,
-}
-
-/// What an answer cost, part by part, in USD.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Parts {
-    /// Input that came from no cache and went into none.
-    pub input: f64,
-    /// Input that came from a cache.
-    pub cached_input: f64,
-    /// Input that was written into a cache.
-    pub cache_write: f64,
-    /// Output, reasoning left out.
-    pub output: f64,
-    /// Reasoning.
-    pub reasoning: f64,
-}
-
-impl Parts {
-    /// All parts together.
-    #[must_use]
-    pub fn sum(&self) -> f64 {
-        self.input + self.cached_input + self.cache_write + self.output + self.reasoning
-    }
-}
-
-impl Price {
-    /// What an answer cost, in USD; `None` where the provider did not count the tokens.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Option<f64> {
-        self.parts(usage).map(|parts| parts.sum())
-    }
-
-    /// The same, part by part.
-    #[must_use]
-    pub fn parts(&self, usage: &Usage) -> Option<Parts> {
-        let (input, output) = (usage.input?, usage.output?);
-        let cached = usage.cached_input.unwrap_or(0).min(input);
-        let written = usage.cache_write.unwrap_or(0).min(input - cached);
-        let reasoning = usage.reasoning.unwrap_or(0).min(output);
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
-        let tokens = |n: u64| n as f64 / 1e6;
-        Some(Parts {
-            input: tokens(input - cached - written) * self.input,
-            cached_input: tokens(cached) * self.cached_input.unwrap_or(self.input),
-            cache_write: tokens(written) * self.cache_write.unwrap_or(self.input),
-            output: tokens(output - reasoning) * self.output,
-            reasoning: tokens(reasoning) * self.reasoning.unwrap_or(self.output),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -450,36 +385,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_an_embedding_is_not_empty_and_costs_its_input() {
-        let embedding = Embedding::new(vec![0.5]).ok();
-        let usage = Usage { input: Some(1_000_000), output: Some(0), ..Usage::default() };
-        let response = Response { usage, embedding, ..Response::default() };
-        assert!(!response.is_empty() && Response::default().is_empty());
-        let price = Price { input: 0.02, cached_input: None, cache_write: None, output: 0.0, reasoning: None };
-        assert!((price.cost(&response.usage).expect("told") - 0.02).abs() < 1e-9);
-    }
-
-    #[test]
     fn the_order_of_keys_does_not_change_the_key() {
         let mut other = request();
         other.params = json!({"seed": 1, "temperature": 0}).as_object().cloned().unwrap_or_default();
         other.tools[0].parameters = json!({"b": 2, "a": 1});
         assert_eq!(other.key(0), request().key(0));
-    }
-
-    #[test]
-    fn a_price_needs_the_tokens() {
-        let price =
-            Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(1.25), output: 4.0, reasoning: Some(6.0) };
-        let usage =
-            Usage { input: Some(1_000_000), cached_input: Some(500_000), output: Some(250_000), ..Usage::default() };
-        assert!((price.cost(&usage).expect("told") - 1.55).abs() < 1e-9);
-        let usage = Usage { cache_write: Some(400_000), ..usage };
-        assert!((price.cost(&usage).expect("told") - 1.65).abs() < 1e-9);
-        let usage = Usage { reasoning: Some(50_000), ..usage };
-        assert!((price.cost(&usage).expect("told") - 1.75).abs() < 1e-9);
-        let parts = price.parts(&usage).expect("told");
-        assert!((parts.output - 0.8).abs() < 1e-9 && (parts.reasoning - 0.3).abs() < 1e-9, "{parts:?}");
-        assert_eq!(price.cost(&Usage::default()), None);
     }
 }

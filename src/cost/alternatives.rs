@@ -9,7 +9,8 @@ use super::change::{Basis, change};
 use super::{Requests, as_f64, mean};
 use crate::compare::Verdict;
 use crate::core::names::{ModelAlias, PromptName};
-use crate::core::record::{Price, Usage};
+use crate::core::price::Price;
+use crate::core::record::Usage;
 use crate::project::{RetrievalSettings, TunedSettings};
 use crate::stats::median;
 
@@ -277,7 +278,7 @@ pub fn fine_tuned(
     bill: &Bill,
     requests: &Requests,
     settings: &TunedSettings,
-    price: Option<Price>,
+    price: Option<&Price>,
     evidence: Option<Evidence>,
 ) -> Alternative {
     const USD: &str = "USD a million tokens";
@@ -286,7 +287,11 @@ pub fn fine_tuned(
     let (input, output) = (counted(requests, |usage| usage.input), counted(requests, |usage| usage.output));
     let training =
         found.need("training", USD, settings.training, None, "`training`: what a million tokens of training cost");
-    let of_price = |of: fn(&Price) -> f64| price.as_ref().map(of);
+    // The price of a request as long as what is left of it.
+    let dropped = bill.fixed.map_or(0.0, |fixed| fixed.share() * settings.fixed_share.unwrap_or(1.0));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tokens, and not below 0")]
+    let left = (input.unwrap_or(0.0) * (1.0 - dropped)).round() as u64;
+    let of_price = |of: fn(&Price) -> f64| price.map(|price| of(&price.at(left)));
     let reads =
         found.need("input", USD, settings.input, of_price(|p| p.input), "`input`: what the tuned model costs to read");
     let writes = found.need(
@@ -490,7 +495,7 @@ mod tests {
         // Nothing is saved that was not paid: not more than all that is read, and what came from a cache at its price.
         let nothing = RetrievalSettings { chunks: Some(1), chunk_tokens: Some(1), query_tokens: Some(1), ..settings };
         let mut cached = measured();
-        cached.price = cached.price.map(|price| Price { cached_input: Some(0.2), ..price });
+        cached.price = cached.price.clone().map(|price| Price { cached_input: Some(0.2), ..price });
         cached.rows.iter_mut().filter_map(|row| row.usage.as_mut()).for_each(|usage| usage.cached_input = Some(1000));
         let bill = super::super::bill::bill(&cached, None, &CacheSettings::default());
         let found = retrieval(&bill, &cached, &nothing, Some(9_000.0), None);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::caching::{Caching, caching};
 use super::{Fixed, Requests, as_f64, mean};
 use crate::core::names::{ModelAlias, PromptName};
-use crate::core::record::Parts;
+use crate::core::price::{Parts, Price};
 use crate::core::verdict::Judging;
 use crate::project::CacheSettings;
 use crate::stats::{median, percentile};
@@ -67,7 +67,7 @@ pub struct Bill {
     pub margin: f64,
     /// Whether the model has a price.
     pub priced: bool,
-    /// The day of the shipped price, where it is that.
+    /// The day of the price, where that is known.
     pub price_as_of: Option<String>,
     /// USD a request.
     pub cost_usd: Option<Spread>,
@@ -96,7 +96,7 @@ pub struct Bill {
 pub fn bill(requests: &Requests, volume: Option<u64>, cache: &CacheSettings) -> Bill {
     let usages: Vec<_> = requests.counted().collect();
     let costs: Option<Vec<Parts>> =
-        requests.price.map(|price| usages.iter().filter_map(|usage| price.parts(usage)).collect());
+        requests.price.as_ref().map(|price| usages.iter().filter_map(|usage| price.parts(usage)).collect());
     let sums: Vec<f64> = costs.iter().flatten().map(Parts::sum).collect();
     let cost_usd = Spread::of(&sums);
     let part = |of: fn(&Parts) -> f64| mean(costs.iter().flatten().map(of)).unwrap_or(0.0);
@@ -108,8 +108,8 @@ pub fn bill(requests: &Requests, volume: Option<u64>, cache: &CacheSettings) -> 
         reasoning: part(|parts| parts.reasoning),
     });
     let estimated_input = Spread::of_tokens(requests.rows.iter().map(|row| Some(row.estimate.input)));
-    let of_input = |price: crate::core::record::Price| estimated_input.map(|input| input.mean * price.input / 1e6);
-    let estimated_input_usd = requests.price.filter(|_| usages.is_empty()).and_then(of_input);
+    let of_input = |price: &Price| mean(requests.rows.iter().map(|row| price.read(as_f64(row.estimate.input))));
+    let estimated_input_usd = requests.price.as_ref().filter(|_| usages.is_empty()).and_then(of_input);
     let each = cost_usd.map(|cost| cost.mean).or(estimated_input_usd);
     let judging = &requests.judging;
     let mut bill = Bill {
@@ -128,7 +128,7 @@ pub fn bill(requests: &Requests, volume: Option<u64>, cache: &CacheSettings) -> 
         estimated_input,
         margin: requests.rows.iter().map(|row| row.estimate.margin()).fold(0.0, f64::max),
         priced: requests.price.is_some(),
-        price_as_of: requests.price_as_of.clone(),
+        price_as_of: requests.price_from.as_of.clone(),
         cost_usd,
         parts_usd,
         estimated_input_usd,

@@ -70,7 +70,10 @@ pub fn caching(requests: &Requests, bill: &Bill, settings: &CacheSettings) -> Ca
         return nothing(why);
     }
     let tokens = beginning - beginning % step(provider);
-    let Some(price) = requests.price else { return nothing("the model has no price".into()) };
+    let Some(price) = &requests.price else { return nothing("the model has no price".into()) };
+    let read = bill.input.or(bill.estimated_input).map_or(0.0, |input| input.mean);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tokens, and not below 0")]
+    let price = price.at(read.round() as u64);
     let Some(cached) = price.cached_input else { return nothing("the price names no `cached-input`".into()) };
     let hit_rate = settings.hit_rate.unwrap_or(1.0);
     // One that is not found there is written into it.

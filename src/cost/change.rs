@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::{Asked, Requests, as_f64, mean};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
-use crate::core::record::{Price, Usage};
+use crate::core::price::Price;
+use crate::core::record::Usage;
 use crate::stats::{clustered_mean, median};
 
 /// Where the figures of a pair are from.
@@ -110,12 +111,15 @@ impl Side<'_> {
 }
 
 /// The mean of a side that was counted, its input times a factor.
-fn counted<'a>(rows: &'a [&'a Asked], from: &[&Asked], factor: f64, price: Option<Price>) -> Side<'a> {
+fn counted<'a>(rows: &'a [&'a Asked], from: &[&Asked], factor: f64, price: Option<&Price>) -> Side<'a> {
     let usages: Vec<Usage> = from.iter().filter_map(|row| row.usage).collect();
     let of = |part: fn(&Usage) -> Option<u64>| mean(usages.iter().map(|usage| as_f64(part(usage).unwrap_or(0))));
-    let cost = |price: Price| {
+    let cost = |price: &Price| {
         mean(usages.iter().filter_map(|usage| {
-            let parts = price.parts(usage)?;
+            // Of a request that grew or shrank, the tier is that of what it is now.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tokens, and not below 0")]
+            let input = (as_f64(usage.input?) * factor).round() as u64;
+            let parts = price.at(input).parts(usage)?;
             Some((parts.input + parts.cached_input + parts.cache_write) * factor + parts.output + parts.reasoning)
         }))
     };
@@ -127,9 +131,14 @@ fn counted<'a>(rows: &'a [&'a Asked], from: &[&Asked], factor: f64, price: Optio
     }
 }
 
-fn estimated<'a>(rows: &'a [&'a Asked], price: Option<Price>) -> Side<'a> {
+fn estimated<'a>(rows: &'a [&'a Asked], price: Option<&Price>) -> Side<'a> {
     let input = Side::estimate(rows);
-    Side { rows, input, output: None, cost: price.map(|price| input * price.input / 1e6) }
+    Side {
+        rows,
+        input,
+        output: None,
+        cost: price.and_then(|price| mean(rows.iter().map(|row| price.read(as_f64(row.estimate.input))))),
+    }
 }
 
 type ByCase<'a> = HashMap<&'a CaseName, Vec<&'a Asked>>;
@@ -146,12 +155,13 @@ fn by_case(requests: &Requests) -> ByCase<'_> {
 #[must_use]
 pub fn change(base: &Requests, head: &Requests, volume: Option<u64>) -> Change {
     let same_model = base.served == head.served;
-    let base_price = if same_model { head.price } else { base.price };
+    let head_price = head.price.as_ref();
+    let base_price = if same_model { head_price } else { base.price.as_ref() };
     let (of_base, of_head) = (by_case(base), by_case(head));
     let mut names: Vec<&CaseName> = of_head.keys().copied().filter(|name| of_base.contains_key(name)).collect();
     names.sort();
     let mut pairs: Vec<Pair<'_>> =
-        names.iter().map(|name| pair(&of_base[name], &of_head[name], base_price, head.price)).collect();
+        names.iter().map(|name| pair(&of_base[name], &of_head[name], base_price, head_price)).collect();
     let count = |basis: Basis| pairs.iter().filter(|pair| pair.basis == basis).count() as u64;
     let (all, recorded, proportion) = (pairs.len() as u64, count(Basis::Recorded), count(Basis::Proportion));
     // A sum of whole costs and of halves would be neither.
@@ -184,7 +194,12 @@ pub fn change(base: &Requests, head: &Requests, volume: Option<u64>) -> Change {
     }
 }
 
-fn pair<'a>(base: &'a [&'a Asked], head: &'a [&'a Asked], base_price: Option<Price>, price: Option<Price>) -> Pair<'a> {
+fn pair<'a>(
+    base: &'a [&'a Asked],
+    head: &'a [&'a Asked],
+    base_price: Option<&Price>,
+    price: Option<&Price>,
+) -> Pair<'a> {
     let factor = |one: f64, other: f64| if other > 0.0 { one / other } else { 1.0 };
     let (of_base, of_head) = (Side::estimate(base), Side::estimate(head));
     let (basis, base, head) = match (Side::is_counted(base), Side::is_counted(head)) {
@@ -231,6 +246,7 @@ pub(super) mod tests {
     use super::*;
     use crate::core::verdict::Judging;
     use crate::plan::Estimate;
+    use crate::project::PriceFrom;
 
     /// A case, what was counted of it, and its estimate.
     pub(in crate::cost) type Taken<'a> = (&'a str, Option<(u64, u64)>, u64);
@@ -256,8 +272,9 @@ pub(super) mod tests {
                 cache_write: None,
                 output,
                 reasoning: None,
+                tiers: Vec::new(),
             }),
-            price_as_of: None,
+            price_from: PriceFrom::default(),
             rows: rows.iter().map(row).collect(),
             answered: rows.iter().filter(|(_, usage, _)| usage.is_some()).count() as u64,
             fixed: None,

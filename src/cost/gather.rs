@@ -6,10 +6,12 @@ use rayon::prelude::*;
 
 use super::fixed::{Fixed, fixed};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
+use crate::core::price::Price;
 use crate::core::problem::Problems;
-use crate::core::record::{Price, Request, Usage};
+use crate::core::record::{Request, Usage};
 use crate::core::verdict::{Judging, Verdict};
 use crate::plan::{Estimate, Item, Plan};
+use crate::project::PriceFrom;
 use crate::recording::Store;
 use crate::run::{Prepared, Scoring};
 
@@ -45,8 +47,8 @@ pub struct Requests {
     pub served: (String, String),
     /// Its price.
     pub price: Option<Price>,
-    /// The day of the shipped price, where it is that.
-    pub price_as_of: Option<String>,
+    /// Where that is from.
+    pub price_from: PriceFrom,
     /// One a case and sample.
     pub rows: Vec<Asked>,
     /// How many have a recorded answer, whether its tokens were counted or not.
@@ -102,8 +104,8 @@ pub fn gather(prepared: &Prepared, plan: &Plan, store: &Store) -> Result<Vec<Req
             digest: prompt.digest.clone(),
             model: entry.alias.clone(),
             served: (entry.provider.clone(), entry.model.clone()),
-            price: entry.price,
-            price_as_of: entry.price_as_of.map(str::to_owned),
+            price: entry.price.clone(),
+            price_from: entry.price_from.clone(),
             rows: Vec::new(),
             answered: 0,
             fixed: fixed(&requests),

@@ -196,7 +196,7 @@ fn provider(entry: &ModelEntry, exported: &mut Exported) -> Option<Value> {
     }
     let left_out = [
         ("ignore", !entry.ignore.is_empty()),
-        ("price", entry.price.is_some() && entry.price_as_of.is_none()),
+        ("price", entry.price.is_some() && !entry.price_from.shipped),
         ("limits", entry.limits != Limits::default()),
     ];
     for (name, _) in left_out.iter().filter(|(_, is_there)| *is_there) {

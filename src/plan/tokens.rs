@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::core::record::{Price, Request, RequestKind, Usage};
+use crate::core::price::Price;
+use crate::core::record::{Request, RequestKind, Usage};
 use crate::project::{ModelEntry, known_price};
 
 /// Bytes of UTF-8 that a token has, where the vocabulary is not known: English text has about four characters a token,
@@ -54,10 +55,11 @@ impl Estimate {
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let input = (self.input as f64 * (1.0 + self.margin())).ceil() as u64;
         // Whether it is written into a cache is for the vendor to say.
+        let price = price.most(input);
         let dearest = Price {
             input: price.input.max(price.cache_write.unwrap_or(0.0)),
             output: price.output.max(price.reasoning.unwrap_or(0.0)),
-            ..*price
+            ..price
         };
         dearest.cost(&Usage { input: Some(input), output: Some(output), ..Usage::default() }).unwrap_or_default()
     }
@@ -268,8 +270,14 @@ mod tests {
     #[test]
     fn the_most_that_a_request_may_cost_counts_the_margin() {
         let estimate = Estimate { input: 1000, output: Some(100), most: Some(100), counted: false };
-        let price =
-            Price { input: 1.0, cached_input: Some(0.1), cache_write: Some(2.0), output: 10.0, reasoning: None };
+        let price = Price {
+            input: 1.0,
+            cached_input: Some(0.1),
+            cache_write: Some(2.0),
+            output: 10.0,
+            reasoning: None,
+            tiers: Vec::new(),
+        };
         assert_eq!(estimate.most_cost(&price).map(|cost| (cost * 1e6).round()), Some(1500.0 * 2.0 + 1000.0));
     }
 }

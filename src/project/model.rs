@@ -7,13 +7,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::config::CONFIG_FILE;
+use super::price::{PriceFrom, decode_price};
 use super::prices::{KnownPrice, known_price};
 use super::tuned::{FineTuned, decode_fine_tuned};
 use crate::core::decode::{Decoder, Fields};
 use crate::core::digest::{canonical_json, sha256_hex};
 use crate::core::names::ModelAlias;
+use crate::core::price::Price;
 use crate::core::problem::Source;
-use crate::core::record::Price;
 use crate::core::redact::key_shape;
 use crate::core::time::{parse_day, parse_duration_ms};
 use crate::core::yaml::{Key, Node};
@@ -98,8 +99,8 @@ pub struct ModelEntry {
     pub limits: Limits,
     /// Price: the entry's own, or else the shipped one.
     pub price: Option<Price>,
-    /// The day of the shipped price, where the entry has none of its own.
-    pub price_as_of: Option<&'static str>,
+    /// Where the price is from.
+    pub price_from: PriceFrom,
     /// The most tokens of a request and its answer: the entry's own, or else the shipped figure.
     pub context_window: Option<u64>,
     /// The day on which the model is no longer served, `2026-12-31`: the entry's own, or else the shipped one.
@@ -178,10 +179,11 @@ pub(super) fn decode_entry(
         decoder.error(span, format!("the model `{alias}` both gives and ignores the parameter `{name}`"));
     }
     let limits = fields.get("limits").map(|node| decode_limits(decoder, node)).unwrap_or_default();
-    let own_price = fields.get("price").and_then(|node| decode_price(decoder, node));
+    let (own_price, own_from) = fields.get("price").and_then(|node| decode_price(decoder, node)).unzip();
     let model = model.unwrap_or_else(|| alias.to_string());
     let row = known_price(&provider, base_url.as_deref(), &model);
     let known = row.filter(|_| fields.get("price").is_none());
+    let price_from = own_from.or_else(|| known.map(PriceFrom::of_table)).unwrap_or_default();
     let own_window = fields.get("context-window").and_then(|node| decoder.count(node, "context-window", 1));
     let own_day = fields.get("retires-on").and_then(|node| decode_day(decoder, node, "retires-on"));
     let fine_tuned = fields.get("fine-tuned").and_then(|node| decode_fine_tuned(decoder, node));
@@ -198,7 +200,7 @@ pub(super) fn decode_entry(
         ignore,
         limits,
         price: own_price.or_else(|| known.map(KnownPrice::price)),
-        price_as_of: known.map(|row| row.as_of.as_str()),
+        price_from,
         context_window: own_window.or_else(|| row?.context),
         retires_on: own_day.or_else(|| row?.retires.clone()),
         fine_tuned,
@@ -217,7 +219,7 @@ pub fn common_model_keys() -> &'static [&'static str] {
     &MODEL_KEYS
 }
 
-fn decode_day(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Option<String> {
+pub(super) fn decode_day(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Option<String> {
     let text = decoder.text(node, what)?;
     let day = parse_day(&text);
     if day.is_none() {
@@ -313,27 +315,4 @@ pub fn decode_duration(decoder: &mut Decoder<'_>, node: &Node, what: &str) -> Op
         decoder.error(node.span.clone(), format!("{what} is `{text}`; write a duration such as 250ms, 60s or 2m"));
     }
     duration
-}
-
-fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<Price> {
-    let fields = decoder.fields(node, "price", &["input", "cached-input", "cache-write", "output", "reasoning"])?;
-    let mut amount = |fields: &Fields<'_>, name: &str| {
-        let node = fields.get(name)?;
-        let value = decoder.number(node, name)?;
-        if value < 0.0 {
-            decoder.error(node.span.clone(), format!("the price of {name} is below 0"));
-            return None;
-        }
-        Some(value)
-    };
-    let (input, output) = (amount(&fields, "input"), amount(&fields, "output"));
-    let (cached_input, cache_write) = (amount(&fields, "cached-input"), amount(&fields, "cache-write"));
-    let reasoning = amount(&fields, "reasoning");
-    match (input, output) {
-        (Some(input), Some(output)) => Some(Price { input, cached_input, cache_write, output, reasoning }),
-        _ => {
-            decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
-            None
-        }
-    }
 }

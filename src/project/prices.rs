@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::core::record::Price;
+use crate::core::price::{Price, Tier};
 
 /// A row of the table.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,8 @@ pub struct KnownPrice {
     cache_write: Option<f64>,
     output: f64,
     reasoning: Option<f64>,
+    #[serde(default)]
+    tiers: Vec<Tier>,
     /// The most tokens that it reads, where the source says.
     pub context: Option<u64>,
     /// The most tokens that it writes, where the source says.
@@ -55,6 +57,7 @@ impl KnownPrice {
             cache_write: self.cache_write,
             output: self.output,
             reasoning: self.reasoning,
+            tiers: self.tiers.clone(),
         }
     }
 }
@@ -126,10 +129,16 @@ mod tests {
         assert_eq!(ids.len(), table.models.len());
         for row in &table.models {
             let price = row.price();
-            for value in [Some(price.input), price.cached_input, price.cache_write, Some(price.output), price.reasoning]
-            {
-                assert!(value.is_none_or(|value| value.is_finite() && value >= 0.0), "{row:?}");
+            let tiers = price.tiers.iter().map(|tier| price.at(tier.above + 1));
+            for price in tiers.chain([price.at(0)]) {
+                let Price { input, cached_input, cache_write, output, reasoning, .. } = price;
+                for value in [Some(input), cached_input, cache_write, Some(output), reasoning] {
+                    assert!(value.is_none_or(|value| value.is_finite() && value >= 0.0), "{row:?}");
+                }
+                assert_eq!(cached_input.is_some(), row.cached_input.is_some(), "{row:?}");
+                assert_eq!(cache_write.is_some(), row.cache_write.is_some(), "{row:?}");
             }
+            assert!(price.tiers.is_sorted_by(|one, next| one.above < next.above), "{row:?}");
             assert!(row.source.starts_with("https://"), "{row:?}");
             for date in [Some(&row.as_of), row.retires.as_ref()].into_iter().flatten() {
                 assert!(date.parse::<jiff::civil::Date>().is_ok(), "{row:?}");

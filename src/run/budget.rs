@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
-use crate::core::record::{Price, Usage};
+use crate::core::price::Price;
+use crate::core::record::Usage;
 use crate::plan::Estimate;
 
 /// What may be spent, and what is.
@@ -93,8 +94,14 @@ impl Drop for Reserved<'_> {
 mod tests {
     use super::*;
 
-    const PRICE: Price =
-        Price { input: 0.0, cached_input: None, cache_write: None, output: 1_000_000.0, reasoning: None };
+    static PRICE: Price = Price {
+        input: 0.0,
+        cached_input: None,
+        cache_write: None,
+        output: 1_000_000.0,
+        reasoning: None,
+        tiers: Vec::new(),
+    };
 
     fn answer(output: u64) -> (Estimate, Usage) {
         let usage = Usage { input: Some(0), output: Some(output), ..Usage::default() };

@@ -3,12 +3,13 @@
 use super::answer::Answer;
 use super::bound::{BoundCase, BoundTurn, Spoken, as_message};
 use super::desk::Desk;
-use crate::core::record::{FinishReason, Price, Request, Response, Tool, Usage};
+use crate::core::price::Price;
+use crate::core::record::{FinishReason, Request, Response, Tool, Usage};
 use crate::core::verdict::{AnswerSource, Checked, Lack, SampleOutcome, TurnOutcome, Verdict};
 use crate::expect::{Bound, Nobody, Subject, total};
 
 /// What became of a sample.
-pub(super) fn check_sample(answer: &Answer, case: &BoundCase, price: Option<Price>, desk: &Desk<'_>) -> SampleOutcome {
+pub(super) fn check_sample(answer: &Answer, case: &BoundCase, price: Option<&Price>, desk: &Desk<'_>) -> SampleOutcome {
     let verdict = answer.verdict_without().unwrap_or(Verdict::Passed);
     let mut sample = SampleOutcome { reason: answer.reason(), ..SampleOutcome::new(desk.sample, verdict) };
     let Answer::Here(response, source, recorded_at) = answer else { return sample };
@@ -40,7 +41,7 @@ pub(super) fn check_sample(answer: &Answer, case: &BoundCase, price: Option<Pric
 /// A conversation while it goes on.
 struct Talk<'t, 'd> {
     case: &'t BoundCase,
-    price: Option<Price>,
+    price: Option<&'t Price>,
     desk: &'t Desk<'d>,
     sample: &'t mut SampleOutcome,
     /// What has been said so far.
@@ -211,7 +212,7 @@ fn below(score: f64, threshold: f64) -> String {
 }
 
 /// Whether a first answer fails by what nobody needs to be asked for.
-pub(super) fn fails_already(case: &BoundCase, response: &Response, price: Option<Price>, tools: &[Tool]) -> bool {
+pub(super) fn fails_already(case: &BoundCase, response: &Response, price: Option<&Price>, tools: &[Tool]) -> bool {
     let cost_usd = price.and_then(|price| price.cost(&response.usage));
     let subject = Subject { response, cost_usd, tools, oracle: &Nobody, turn: 1, sent: &[] };
     let fails = |bound: &Bound| {

@@ -85,7 +85,7 @@ impl Asking<'_> {
         let item = &self.plan.items[wanted.item];
         let workspace = &self.room.prepared.workspace;
         let desk = self.room.asking().desk_of(item, wanted.sample);
-        let price = workspace.config.models[item.model].price;
+        let price = workspace.config.models[item.model].price.as_ref();
         check_sample(answer, bound, price, &desk);
         desk.wanted()
     }

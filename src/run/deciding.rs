@@ -19,7 +19,7 @@ impl Prepared {
         let entry = &workspace.config.models[item.model];
         let prompt = workspace.prompt_of(case);
         let expected = self.expected(item.case);
-        let price = entry.price.filter(|_| expected.contains("cost"));
+        let price = entry.price.as_ref().filter(|_| expected.contains("cost"));
         let keys: Vec<&str> = item.keys.iter().map(crate::core::names::RequestKey::as_str).collect();
         let rates = (case.min_pass_rate, case.must_pass, &case.quarantine, workspace.config.recordings.max_age, price);
         let mut parts = vec![format!("{keys:?} {rates:?}"), self.values(item.case, &expected), expected];

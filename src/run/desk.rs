@@ -343,7 +343,7 @@ impl<'a> Desk<'a> {
     }
 
     fn count(&self, entry: &ModelEntry, response: &Response, live: bool) {
-        let cost = entry.price.and_then(|price| price.cost(&response.usage));
+        let cost = entry.price.as_ref().and_then(|price| price.cost(&response.usage));
         let mut judging = self.judging.borrow_mut();
         judging.unpriced += u64::from(cost.is_none());
         if live {
@@ -446,7 +446,7 @@ impl Oracle for Desk<'_> {
             };
             match response {
                 // What fails already is shown to no judge.
-                Some(response) if fails_already(&bound, &response, entry.price, self.tools()) => {}
+                Some(response) if fails_already(&bound, &response, entry.price.as_ref(), self.tools()) => {}
                 Some(response) => answers.push((entry.alias.to_string(), response.text)),
                 None => {
                     let why = format!("there is no answer of `{}` to select from", entry.alias);

@@ -76,7 +76,7 @@ impl Evaluator<'_> {
         };
         for (answer, (key, sample)) in answers.iter().zip(item.keys.iter().zip(0..)) {
             let desk = self.room.desk_of(item, sample);
-            let mut done = check_sample(answer, &bound, entry.price, &desk);
+            let mut done = check_sample(answer, &bound, entry.price.as_ref(), &desk);
             done.key = Some(key.clone());
             outcome.samples.push(done);
         }

@@ -65,7 +65,7 @@ impl Prepared {
         let desk = room.desk(scoring.case, scoring.entry, scoring.sample).following(scoring.script);
         let bound = self.bind(&self.workspace.cases.list[scoring.case])?;
         let answer = Answer::Here(Box::new(scoring.answer.clone()), AnswerSource::Recorded, None);
-        Ok(check_sample(&answer, &bound, scoring.entry.price, &desk))
+        Ok(check_sample(&answer, &bound, scoring.entry.price.as_ref(), &desk))
     }
 
     /// Whether every answer of a plan is there, each conversation to its end, and what judges say of it.

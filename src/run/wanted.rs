@@ -12,13 +12,13 @@ use super::desk::Room;
 use super::prepared::Prepared;
 use super::settings::{Mode, Settings};
 use crate::core::names::{CaseName, ModelAlias, PromptName, RequestKey};
+use crate::core::price::Price;
 use crate::core::problem::Problems;
-use crate::core::record::Price;
 use crate::core::verdict::AnswerSource;
 use crate::core::words::counted;
 use crate::model::{Variables, missing_credentials};
 use crate::plan::{Estimate, Item, Plan};
-use crate::project::ModelEntry;
+use crate::project::{ModelEntry, PriceFrom};
 use crate::recording::{Line, Store};
 
 /// One request that is to be asked.
@@ -147,7 +147,7 @@ impl Missing {
             let Ok(bound) = prepared.bind(case) else { return Ok(None) };
             let desk = room.desk_of(item, wanted.sample);
             let answer = Answer::Here(Box::new(line.response), AnswerSource::Recorded, None);
-            check_sample(&answer, &bound, workspace.config.models[item.model].price, &desk);
+            check_sample(&answer, &bound, workspace.config.models[item.model].price.as_ref(), &desk);
             Ok(Some(desk.wanted()))
         };
         let found: Vec<_> = samples.par_iter().map(errands).collect::<Result<_, Problems>>()?;
@@ -302,8 +302,8 @@ pub struct Forecast {
     pub output: Option<u64>,
     /// USD at the most, where the model has a price and every request a limit; else for the input alone.
     pub cost: Option<f64>,
-    /// The day of the shipped price, where the project names none of its own.
-    pub price_as_of: Option<String>,
+    /// Where the price is from.
+    pub price_from: PriceFrom,
 }
 
 impl Forecast {
@@ -322,7 +322,7 @@ impl Forecast {
         let input = all.iter().map(|estimate| estimate.input).sum();
         let output = all.iter().map(|estimate| estimate.output).sum::<Option<u64>>();
         let margin = all.iter().map(Estimate::margin).fold(0.1, f64::max);
-        let cost = |price: Price| all.iter().map(|e| e.cost_with(&price, e.output.unwrap_or(0))).sum();
+        let cost = |price: &Price| all.iter().map(|e| e.cost_with(price, e.output.unwrap_or(0))).sum();
         Self {
             role,
             model: entry.alias.clone(),
@@ -330,8 +330,8 @@ impl Forecast {
             input,
             margin,
             output,
-            cost: entry.price.map(cost),
-            price_as_of: entry.price_as_of.map(str::to_owned),
+            cost: entry.price.as_ref().map(cost),
+            price_from: entry.price_from.clone(),
         }
     }
 
@@ -350,8 +350,9 @@ impl Forecast {
             )),
             (None, None) => text.push_str(", answers without a limit; the model has no `price`"),
         }
-        if let (Some(_), Some(day)) = (self.cost, &self.price_as_of) {
-            text.push_str(&format!(" (prices of {day}, see `promptctl models`)"));
+        if let (Some(_), Some(day)) = (self.cost, &self.price_from.as_of) {
+            let see = if self.price_from.shipped { ", see `promptctl models`" } else { "" };
+            text.push_str(&format!(" (prices of {day}{see})"));
         }
         text
     }

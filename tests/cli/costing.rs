@@ -300,6 +300,105 @@ fn an_old_price_is_worth_a_word() {
     assert!(!sandbox.run(&["cost"]).stdout.contains("days ago"));
 }
 
+/// Two requests, of three words and of four, that are answered with one.
+fn tiered(price: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    let config = format!("models: {{ m: {{ provider: mock, price: {price}, replies: [{{ say: yes }}] }} }}\n");
+    sandbox.write("promptctl.yaml", config);
+    sandbox.write("prompts/p.j2", "{{ q }}\n");
+    sandbox.write(
+        "fixtures/p/cases.yaml",
+        "cases:\n  - { name: short, vars: { q: a b c }, expect: [contains: yes], snapshot: none }\n  - { name: long, vars: { q: a b c d }, expect: [contains: yes], snapshot: none }\n",
+    );
+    sandbox
+}
+
+#[test]
+fn long_requests_cost_what_their_tier_says() {
+    // A dollar a token, and from four tokens on two that are read and three that are written: 3 × 1 + 1 × 1 and 4 × 2 + 1 × 3.
+    let price = "{ input: 1000000, output: 1000000, tiers: [{ above: 3, input: 2000000, output: 3000000 }] }";
+    let sandbox = tiered(price);
+    says(&sandbox.run(&["test"]), 0, &["$15.0000"]);
+    let bill = |sandbox: &Sandbox, args: &[&str]| -> Value {
+        let ended = sandbox.run(&[&["cost", "--json"], args].concat());
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.shown()))
+    };
+    let counted = bill(&sandbox, &[]);
+    assert_eq!(counted["prompts"][0]["cost_usd"]["mean"], 7.5, "{counted:#}");
+    assert_eq!(counted["prompts"][0]["cost_usd"]["p95"], 11.0);
+    assert_eq!(counted["prompts"][0]["parts_usd"]["input"], 5.5);
+    // What goes over a tier is dearer by more than its tokens.
+    sandbox.git(&["init"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-m", "as it was"]);
+    sandbox.write("prompts/p.j2", "Say {{ q }}\n");
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    let change = bill(&sandbox, &["--base", "HEAD"]);
+    let cost = &change["changes"][0]["cost_usd"];
+    assert_eq!((&cost["base"], &cost["head"]), (&7.5.into(), &12.0.into()), "4 × 2 + 3 and 5 × 2 + 3: {change:#}");
+    // A limit on money counts the tier, too: by the estimate, 1.5 × 8 tokens, each at two dollars.
+    let dear = sandbox.run(&["test", "--refresh", "--max-cost", "20", "--model", "m"]);
+    says(&dear, 6, &["budget"]);
+    says(
+        &sandbox.run(&["models"]),
+        0,
+        &["1000000 in, 1000000 out; above 3 tokens 2000000 in, 3000000 out (promptctl.yaml)"],
+    );
+}
+
+#[test]
+fn a_price_of_ones_own_has_a_day_and_a_source() {
+    let price = "{ input: 1, output: 2, as-of: 2026-06-01, source: https://example.com/prices }";
+    let sandbox = tiered(price);
+    // Another prompt that asks the same model.
+    sandbox.write("prompts/r.j2", "{{ q }}\n");
+    sandbox.write("fixtures/r/cases.yaml", sandbox.read("fixtures/p/cases.yaml"));
+    says(&sandbox.run(&["models"]), 0, &["1 in, 2 out (promptctl.yaml, of 2026-06-01, https://example.com/prices)"]);
+    says(&sandbox.run(&["test", "--dry-run"]), 0, &["(prices of 2026-06-01)"]);
+    assert_eq!(sandbox.run(&["test"]).code, 0);
+    let at = |day: &str| {
+        let seconds = day.parse::<jiff::Timestamp>().expect("a time").as_second().to_string();
+        sandbox.run_with(&["cost"], &[("SOURCE_DATE_EPOCH", &seconds)])
+    };
+    assert!(!at("2026-07-31T12:00:00Z").stdout.contains("note:"), "60 days are not more than 60");
+    let old = at("2026-08-01T12:00:00Z");
+    says(
+        &old,
+        0,
+        &[
+            "the price of `m` is of 2026-06-01, more than 60 days ago; look it up again (https://example.com/prices), and set",
+        ],
+    );
+    assert_eq!(old.stdout.matches("days ago").count(), 1, "{}", old.stdout);
+}
+
+#[test]
+fn a_price_that_says_half_is_refused() {
+    for (price, says_so) in [
+        ("{ input: 1, output: 2, as-of: June }", "as-of is `June`; write a day such as 2026-12-31"),
+        ("{ input: 1, output: 2, source: '' }", "source is empty"),
+        ("{ input: 1, output: 2, tiers: [{ input: 2, output: 3 }] }", "a tier needs `above`"),
+        ("{ input: 1, output: 2, tiers: [{ above: 9, input: 2 }] }", "the tier above 9 tokens names no `output`"),
+        (
+            "{ input: 1, cached-input: 0.1, output: 2, tiers: [{ above: 9, input: 2, output: 3 }] }",
+            "the tier above 9 tokens names no `cached-input`, and the price does",
+        ),
+        (
+            "{ input: 1, output: 2, tiers: [{ above: 9, input: 2, output: 3, reasoning: 4 }] }",
+            "the tier names `reasoning`, and the price does not",
+        ),
+        (
+            "{ input: 1, output: 2, tiers: [{ above: 9, input: 2, output: 3 }, { above: 9, input: 3, output: 4 }] }",
+            "a tier must be above more tokens than the one before it",
+        ),
+        ("{ input: 1, output: 2, tiers: [{ above: 0, input: 2, output: 3 }] }", "above"),
+        ("{ input: 1, output: 2, tiers: [{ above: 9, input: -2, output: 3 }] }", "the price of input is below 0"),
+    ] {
+        let ended = tiered(price).run(&["list"]);
+        says(&ended, 2, &["promptctl.yaml:1:", says_so]);
+    }
+}
+
 #[test]
 fn a_renamed_prompt_does_not_get_out_of_its_budget() {
     let sandbox = project(40, 3);

@@ -38,10 +38,11 @@ pub(super) fn all(
             Some(alias) => asked(head, now, alias, settings)?,
             None => None,
         };
-        let price = stands.as_ref().and_then(|(then, _)| then.price);
-        found.push(fine_tuned(bill, now, tuned, price, stands.and_then(|(_, evidence)| evidence)));
+        let (stands, evidence) = stands.unzip();
+        let price = stands.as_ref().and_then(|then| then.price.as_ref());
+        found.push(fine_tuned(bill, now, tuned, price, evidence.flatten()));
         let embedding = head.prepared.workspace.config.judge.embeddings.as_ref();
-        let embedding = embedding.and_then(|alias| head.prepared.workspace.config.model(alias)?.price);
+        let embedding = embedding.and_then(|alias| head.prepared.workspace.config.model(alias)?.price.clone());
         let context = settings.retrieval.context.as_deref().and_then(|name| context(head, now, name));
         found.push(retrieval(bill, now, &settings.retrieval, context, embedding.map(|price| price.input)));
     }

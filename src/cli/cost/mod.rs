@@ -22,7 +22,7 @@ use crate::core::verdict::Exit;
 use crate::cost::{Change, Document, Requests, bill, change, judge, judge_uncounted};
 use crate::project::CostSettings;
 
-/// A shipped price that is older is worth a word.
+/// A price that is older is worth a word.
 const OLD: i64 = 60;
 
 /// Show what prompts cost a request and a month, by the tokens that were recorded and the prices of the models: fixed and
@@ -122,7 +122,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         let own = document.changes.iter().find(is_own);
         let budget = settings.budget_of(requests.prompt.as_str());
         document.budgets.extend(judge(&bill, own, args.base.is_some(), &budget));
-        document.notes.extend(age(context, requests));
+        // Of a model once, however many prompts ask it.
+        document.notes.extend(age(context, requests).filter(|note| !document.notes.contains(note)));
         document.prompts.push(bill);
     }
     document.notes.dedup();
@@ -226,13 +227,19 @@ fn code(name: &PromptName) -> String {
     format!("`{name}`")
 }
 
-/// A word on a shipped price that may have changed since.
+/// A word on a price that may have changed since.
 fn age(context: &Context, requests: &Requests) -> Option<String> {
-    let day = requests.price_as_of.as_deref()?;
+    let from = &requests.price_from;
+    let day = from.as_of.as_deref()?;
     let oldest = context.take_clock().now().checked_sub(jiff::SignedDuration::from_hours(24 * OLD)).ok()?;
     let is_old = rfc3339(oldest).get(..10).is_some_and(|oldest| day < oldest);
     is_old.then(|| {
         let model = &requests.model;
-        format!("the price of `{model}` is of {day}, more than {OLD} days ago; give the entry a `price` of its own if it changed")
+        let help = match &from.source {
+            _ if from.shipped => "give the entry a `price` of its own if it changed".to_owned(),
+            Some(source) => format!("look it up again ({source}), and set its `as-of`"),
+            None => "look it up again, and set its `as-of`".to_owned(),
+        };
+        format!("the price of `{model}` is of {day}, more than {OLD} days ago; {help}")
     })
 }

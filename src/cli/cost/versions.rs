@@ -55,7 +55,7 @@ fn of_entry(entry: &Entry, now: &[Requests]) -> Result<Vec<VersionRow>, Problems
     let row = |mut requests: Requests| {
         let same = |one: &&Requests| one.served == requests.served && one.price.is_some();
         if let Some(present) = now.iter().find(same) {
-            requests.price = present.price;
+            requests.price.clone_from(&present.price);
         }
         let Bill { prompt, version, digest, model, input, output, counted, estimated_input, cost_usd, margin, .. } =
             bill(&requests, None, &CacheSettings::default());
