@@ -140,3 +140,80 @@ fn every_link_to_a_file_leads_somewhere() {
         }
     }
 }
+
+/// Flags that every command has: they stand in one page for all.
+const OF_ALL: [&str; 6] = ["--help", "--version", "--directory", "--color", "--quiet", "--verbose"];
+
+/// What a command prints with `--help`.
+fn help(command: &[String]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_promptctl")).args(command).arg("--help").output().expect("started");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Every command that does something, with its words.
+fn commands(within: &[String]) -> Vec<Vec<String>> {
+    let help = help(within);
+    let Some((_, list)) = help.split_once("\nCommands:\n") else { return vec![within.to_vec()] };
+    let list = list.split("\n\n").next().unwrap_or_default();
+    // A name stands two columns in; what is said of it goes on further in.
+    let names =
+        list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|name| !name.is_empty()));
+    let names = names.filter(|name| *name != "help");
+    names.flat_map(|name| commands(&[within, &[name.to_owned()]].concat())).collect()
+}
+
+/// The long flags of a command that its help shows.
+fn flags(command: &[String]) -> Vec<String> {
+    let flag = |line: &str| {
+        let line = line.trim_start();
+        let line = line
+            .strip_prefix('-')
+            .filter(|rest| !rest.starts_with('-'))
+            .map_or(line, |rest| rest.get(3..).unwrap_or_default());
+        let name = line.strip_prefix("--")?.split([' ', '[', '=', '.']).next()?;
+        (!name.is_empty()).then(|| format!("--{name}"))
+    };
+    help(command).lines().filter_map(flag).collect()
+}
+
+/// Whether a text has a flag, and not only a longer one that begins so.
+fn has(text: &str, flag: &str) -> bool {
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    text.match_indices(flag).any(|(at, _)| !text[at + flag.len()..].starts_with(goes_on))
+}
+
+#[test]
+fn every_flag_stands_in_a_page_that_names_its_command() {
+    let pages: Vec<String> = pages().iter().map(|page| fs::read_to_string(page).expect("readable")).collect();
+    let commands = commands(&[]);
+    assert!(commands.len() > 40, "{commands:?}");
+    let mut missing = Vec::new();
+    for command in &commands {
+        let (last, parents) = command.split_last().expect("a name");
+        let whole = command.join(" ");
+        // `promptctl export FORMAT` and a table of formats name its commands, too.
+        let family = format!("promptctl {}", parents.join(" "));
+        let names = |page: &&String| {
+            page.contains(&format!("promptctl {whole}"))
+                || page.contains(&format!("`{whole}"))
+                || (!parents.is_empty() && page.contains(&family) && page.contains(&format!("`{last}`")))
+        };
+        let own: Vec<&String> = pages.iter().filter(names).collect();
+        if own.is_empty() {
+            missing.push(format!("{whole}: no page names it"));
+        }
+        let flags = flags(command);
+        assert!(flags.iter().any(|flag| flag == "--help"), "{whole}: {flags:?}");
+        for flag in flags {
+            let known = if OF_ALL.contains(&flag.as_str()) {
+                pages.iter().any(|page| has(page, &flag))
+            } else {
+                own.iter().any(|page| has(page, &flag))
+            };
+            if !known {
+                missing.push(format!("{whole}: {flag}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
