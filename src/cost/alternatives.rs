@@ -2,13 +2,15 @@
 //!
 //! Nothing is advised whose evidence is missing: what is missing is said instead.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::bill::Bill;
 use super::change::{Basis, change};
-use super::{Requests, as_f64, mean};
+use super::{Asked, Requests, as_f64, mean};
 use crate::compare::Verdict;
-use crate::core::names::{ModelAlias, PromptName};
+use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::price::Price;
 use crate::core::record::Usage;
 use crate::project::{RetrievalSettings, TunedSettings};
@@ -231,6 +233,19 @@ fn counted(requests: &Requests, of: fn(&Usage) -> Option<u64>) -> Option<f64> {
     mean(requests.counted().filter_map(|usage| of(&usage)).map(as_f64))
 }
 
+fn is_counted(row: &Asked) -> bool {
+    row.usage.is_some()
+}
+
+fn cases_with(requests: &Requests, is_wanted: fn(&Asked) -> bool) -> HashSet<&CaseName> {
+    requests.rows.iter().filter(|row| is_wanted(row)).map(|row| &row.case).collect()
+}
+
+fn answered_by_both(now: &Requests, then: &Requests) -> u64 {
+    let is_answered = |row: &Asked| row.is_answered;
+    cases_with(now, is_answered).intersection(&cases_with(then, is_answered)).count() as u64
+}
+
 /// Another model of the project, by the cases that both answered.
 #[must_use]
 pub fn smaller_model(bill: &Bill, now: &Requests, then: &Requests, evidence: Option<Evidence>) -> Alternative {
@@ -248,10 +263,21 @@ pub fn smaller_model(bill: &Bill, now: &Requests, then: &Requests, evidence: Opt
     if now.price.is_none() {
         found.missing.push(format!("a `price` of `{}`", now.model));
     }
-    let both = change(now, then, bill.volume);
+    // What one model takes says nothing of what another would: a case of which one side was not counted is left out.
+    let counted = |requests: &Requests| {
+        let (known, other) = (cases_with(now, is_counted), cases_with(then, is_counted));
+        let mut counted = requests.clone();
+        counted.rows.retain(|row| known.contains(&row.case) && other.contains(&row.case));
+        counted
+    };
+    let both = change(&counted(now), &counted(then), bill.volume);
     match both.cost_usd.filter(|_| both.recorded > 0 && both.basis == Some(Basis::Recorded)) {
         Some(cost) => {
             found.assume("cases that both answered", "cases", as_f64(both.recorded), Origin::Measured);
+            let left_out = answered_by_both(now, then).saturating_sub(both.recorded);
+            if left_out > 0 {
+                found.assume("left out, without counted tokens,", "cases", as_f64(left_out), Origin::Measured);
+            }
             (found.now_usd, found.then_usd) = (Some(cost.base), Some(cost.head));
         }
         None if found.missing.is_empty() => {
@@ -513,6 +539,14 @@ mod tests {
         assert!(near(found.now_usd, 0.0028) && near(found.then_usd, 0.0007), "{found:?}");
         assert!(near(found.saving_usd, 2.1), "{found:?}");
         assert!(found.passed_usd.is_some_and(|(now, then)| near(Some(now), 0.0028) && near(Some(then), 0.0014)));
+        // A case without counted tokens is left out, and said to be.
+        let rows = [("a", Some((1000, 200)), 1000), ("b", None, 1000)];
+        let mut partly = requests(&rows, Some((0.5, 1.0)));
+        partly.served.1 = "small".into();
+        let found = smaller_model(&bill, &now, &partly, None);
+        assert!(near(found.now_usd, 0.0028) && near(found.then_usd, 0.0007), "{found:?}");
+        let assumed: Vec<f64> = found.assumptions.iter().map(|one| one.value).collect();
+        assert_eq!((assumed, found.missing.len()), (vec![1.0, 1.0], 1), "{found:?}");
         then.answered = 0;
         let unknown = smaller_model(&bill, &now, &then, None);
         assert_eq!((unknown.then_usd, unknown.missing.len()), (None, 1));

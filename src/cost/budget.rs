@@ -36,6 +36,9 @@ pub struct Judged {
     pub value: Option<f64>,
     /// Whether the value rests on an estimate.
     pub estimated: bool,
+    /// How many requests (against base: cases) the value is of, and how many there are, where it is not of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<(u64, u64)>,
     /// What became of it.
     pub standing: Standing,
     /// Why nobody can say.
@@ -65,6 +68,7 @@ pub fn judge_uncounted(
             limit,
             value: (standing == Standing::Kept).then_some(0.0),
             estimated: false,
+            counted: None,
             standing,
             reason: (standing == Standing::Unjudged).then(|| UNCOUNTED.to_owned()),
         })
@@ -107,6 +111,7 @@ pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budg
             limit,
             value: found.value,
             estimated: found.estimated,
+            counted: found.counted.filter(|(counted, all)| found.value.is_some() && counted < all),
             standing,
             reason: found.reason.filter(|_| standing == Standing::Unjudged),
         });
@@ -148,6 +153,8 @@ enum Decides {
 struct Found {
     value: Option<f64>,
     estimated: bool,
+    /// How many requests or cases the value is of, and how many there are.
+    counted: Option<(u64, u64)>,
     is_new: bool,
     decides: Decides,
     reason: Option<String>,
@@ -171,6 +178,7 @@ fn increase(bill: &Bill, change: Option<&Change>) -> Found {
     Found {
         value: Some(value),
         estimated: change.basis != Some(Basis::Recorded),
+        counted: (!of_input).then_some((change.recorded + change.proportion, change.pairs)),
         is_new: false,
         // What is read may grow by more than what is written does, and by more than both together.
         decides: if of_input { Decides::Below } else { Decides::Both },
@@ -181,7 +189,12 @@ fn increase(bill: &Bill, change: Option<&Change>) -> Found {
 fn per_request(bill: &Bill, change: Option<&Change>) -> Found {
     let proportion = change.filter(|change| change.basis == Some(Basis::Proportion)).and_then(|change| change.cost_usd);
     match (bill.cost_usd, proportion, bill.estimated_input_usd) {
-        (Some(cost), ..) => Found { value: Some(cost.mean), decides: Decides::Both, ..Found::default() },
+        (Some(cost), ..) => Found {
+            value: Some(cost.mean),
+            counted: Some((bill.counted, bill.requests)),
+            decides: Decides::Both,
+            ..Found::default()
+        },
         (None, Some(cost), _) => {
             Found { value: Some(cost.head), estimated: true, decides: Decides::Both, ..Found::default() }
         }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Requests;
 use super::bill::Bill;
+use crate::core::record::Usage;
 use crate::project::CacheSettings;
 
 /// What a cache would save a request.
@@ -76,20 +77,31 @@ pub fn caching(requests: &Requests, bill: &Bill, settings: &CacheSettings) -> Ca
     let price = price.at(read.round() as u64);
     let Some(cached) = price.cached_input else { return nothing("the price names no `cached-input`".into()) };
     let hit_rate = settings.hit_rate.unwrap_or(1.0);
-    // One that is not found there is written into it.
-    let dearer = price.cache_write.map_or(0.0, |write| write - price.input);
-    let gain = hit_rate * (price.input - cached) - (1.0 - hit_rate) * dearer;
-    let cached_already =
-        super::mean(requests.counted().map(|usage| super::as_f64(usage.cached_input.unwrap_or(0)))).unwrap_or(0.0);
-    let more = (super::as_f64(tokens) - cached_already).max(0.0);
-    let per_request_usd = more * gain / 1e6;
-    if per_request_usd <= 0.0 {
-        let why = if more > 0.0 {
-            "writing the cache would cost more than it saves"
+    let tokens_read = hit_rate * super::as_f64(tokens);
+    let per_request = |of: fn(&Usage) -> Option<u64>| {
+        super::mean(requests.counted().map(|usage| super::as_f64(of(&usage).unwrap_or(0)))).unwrap_or(0.0)
+    };
+    let cached_already = per_request(|usage| usage.cached_input);
+    let more = tokens_read - cached_already;
+    if more <= 0.0 {
+        return nothing(if settings.hit_rate.is_some_and(|rate| rate < 1.0) {
+            format!(
+                "{cached_already:.0} tokens of a request come from a cache already, and no more would at this `hit-rate`"
+            )
         } else {
-            "it comes from a cache already"
-        };
-        return nothing(why.into());
+            "it comes from a cache already".to_owned()
+        });
+    }
+    // One that is not found there is written into it; some were already.
+    let dearer = price.cache_write.map_or(0.0, |write| write - price.input);
+    let written = super::as_f64(tokens) - tokens_read - per_request(|usage| usage.cache_write);
+    let per_request_usd = (more * (price.input - cached) - written * dearer) / 1e6;
+    if per_request_usd <= 0.0 {
+        return nothing(if cached >= price.input {
+            "`cached-input` is no lower than `input`".to_owned()
+        } else {
+            "writing the cache would cost more than it saves".to_owned()
+        });
     }
     let per_month_usd = bill.volume.map(|volume| per_request_usd * super::as_f64(volume));
     Caching::Saves { tokens, per_request_usd, per_month_usd, hit_rate, cached_already }
@@ -98,6 +110,43 @@ pub fn caching(requests: &Requests, bill: &Bill, settings: &CacheSettings) -> Ca
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What would be saved of requests of 2,004 tokens of which 1,920 are the beginning and 512 came from a cache.
+    fn saved(cached_input: f64, cache_write: Option<f64>, hit_rate: Option<f64>) -> Caching {
+        let rows = [("a", Some((2004, 100)), 2004), ("b", Some((2004, 100)), 2004)];
+        let mut all = super::super::change::tests::requests(&rows, Some((4.0, 16.0)));
+        all.price = all.price.map(|price| crate::core::record::Price {
+            cached_input: Some(cached_input),
+            cache_write,
+            ..price
+        });
+        all.rows.iter_mut().filter_map(|row| row.usage.as_mut()).for_each(|usage| usage.cached_input = Some(512));
+        all.fixed =
+            Some(crate::cost::Fixed { requests: 2, of_tokens: 2004.0, tokens: 1930, beginning: 1920, margin: 0.0 });
+        let settings = CacheSettings { hit_rate, ..CacheSettings::default() };
+        super::super::bill::bill(&all, None, &settings).caching
+    }
+
+    #[test]
+    fn what_is_cached_already_is_not_saved_again() {
+        let usd = |found: &Caching| match found {
+            Caching::Saves { per_request_usd, .. } => *per_request_usd,
+            Caching::Nothing { .. } => 0.0,
+        };
+        for (hit_rate, wanted) in [(1.0, 1408.0), (0.5, 448.0), (512.0 / 1920.0, 0.0), (0.05, 0.0)] {
+            let found = saved(1.0, None, Some(hit_rate));
+            assert!((usd(&found) - wanted * 3.0 / 1e6).abs() < 1e-12, "{hit_rate}: {found:?}");
+        }
+        // What is not found is written: 960 tokens for 1 USD more.
+        assert!((usd(&saved(1.0, Some(5.0), Some(0.5))) - (448.0 * 3.0 - 960.0) / 1e6).abs() < 1e-12);
+        let why = |found: Caching| match found {
+            Caching::Nothing { why } => why,
+            Caching::Saves { .. } => String::new(),
+        };
+        assert!(why(saved(1.0, None, Some(0.05))).starts_with("512 tokens of a request come from a cache already"));
+        assert_eq!(why(saved(8.0, None, None)), "`cached-input` is no lower than `input`");
+        assert_eq!(why(saved(3.9, Some(8.0), Some(0.5))), "writing the cache would cost more than it saves");
+    }
 
     #[test]
     fn vendors_cache_from_a_length_on() {

@@ -255,6 +255,7 @@ pub(super) mod tests {
         let row = |(case, usage, estimate): &Taken<'_>| Asked {
             case: CaseName::new(case).expect("a name"),
             group: None,
+            is_answered: true,
             usage: usage.map(|(input, output)| Usage { input: Some(input), output: Some(output), ..Usage::default() }),
             estimate: Estimate { input: *estimate, output: None, most: None, counted: true },
             passed: Some(true),

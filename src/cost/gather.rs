@@ -22,6 +22,8 @@ pub struct Asked {
     pub case: CaseName,
     /// What the case was made from.
     pub group: Option<Arc<str>>,
+    /// Whether an answer is recorded.
+    pub is_answered: bool,
     /// The tokens, where an answer is recorded and the provider counted them.
     pub usage: Option<Usage>,
     /// The tokens of the request, estimated.
@@ -120,6 +122,7 @@ pub fn gather(prepared: &Prepared, plan: &Plan, store: &Store) -> Result<Vec<Req
                 let mut row = Asked {
                     case: case.name.clone(),
                     group: case.group.clone(),
+                    is_answered: answer.is_some(),
                     usage: None,
                     estimate,
                     passed: None,

@@ -4,7 +4,7 @@ use super::model::decode_day;
 use super::prices::KnownPrice;
 use crate::core::decode::{Decoder, Fields};
 use crate::core::price::{Price, Tier};
-use crate::core::yaml::Node;
+use crate::core::yaml::{Key, Node};
 
 /// Kinds of tokens that have a price.
 const KINDS: [&str; 5] = ["input", "cached-input", "cache-write", "output", "reasoning"];
@@ -50,7 +50,12 @@ pub(super) fn decode_price(decoder: &mut Decoder<'_>, node: &Node) -> Option<(Pr
     let source = fields.get("source").and_then(|node| decode_source(decoder, node));
     let tiers = fields.get("tiers").map(|node| decode_tiers(decoder, node, &fields)).unwrap_or_default();
     let [Some(input), cached_input, cache_write, Some(output), reasoning] = all else {
-        decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
+        // What is misspelt, or below 0, was said already.
+        let is_missing = |name: &&str| fields.get(name).is_none();
+        let is_known = |(key, _): &(Key, Node)| known.contains(&key.text.as_str());
+        if ["input", "output"].iter().any(is_missing) && fields.iter().all(is_known) {
+            decoder.error(fields.span, "a price needs `input` and `output`, in USD per million tokens");
+        }
         return None;
     };
     let price = Price { input, cached_input, cache_write, output, reasoning, tiers };

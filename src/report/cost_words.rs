@@ -1,6 +1,6 @@
 //! The sentences of costs, as the terminal and Markdown both say them. They hold names of the project: each sink escapes them.
 
-use crate::core::words::{counted, grouped, usd};
+use crate::core::words::{apart, counted, grouped, usd, usd_apart};
 use crate::cost::{
     Alternative, Assumption, Basis, Bill, Caching, Change, Difference, Evidence, Judged, Kind, Origin, Standing,
 };
@@ -27,7 +27,11 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 pub(super) fn percent_more(share: f64) -> String {
-    if share.is_finite() { format!("{:+.1} %", share * 100.0) } else { "from nothing".to_owned() }
+    percent_more_with(share, 1)
+}
+
+fn percent_more_with(share: f64, digits: usize) -> String {
+    if share.is_finite() { format!("{:+.digits$} %", share * 100.0) } else { "from nothing".to_owned() }
 }
 
 /// What stands under the figures of a prompt on a model.
@@ -188,13 +192,21 @@ pub(super) fn of_budget(judged: &Judged) -> String {
     };
     let limit = show(judged.limit);
     let about = if judged.estimated { "about " } else { "" };
+    let things = if judged.budget == "increase" { "cases" } else { "requests" };
+    let of =
+        judged.counted.map(|(counted, all)| format!(", by {counted} of {all} {things}: the others are not counted"));
+    let of = of.unwrap_or_default();
     match (judged.standing, judged.value, &judged.reason) {
         (Standing::New, ..) => format!("{what}: at most {limit}; not in base, so there is nothing to compare"),
         (Standing::Unjudged, _, Some(reason)) => format!("{what}: at most {limit}; nobody can say: {reason}"),
         (Standing::Exceeded, Some(value), _) => {
-            format!("{what}: at most {limit}, and it is {about}{}: exceeded", show(value))
+            let (value, limit) = match judged.budget {
+                "increase" => apart((value, judged.limit), percent_more, percent_more_with),
+                _ => usd_apart(value, judged.limit),
+            };
+            format!("{what}: at most {limit}, and it is {about}{value}: exceeded{of}")
         }
-        (_, Some(value), _) => format!("{what}: at most {limit}, and it is {about}{}", show(value)),
+        (_, Some(value), _) => format!("{what}: at most {limit}, and it is {about}{}{of}", show(value)),
         (..) => format!("{what}: at most {limit}; nobody can say"),
     }
 }
@@ -270,6 +282,7 @@ fn of_assumption(assumption: &Assumption) -> String {
     };
     let Assumption { name, value, unit, .. } = assumption;
     match *unit {
+        "cases" if count(*value) == "1" => format!("{name} 1 case ({from})"),
         "tokens" | "cases" | "answers" | "pieces" | "times" | "ms" => {
             format!("{name} {} {unit} ({from})", count(*value))
         }

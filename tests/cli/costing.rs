@@ -507,3 +507,72 @@ fn pieces_never_save_more_than_the_whole_costs() {
         figure("now_usd") - (context["value"].as_f64().expect("known") - 40.0) * 2.0 / 1e6 + 50.0 * 0.1 / 1e6,
     );
 }
+
+/// Takes the usage out of the first recorded answers, so that they are there and nobody counted their tokens.
+fn uncount(sandbox: &Sandbox, model: &str, answers: usize) {
+    let path = format!("fixtures/p/recorded/{model}.jsonl");
+    let uncounted = |(number, line): (usize, &str)| {
+        let mut line: Value = serde_json::from_str(line).expect("JSON");
+        if number < answers {
+            line["response"].as_object_mut().expect("an answer").remove("usage");
+        }
+        format!("{line}\n")
+    };
+    let lines: String = sandbox.read(&path).lines().enumerate().map(uncounted).collect();
+    sandbox.write(&path, lines);
+}
+
+#[test]
+fn an_answer_whose_tokens_nobody_counted_is_left_out_of_a_comparison() {
+    let sandbox = project(4, 30);
+    let config = sandbox.read("promptctl.yaml");
+    let small = "  small:\n    provider: mock\n    price: { input: 1, output: 2 }\n    replies: [{ say: \"{{ last_user_message }}\" }]\n";
+    sandbox.write("promptctl.yaml", format!("{config}{small}defaults: {{ models: [echo] }}\n"));
+    record(&sandbox);
+    says(&sandbox.run(&["test", "--quiet", "--model", "small"]), 0, &[]);
+    let all = json(&sandbox, &["--alternatives"], 0)["alternatives"][0].clone();
+    uncount(&sandbox, "small", 1);
+    let document = json(&sandbox, &["--alternatives"], 0);
+    let found = &document["alternatives"][0];
+    assert_eq!((&found["kind"], &found["missing"]), (&"smaller_model".into(), &serde_json::json!([])), "{found:#}");
+    assert_ne!(found["now_usd"], all["now_usd"]);
+    let ended = sandbox.run(&["cost", "--alternatives"]);
+    says(&ended, 0, &["cases that both answered 29 cases (measured); left out, without counted tokens, 1 case"]);
+    uncount(&sandbox, "small", 30);
+    let none = "missing: cases that both models answered, with their tokens counted";
+    says(&sandbox.run(&["cost", "--alternatives"]), 0, &[none]);
+}
+
+#[test]
+fn a_budget_says_of_how_many_requests_it_speaks_and_shows_what_differs() {
+    let sandbox = project(4, 3);
+    record(&sandbox);
+    uncount(&sandbox, "echo", 2);
+    let budget = &json(&sandbox, &["--budget", "$0.01"], 0)["budgets"][0];
+    assert_eq!((&budget["standing"], &budget["counted"]), (&"kept".into(), &serde_json::json!([1, 3])));
+    let of = ", by 1 of 3 requests: the others are not counted";
+    says(&sandbox.run(&["cost", "--budget", "$0.01"]), 0, &[of]);
+    // What rounds to the same is shown with the digits that make it more.
+    sandbox.edit("promptctl.yaml", "input: 2, cached-input: 0.5, output: 8", "input: 100, output: 100");
+    let each = json(&sandbox, &[], 0)["prompts"][0]["cost_usd"]["mean"].as_f64().expect("a cost");
+    let limit = format!("${:.8}", each - 1e-8);
+    let shown = format!("at most {limit}, and it is ${each:.8}: exceeded{of}");
+    says(&sandbox.run(&["cost", "--budget", &limit]), 1, &[&shown]);
+}
+
+#[test]
+fn a_price_with_a_misspelt_key_names_it() {
+    let sandbox = project(1, 1);
+    let mut price = "{ input: 2, cached-input: 0.5, output: 8 }".to_owned();
+    for (wrong, why) in [
+        ("{ input: 1, ouput: 2 }", "unknown key `ouput` in price; did you mean \"output\"?"),
+        ("{ input: -1, output: 1 }", "the price of input is below 0"),
+        ("{ input: 1 }", "a price needs `input` and `output`"),
+    ] {
+        sandbox.edit("promptctl.yaml", &price, wrong);
+        wrong.clone_into(&mut price);
+        let ended = sandbox.run(&["cost"]);
+        says(&ended, 2, &[why]);
+        assert_eq!(ended.stderr.contains("a price needs"), why.contains("needs"), "{}", ended.shown());
+    }
+}
