@@ -49,6 +49,7 @@ const MEND_RETRIEVER: &str =
     "mend what the retriever finds: with the documents that are relevant it passes (`promptctl retrieval test`)";
 const LONGER: &str = "raise `max_tokens`, or ask for shorter answers: they are cut off";
 const UNFILTERED: &str = "ask in other words, or change the settings of the provider's filter: it stops the answers";
+const REFUSED: &str = "say in the prompt why it may be answered, or ask in other words: the model declines";
 const CHEAPER: &str = "take a faster or cheaper model, or a larger limit: no experiment of an audit speaks of it";
 
 /// The steps for a prompt.
@@ -56,7 +57,7 @@ pub(super) fn steps(inputs: &Inputs, gaps: &[(Gap, u64)], written: Written) -> V
     let mut steps = Vec::new();
     let count = |gap: Gap| gaps.iter().find(|(known, _)| *known == gap).map_or(0, |(_, cases)| *cases);
     let beside = |what: Beside| inputs.beside.iter().filter(|beside| **beside == what).count() as u64;
-    for (what, says) in [(Beside::CutOff, LONGER), (Beside::Filtered, UNFILTERED)] {
+    for (what, says) in [(Beside::CutOff, LONGER), (Beside::Filtered, UNFILTERED), (Beside::Refused, REFUSED)] {
         if beside(what) > 0 {
             steps.push(Step { confident: true, ..Step::new("prompt", beside(what), says) });
         }
@@ -89,7 +90,10 @@ pub(super) fn steps(inputs: &Inputs, gaps: &[(Gap, u64)], written: Written) -> V
     }
     if inputs.tunes() {
         let what = "fine-tune for behaviour: examples do not do it within the budgets";
-        steps.push(Step::of("fine-tuning", inputs.behaviour, what));
+        // A budget is no evidence that a model fits into it which nobody has trained yet.
+        let price = "; what it costs is not known here: `promptctl cost --alternatives` reckons it";
+        let price = if inputs.settings.money_per_month.is_some() { price } else { "" };
+        steps.push(Step::of("fine-tuning", inputs.behaviour, &format!("{what}{price}")));
     }
     if inputs.skill.is_sure() && !inputs.is_over(Experiment::Model) {
         steps.push(Step::of("model", inputs.skill, "ask a stronger model where these cases matter"));
@@ -115,6 +119,7 @@ pub(super) fn next_of(evidence: &Evidence, readings: &Readings, written: Written
     match readings.beside() {
         Some(Beside::CutOff) => return LONGER.to_owned(),
         Some(Beside::Filtered) => return UNFILTERED.to_owned(),
+        Some(Beside::Refused) => return REFUSED.to_owned(),
         Some(Beside::Means) => return CHEAPER.to_owned(),
         None => {}
     }

@@ -18,7 +18,9 @@ pub enum Fails {
     CutOff,
     /// The provider's filter stopped it.
     Filtered,
-    /// It is empty or declined.
+    /// The model declined.
+    Refused,
+    /// It is empty.
     Unfinished,
 }
 
@@ -74,6 +76,7 @@ pub fn answered(sample: &SampleOutcome) -> Option<Answered> {
         Verdict::Passed => None,
         Verdict::Failed if ended(sample, FinishReason::Length) => Some(Fails::CutOff),
         Verdict::Failed if ended(sample, FinishReason::ContentFilter) => Some(Fails::Filtered),
+        Verdict::Failed if ended(sample, FinishReason::Refusal) => Some(Fails::Refused),
         Verdict::Failed if sample.reason.is_some() => Some(Fails::Unfinished),
         Verdict::Failed => Some(what_fails(&sample.expectations)),
         _ => return None,
@@ -287,6 +290,8 @@ mod tests {
         sample.finish_reason = Some(FinishReason::ContentFilter);
         sample.expectations[0].pass = false;
         assert_eq!(fails(&sample), Some(Fails::Filtered));
+        sample.finish_reason = Some(FinishReason::Refusal);
+        assert_eq!(fails(&sample), Some(Fails::Refused));
     }
 
     #[test]

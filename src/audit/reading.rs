@@ -116,6 +116,8 @@ pub enum Beside {
     CutOff,
     /// The provider's filter stops them.
     Filtered,
+    /// The model declines.
+    Refused,
 }
 
 /// Everything that is read from a case, what stands first in front.
@@ -228,8 +230,13 @@ fn beside(evidence: &Evidence, again: &Trial) -> Option<(Beside, String)> {
             format!("{cut_off} of {count} failing answers are cut off at the limit on tokens"),
         ));
     }
-    let why = format!("the provider's filter stopped {filtered} of {count} failing answers");
-    (filtered * 2 > count).then_some((Beside::Filtered, why))
+    if filtered * 2 > count {
+        let why = format!("the provider's filter stopped {filtered} of {count} failing answers");
+        return Some((Beside::Filtered, why));
+    }
+    let refused = of(Fails::Refused);
+    let why = format!("the model declined in {refused} of {count} failing answers");
+    (refused * 2 > count).then_some((Beside::Refused, why))
 }
 
 /// It passes sometimes: a fact, once both were seen. How sure the reading is depends on how often.

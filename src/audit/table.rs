@@ -159,7 +159,9 @@ impl Inputs {
     pub(super) fn tunes(&self) -> bool {
         let short = self.examples_suffice() == Some(false)
             || self.examples_suffice().is_some() && self.is_over(Experiment::Examples);
-        self.behaviour.is_sure() && short && self.labelled().0 >= LABELLED
+        // Nothing says that a tuned model fits into what the model as it is does not fit into.
+        let fits = !self.is_over(Experiment::Repeat);
+        self.behaviour.is_sure() && short && fits && self.labelled().0 >= LABELLED
     }
 }
 
@@ -292,7 +294,7 @@ fn latency(inputs: &Inputs) -> Rule {
     let given = format!("latency-budget: {budget} ms; measured: {}", listed(&known));
     let holds = if known.is_empty() { Holds::Unknown } else { Holds::of(!slow.is_empty()) };
     let says = match holds {
-        Holds::Yes => format!("too slow: {}", slow.join(", ")),
+        Holds::Yes => over("slow", &slow),
         Holds::No => "every step that was tried is fast enough".to_owned(),
         Holds::Unknown => "nobody measured how long an answer takes".to_owned(),
     };
@@ -318,11 +320,21 @@ fn money(inputs: &Inputs) -> Rule {
     let given = format!("{} a month for {volume} requests; a month with: {}", usd(budget), listed(&known));
     let holds = if known.is_empty() { Holds::Unknown } else { Holds::of(!dear.is_empty()) };
     let says = match holds {
-        Holds::Yes => format!("too dear: {}", dear.join(", ")),
+        Holds::Yes => over("dear", &dear),
         Holds::No => "every step that was tried is cheap enough".to_owned(),
         Holds::Unknown => "the models have no `price`".to_owned(),
     };
     rule("money", "Is a step too dear?", given, holds, &says)
+}
+
+/// What is over a budget. The request as it is is no step.
+fn over(how: &str, over: &[&str]) -> String {
+    let steps: Vec<&str> = over.iter().copied().filter(|name| *name != Experiment::Repeat.name()).collect();
+    match (steps.len() < over.len(), steps.is_empty()) {
+        (false, _) => format!("too {how}: {}", steps.join(", ")),
+        (true, true) => format!("too {how} as it is already, before any step"),
+        (true, false) => format!("too {how} as it is already, before any step; and with {}", steps.join(", ")),
+    }
 }
 
 fn listed(known: &[String]) -> String {
@@ -353,10 +365,13 @@ fn fine_tuning(inputs: &Inputs) -> Rule {
         Some(false) => "examples do not suffice",
     };
     let sure = if inputs.behaviour.is_sure() { "behaviour is sure" } else { "behaviour is not sure" };
-    let given = format!("{sure}, {short}, {} labelled examples", inputs.labelled().0);
+    let over = inputs.is_over(Experiment::Repeat);
+    let already = if over { ", over a budget as it is already" } else { "" };
+    let given = format!("{sure}, {short}, {} labelled examples{already}", inputs.labelled().0);
     let holds = Holds::of(inputs.tunes());
     let says = match holds {
         Holds::Yes => "fine-tune for behaviour",
+        _ if over => "do not fine-tune: nothing says that a tuned model would be within the budget",
         _ => "do not fine-tune: it takes all of the three",
     };
     rule("fine-tuning", "Is fine-tuning called for?", given, holds, says)
@@ -410,6 +425,9 @@ mod tests {
         dear.settings.volume = Some(1_000);
         dear.settings.money_per_month = Some(5.0);
         assert_eq!((holds(&dear, "money"), holds(&dear, "fine-tuning")), (Holds::Yes, Holds::Yes));
+        // A budget that the request alone is over is not kept by training.
+        dear.figures.push((Experiment::Repeat, Figures { latency_ms: None, cost_usd: Some(0.009) }));
+        assert_eq!((holds(&dear, "money"), holds(&dear, "fine-tuning")), (Holds::Yes, Holds::No));
         dear.settings.money_per_month = Some(10.0);
         assert_eq!((holds(&dear, "money"), holds(&dear, "fine-tuning")), (Holds::No, Holds::No));
     }

@@ -22,12 +22,15 @@ use crate::core::escape::terminal_line;
 use crate::core::names::{PromptName, RequestKey};
 use crate::core::verdict::{Exit, Outcome, SampleOutcome, Verdict};
 use crate::core::words::counted;
-use crate::plan::{Item, Overrides, Plan};
+use crate::plan::{Estimate, Item, Overrides, Plan};
 use crate::recording::{Line, Store, orphans};
 use crate::report::write_problems;
 use crate::retrieval::ideals;
 use crate::run::{Forecast, Mode, Prepared, Settings, place_of};
 use crate::snapshot::{Index, snapshot_path};
+
+/// How many tokens an answer counts that is still to come and is shown as an example, where nothing makes it shorter.
+const ANSWER_TOKENS: u64 = 500;
 
 /// Find out by experiment why cases fail: is knowledge, behaviour, skill or reliability missing?
 ///
@@ -105,11 +108,12 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     audit.asker.came.cost += allowance.cost();
     let mut looked = audit.look(context, &selected, &overrides)?;
     let ideals = ideals(&prepared, &selected)?;
-    let bench = Bench::new(&prepared, audit.examples(&looked)?, &ideals)?;
+    let (prospects, are_guessed) = audit.prospects(&looked)?;
+    let bench = Bench::new(&prepared, prospects, &ideals)?;
     let heading = format!("audit · {words}");
     let says_first = reports.is_human();
     let bound = audit.bound(&looked, &bench);
-    let forecast = audit.forecast(&bound, &looked)?;
+    let forecast = audit.forecast(&bound, &looked, are_guessed)?;
     if args.dry_run || (says_first && !context.is_quiet()) {
         let style = context.style();
         writeln!(context.out(), "{}", style.bold(&heading))?;
@@ -138,6 +142,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     reports.write(context, &document)?;
     Ok(came.exit().worse(waits))
 }
+
+/// What may be shown before other cases, by the index of the prompt and of the model.
+type Examples = HashMap<(usize, usize), Vec<Example>>;
 
 /// A case on a model that was looked at.
 struct Looked {
@@ -209,14 +216,14 @@ impl Audit<'_> {
     }
 
     /// Answers that may be shown before other cases, by prompt and model: those that pass, else those that were accepted.
-    fn examples(&self, looked: &[Looked]) -> Result<HashMap<(usize, usize), Vec<Example>>, Failure> {
+    fn examples(&self, looked: &[Looked]) -> Result<Examples, Failure> {
         let workspace = &self.prepared.workspace;
         let models: BTreeSet<(usize, usize)> = looked
             .iter()
             .filter(|one| one.is_selected)
             .map(|one| (workspace.cases.list[one.item.case].prompt, one.item.model))
             .collect();
-        let mut examples: HashMap<(usize, usize), Vec<Example>> = HashMap::new();
+        let mut examples: Examples = HashMap::new();
         let passing: HashMap<(usize, usize), &Outcome> =
             looked.iter().map(|one| ((one.item.case, one.item.model), &one.outcome)).collect();
         for (index, case) in workspace.cases.list.iter().enumerate() {
@@ -236,6 +243,32 @@ impl Audit<'_> {
             }
         }
         Ok(examples)
+    }
+
+    /// What may be shown before other cases once all that is open was asked, and whether the length of any of it is a
+    /// guess. An answer that is still to come may pass; until then something as long stands for it, which no recorded
+    /// request has.
+    fn prospects(&self, looked: &[Looked]) -> Result<(Examples, bool), Failure> {
+        let workspace = &self.prepared.workspace;
+        let (mut prospects, mut are_guessed) = (self.examples(looked)?, false);
+        if self.mode == Mode::Replay {
+            return Ok((prospects, are_guessed));
+        }
+        for one in looked.iter().filter(|one| one.is_open()) {
+            let (case, entry) = (&workspace.cases.list[one.item.case], &workspace.config.models[one.item.model]);
+            if !case.turns.is_empty() || !self.prepared.judges(one.item.case) {
+                continue;
+            }
+            let request = workspace.request_of_item(&one.item).ok();
+            let limit = request.and_then(|request| Estimate::of(entry, &request).output);
+            are_guessed |= limit.is_none_or(|limit| limit > ANSWER_TOKENS);
+            let words = usize::try_from(limit.unwrap_or(ANSWER_TOKENS).min(ANSWER_TOKENS)).unwrap_or(1);
+            let answer = format!("(to come){}", " word".repeat(words));
+            let known = prospects.entry((case.prompt, one.item.model)).or_default();
+            known.retain(|example| example.case != one.item.case);
+            known.push(Example { case: one.item.case, answer });
+        }
+        Ok((prospects, are_guessed))
     }
 
     /// The first answer of a case, where it passes expectations that it has.
@@ -268,11 +301,16 @@ impl Audit<'_> {
 
     /// Everything that could be asked: what is not known of the cases, and every experiment with those that fail or may fail.
     fn bound(&self, looked: &[Looked], bench: &Bench<'_>) -> Plan {
-        let mut items: Vec<Item> = looked.iter().filter(|one| one.is_open()).map(|one| one.item.clone()).collect();
+        let mut items = Vec::new();
         for one in looked.iter().filter(|one| one.fails() || one.is_open()) {
-            items.extend(Experiment::ALL.into_iter().filter_map(|experiment| {
-                bench.item(one.item.case, one.item.model, experiment, self.answers(one, experiment)).ok()
-            }));
+            for experiment in Experiment::ALL {
+                match bench.item(one.item.case, one.item.model, experiment, self.answers(one, experiment)) {
+                    Ok(item) => items.push(item),
+                    // Asking again begins with the answers that the case itself lacks.
+                    Err(_) if experiment == Experiment::Repeat && one.is_open() => items.push(one.item.clone()),
+                    Err(_) => {}
+                }
+            }
         }
         Plan { items }
     }
@@ -284,7 +322,7 @@ impl Audit<'_> {
     }
 
     /// How many calls there are at the most, and what they cost, in sentences.
-    fn forecast(&self, bound: &Plan, looked: &[Looked]) -> Result<Vec<String>, Failure> {
+    fn forecast(&self, bound: &Plan, looked: &[Looked], are_guessed: bool) -> Result<Vec<String>, Failure> {
         let selected = looked.iter().filter(|one| one.is_selected).count() as u64;
         let failing = looked.iter().filter(|one| one.fails()).count() as u64;
         let open = looked.iter().filter(|one| one.is_open()).count() as u64;
@@ -302,7 +340,13 @@ impl Audit<'_> {
         lines.push(format!("at most {} to make; what is recorded is not asked again", counted(calls, "call", "calls")));
         lines.extend(missing.notes.iter().map(|note| format!("note: {note}")));
         lines.extend(missing.unseen());
-        lines.extend(missing.forecast(self.prepared, bound).iter().map(Forecast::sentence));
+        let forecast = missing.forecast(self.prepared, bound);
+        if are_guessed && !forecast.is_empty() {
+            let tokens =
+                format!("answers that are still to come and are shown as examples count {ANSWER_TOKENS} tokens");
+            lines.push(format!("note: {tokens} each; longer ones cost more"));
+        }
+        lines.extend(forecast.iter().map(Forecast::sentence));
         Ok(lines)
     }
 

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod auditing;
+mod auditing_exactly;
 mod auditing_retrieval;
 mod bisecting;
 mod broken;
