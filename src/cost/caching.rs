@@ -115,7 +115,7 @@ mod tests {
     fn saved(cached_input: f64, cache_write: Option<f64>, hit_rate: Option<f64>) -> Caching {
         let rows = [("a", Some((2004, 100)), 2004), ("b", Some((2004, 100)), 2004)];
         let mut all = super::super::change::tests::requests(&rows, Some((4.0, 16.0)));
-        all.price = all.price.map(|price| crate::core::record::Price {
+        all.price = all.price.map(|price| crate::core::price::Price {
             cached_input: Some(cached_input),
             cache_write,
             ..price

@@ -44,6 +44,7 @@ impl std::fmt::Debug for Expectation {
 }
 
 /// An expectation with the variables of a case in it.
+#[expect(clippy::struct_excessive_bools, reason = "each is another fact")]
 pub struct Bound {
     kind: String,
     accepts_empty: bool,
@@ -229,7 +230,7 @@ impl Bound {
         let (advises, judge) = (finding.advises, finding.judge.clone());
         // Values are refused of a form that is right: that may be what the answer says.
         let about = if finding.of_values && !self.says_about { Some(About::Either) } else { self.about };
-        let common = Checked { advises, judge, parts, unread, about, ..self.checked() };
+        let common = Checked { advises, judge, parts, about, unread, ..self.checked() };
         if finding.lack.is_some() {
             return Checked { reason: finding.reason, lack: finding.lack, ..common };
         }
