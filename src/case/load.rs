@@ -118,14 +118,20 @@ impl Cases {
                 list.append(&mut loader.cases);
             }
         }
-        report_orphans(files.iter(), prompts, problems);
+        report_orphans(tree, files.iter(), prompts, problems);
         Self { list }
     }
 }
 
 /// A `cases.yaml` whose prompt does not exist would never be tested, and nobody would know.
-fn report_orphans<'a>(files: impl Iterator<Item = &'a TreePath>, prompts: &Prompts, problems: &mut Problems) {
+fn report_orphans<'a>(
+    tree: &dyn Tree,
+    files: impl Iterator<Item = &'a TreePath>,
+    prompts: &Prompts,
+    problems: &mut Problems,
+) {
     let names = || prompts.list.iter().map(|prompt| prompt.name.as_str());
+    let templates = TreePath::new(PROMPTS).ok().and_then(|folder| tree.list(&folder).ok()).unwrap_or_default();
     for path in files.filter(|path| matches!(path.file_name(), CASES_FILE | "cases.yml")) {
         let folder = path.parent();
         let name = folder.below(FIXTURES).unwrap_or_default();
@@ -133,8 +139,17 @@ fn report_orphans<'a>(files: impl Iterator<Item = &'a TreePath>, prompts: &Promp
             problems
                 .error(Place::File(path.to_string()), format!("the cases of a prompt are in {CASES_FILE}; rename it"));
         } else if !names().any(|known| known == name) {
-            let hint = did_you_mean(name, names());
-            let message = format!("these cases belong to no prompt: there is no {PROMPTS}/{name}.j2{hint}");
+            let template = format!("{PROMPTS}/{name}.j2");
+            let is_there = templates.iter().any(|path| path.as_str() == template);
+            let message = if !is_there {
+                let hint = did_you_mean(name, names());
+                format!("these cases belong to no prompt: there is no {template}{hint}")
+            } else if name.split('/').any(|part| part.starts_with('_')) {
+                format!("these cases belong to no prompt: {template} is a partial")
+            } else {
+                // Why it is no prompt was said already.
+                continue;
+            };
             problems.error(Place::File(path.to_string()), message);
         }
     }

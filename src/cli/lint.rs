@@ -30,7 +30,7 @@ use crate::report::{
 };
 use crate::run::Prepared;
 use crate::snapshot::{Index, snapshot_path};
-use crate::tree::write::replace;
+use crate::tree::write::rewrite;
 use crate::tree::{Overlay, Tree, TreeError};
 
 /// How often files are looked at again after something in them was mended.
@@ -496,7 +496,7 @@ fn tell(
     let tree = overlay(&project.tree, mended);
     for (path, file) in mended {
         if !dry_run {
-            replace(&project.root, path, &file.bytes)?;
+            rewrite(&project.root, path, &file.bytes)?;
         }
         for (code, name, line) in &file.done {
             let word = if dry_run { "would mend" } else { "mended" };

@@ -20,6 +20,8 @@ pub enum LineMark {
     Rendered,
     /// Of a condition in it no case takes one side.
     Half,
+    /// The same of a line with nothing in it that is sent.
+    Untaken,
     /// No case renders it.
     Never,
 }
@@ -116,16 +118,9 @@ fn mark(template: &Template, line: Range<usize>, branches: &[Branch], is_rendere
     let unseen = || branches.iter().filter(|branch| !branch.is_seen);
     let is_never = |at: &usize| unseen().any(|branch| branch.region.as_ref().is_some_and(|region| region.contains(at)));
     let never = if is_rendered { written.iter().filter(|at| is_never(at)).count() } else { written.len() };
-    // What is rendered nowhere shows by its own lines, where it has text.
-    let has_text = |region: &Range<usize>| {
-        let text = template.masked.get(region.clone()).unwrap_or_default();
-        !text.trim().is_empty()
-    };
-    let is_half = unseen()
-        .filter(|branch| line.start <= branch.span.start && branch.span.start < line.end)
-        .any(|branch| !branch.region.as_ref().is_some_and(has_text));
+    let is_half = unseen().any(|branch| line.start <= branch.span.start && branch.span.start < line.end);
     match (written.len(), never) {
-        (0, _) if is_half && is_rendered && !is_never(&line.start) => LineMark::Half,
+        (0, _) if is_half && is_rendered && !is_never(&line.start) => LineMark::Untaken,
         (0, _) => LineMark::Nothing,
         (all, never) if all == never => LineMark::Never,
         (_, 0) if !is_half => LineMark::Rendered,

@@ -30,6 +30,8 @@ pub struct Limit {
     pub name: &'static str,
     /// What it is where nobody says.
     pub default: f64,
+    /// Whether 0 says something of its own: any at all, or no least size.
+    from_zero: bool,
 }
 
 /// A rule.
@@ -58,6 +60,12 @@ impl Limit {
             "factor" | "without-case" if value <= 1.0 => {
                 Some(format!("{} must be above 1: {} is half as much again", self.name, 1.5))
             }
+            "share" if value <= 0.0 => Some(format!("{} must be above 0, such as {}", self.name, self.default)),
+            "share" | "factor" | "without-case" | "per-hundred-words" => None,
+            _ if value.fract() != 0.0 => {
+                Some(format!("{} must be a whole number, such as {}", self.name, self.default))
+            }
+            _ if value < 1.0 && !self.from_zero => Some(format!("{} must be 1 at the least", self.name)),
             _ => None,
         }
     }
@@ -119,7 +127,11 @@ const fn rule(
 }
 
 const fn limit(name: &'static str, default: f64) -> Limit {
-    Limit { name, default }
+    Limit { name, default, from_zero: false }
+}
+
+const fn from_zero(name: &'static str, default: f64) -> Limit {
+    Limit { name, default, from_zero: true }
 }
 
 /// What loading a project refuses, by code: neither set nor waived, but named in reports.
@@ -142,24 +154,24 @@ pub static RULES: &[Rule] = &[
     rule("E09", "example-breaks-schema", Error, Prompt(examples::breaks_schema), &[], "a model follows the example rather than the schema", "make the example one that the schema accepts"),
     rule("E10", "example-is-case", Error, Prompt(examples::is_case), &[], "a case whose answer the prompt gives away proves nothing", "take another example, or another case"),
     rule("I01", "unstructured", Info, Prompt(style::unstructured), &[limit("tokens", 200.0)], "in a wall of text instructions are overlooked", "use headings, lists or tags"),
-    rule("I02", "late-critical", Info, Prompt(style::late), &[limit("tokens", 400.0), limit("share", 0.75)], "models follow early instructions more than late ones", "move what must never go wrong to the front"),
+    rule("I02", "late-critical", Info, Prompt(style::late), &[from_zero("tokens", 400.0), limit("share", 0.75)], "models follow early instructions more than late ones", "move what must never go wrong to the front"),
     rule("I03", "many-instructions", Info, Prompt(style::many_instructions), &[limit("count", 20.0), limit("warn", 40.0)], "the more instructions, the fewer are followed", "drop those that no case needs, or make two prompts of it"),
     rule("I04", "vague", Info, Text(style::vague), &[], "what it means is decided anew with every answer", "say how many, how long, when"),
     rule("I05", "long-sentence", Info, Text(style::long), &[limit("words", 40.0), limit("characters", 1200.0)], "long sentences hide conditions", "make several of it, or a list"),
     rule("I06", "more-negations", Info, Prompt(history::negations), &[limit("count", 3.0)], "one prohibition more for each bad answer is how prompts grow sick", "say what is wanted instead of what is not"),
     rule("I07", "model-name", Info, Text(wording::model_name), &[], "the next model is another one, and the text stays", "leave it out, or make it a variable"),
-    rule("I08", "no-output-format", Off, Prompt(output::no_format), &[limit("words", 100.0)], "an answer of any form is an answer that nothing can rely on", "say what an answer looks like, or set `output:`"),
+    rule("I08", "no-output-format", Off, Prompt(output::no_format), &[from_zero("words", 100.0)], "an answer of any form is an answer that nothing can rely on", "say what an answer looks like, or set `output:`"),
     rule("I09", "example-imbalance", Info, Prompt(examples::imbalance), &[limit("count", 5.0), limit("share", 0.8)], "a model leans towards the answer that most examples have", "give about as many examples of each answer"),
-    rule("I10", "sibling-drift", Info, Project(history::drift), &[limit("words", 15.0)], "a paragraph that was shared was changed on one side only", "change both, or make a partial of it"),
+    rule("I10", "sibling-drift", Info, Project(history::drift), &[from_zero("words", 15.0)], "a paragraph that was shared was changed on one side only", "change both, or make a partial of it"),
     rule("I11", "sampling-unset", Info, Project(models::sampling), &[], "the provider's default decides, and may change", "set `temperature` under `params:`"),
     rule("I12", "max-tokens-unset", Info, Project(models::unlimited), &[], "nothing bounds what an answer costs", "set a limit such as `max_tokens` under `params:`"),
     rule("I13", "undated-model", Info, Project(models::undated), &[], "the vendor can put another model behind the name", "name a dated version of the model"),
     rule("I14", "churn", Info, Project(churn::churn), &[limit("commits", 6.0), limit("lines", 6.0), limit("reverts", 2.0), limit("flips", 3.0)], "a row of small patches says that the prompt is not understood", "rewrite it with its cases beside you, or make two prompts of it"),
-    rule("I15", "never-failed", Info, Prompt(churn::never_failed), &[limit("runs", 20.0), limit("digests", 3.0)], "a case that no change ever broke may not be able to fail", "make its expectations stricter, or remove it"),
-    rule("I16", "fixed-share", Info, Prompt(size::fixed_share), &[limit("share", 0.9), limit("tokens", 1000.0)], "most of what each request costs is the same text again", "shorten it, or put it in front so that the provider can cache it"),
-    rule("I17", "many-examples", Info, Prompt(examples::many), &[limit("count", 8.0)], "examples are paid for with every request, and after a few they add little", "keep those that a case needs"),
+    rule("I15", "never-failed", Info, Prompt(churn::never_failed), &[limit("runs", 20.0), from_zero("digests", 3.0)], "a case that no change ever broke may not be able to fail", "make its expectations stricter, or remove it"),
+    rule("I16", "fixed-share", Info, Prompt(size::fixed_share), &[limit("share", 0.9), from_zero("tokens", 1000.0)], "most of what each request costs is the same text again", "shorten it, or put it in front so that the provider can cache it"),
+    rule("I17", "many-examples", Info, Prompt(examples::many), &[from_zero("count", 8.0)], "examples are paid for with every request, and after a few they add little", "keep those that a case needs"),
     rule("I18", "only-snapshot", Info, Prompt(evidence::only_snapshot), &[], "an accepted answer says what was, not what must be", "say with `expect:` what an answer must have"),
-    rule("I19", "copied-block", Info, Project(copied::blocks), &[limit("lines", 3.0), limit("characters", 80.0)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
+    rule("I19", "copied-block", Info, Project(copied::blocks), &[limit("lines", 3.0), from_zero("characters", 80.0)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
     rule("I20", "unexercised-example", Info, Prompt(exercised::unexercised), &[limit("examples", 3.0)], "nobody notices when what it shows is wrong, or in vain", "write a case that expects this answer, or take the example out"),
     rule("I21", "copied-instruction", Info, Project(copied::instructions), &[limit("prompts", 3.0), limit("words", 8.0), limit("share", 0.9)], "one copy is changed without the others", "make a partial of it: `{% include \"_shared/NAME.j2\" %}`"),
     rule("I22", "hard-coded-version", Info, Text(wording::version), &[], "the next release has another one, and the text stays", "leave it out, or make it a variable"),
@@ -173,12 +185,12 @@ pub static RULES: &[Rule] = &[
     rule("W04", "no-cases", Warning, Prompt(evidence::no_cases), &[], "nobody notices when it breaks", "write a case in fixtures/PROMPT/cases.yaml"),
     rule("W05", "emphasis", Warning, Text(wording::emphasis), &[limit("count", 5.0), limit("some", 3.0), limit("per-hundred-words", 1.0)], "where everything is important nothing is", "say it plainly, once, in the right place"),
     rule("W06", "repeated-instruction", Warning, Text(wording::repeated), &[limit("count", 3.0)], "saying it again does not make it clearer, and one copy is changed without the others", "say it once"),
-    rule("W07", "growth", Warning, Prompt(history::growth), &[limit("factor", 1.5), limit("without-case", 1.2), limit("tokens", 100.0)], "prompts grow by patches that nobody measures", "take out what the new text replaces, and add a case for what it is for"),
+    rule("W07", "growth", Warning, Prompt(history::growth), &[limit("factor", 1.5), limit("without-case", 1.2), from_zero("tokens", 100.0)], "prompts grow by patches that nobody measures", "take out what the new text replaces, and add a case for what it is for"),
     rule("W08", "moving-model", Warning, Project(models::moving), &[], "its answers change on a day that no commit shows", "name a dated version of the model"),
-    rule("W09", "retiring-model", Warning, Project(models::retiring), &[limit("days", 60.0)], "on that day every request fails", "compare with its successor: `promptctl compare --base-model OLD --head-model NEW`"),
+    rule("W09", "retiring-model", Warning, Project(models::retiring), &[from_zero("days", 60.0)], "on that day every request fails", "compare with its successor: `promptctl compare --base-model OLD --head-model NEW`"),
     rule("W10", "hard-coded-date", Warning, Text(wording::date), &[], "it is wrong from the next day on", "make it a variable"),
     rule("W11", "contradiction", Warning, Prompt(contradictions::contradiction), &[], "which of the two wins is decided anew with every answer", "keep one of them, or say when which holds"),
-    rule("W12", "undelimited-variable", Warning, Prompt(untrusted::undelimited), &[limit("characters", 200.0)], "the model cannot see where the value ends and the instructions go on", "put tags or quotes around it: `<text>{{ text }}</text>`"),
+    rule("W12", "undelimited-variable", Warning, Prompt(untrusted::undelimited), &[from_zero("characters", 200.0)], "the model cannot see where the value ends and the instructions go on", "put tags or quotes around it: `<text>{{ text }}</text>`"),
     rule("W13", "stale-recording", Warning, Prompt(evidence::stale_recording), &[], "what is replayed answers another request", "`promptctl test PROMPT` where models can be asked"),
     rule("W14", "todo", Warning, Text(wording::todo), &[], "what was put off is still to do", "do it, or make it an issue"),
     rule("W15", "near-limit", Warning, Prompt(evidence::near_limit), &[limit("share", 0.8)], "the next longer answer is cut off", "raise the limit, or ask for less"),
@@ -197,7 +209,7 @@ pub static RULES: &[Rule] = &[
     rule("W29", "stale-snapshot", Warning, Prompt(evidence::stale_snapshot), &[], "what was accepted answers another request", "`promptctl test PROMPT`, and review what changed"),
     rule("W30", "flaky-case", Warning, Prompt(churn::flaky), &[limit("runs", 3.0)], "nobody believes a case that fails now and then", "ask for several samples (`repeat:`), or make the expectation or the prompt clearer"),
     rule("W31", "personal-data", Warning, Project(private::personal), &[], "whoever has the repository has it, and so has the provider", "replace it by something made up"),
-    rule("W32", "deep-logic", Warning, Text(structure::deep), &[limit("depth", 3.0)], "nobody can say what is sent when", "decide it in code, and give the template a variable"),
+    rule("W32", "deep-logic", Warning, Text(structure::deep), &[from_zero("depth", 3.0)], "nobody can say what is sent when", "decide it in code, and give the template a variable"),
     rule("W33", "no-abstention", Warning, Prompt(untrusted::no_abstention), &[], "a model that may not say that the documents do not tell makes an answer up", "say what to answer when the documents do not say it"),
     rule("W34", "context-share", Warning, Prompt(size::context_share), &[limit("share", 0.5)], "in the middle of a full window things get lost, and there is no room to grow", "send less: fewer documents, shorter ones"),
     rule("W35", "jinja2-differs", Off, Text(portable::differs), &[], "an application that renders the prompt with Python's Jinja2 sends something else than was tested", "write what both make the same of"),

@@ -8,7 +8,7 @@ use super::pattern;
 use super::text::{Template, TextLine};
 use crate::case::cases_path;
 use crate::core::yaml::{self, Data};
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, is_of_placeholders, single_braces};
 
 /// Declared, and in no template.
 pub(super) fn unused_variable(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
@@ -18,9 +18,6 @@ pub(super) fn unused_variable(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
         sink.of(subject.own, declaration.span.clone(), message);
     }
 }
-
-pattern!(SINGLE, r"\{([A-Za-z_][A-Za-z0-9_]*)\}");
-pattern!(OF_PLACEHOLDERS, r"(?i)\b(?:place-?holders?|(?:curly )?bra(?:ces|ckets)|literal(?:ly)?|verbatim)\b");
 
 /// The names of variables that prompts with this template have: those that any of them has, and those that all have.
 fn known_names<'a>(look: &Look<'a>, template: &Template) -> (BTreeSet<&'a str>, BTreeSet<&'a str>) {
@@ -46,27 +43,23 @@ pattern!(CHOSEN_BEFORE, r"\](?:\s*[,/|]\s*|,?\s+(?:or|and|oder|und)\s+)$");
 /// placeholders, and what is not to be rendered, is meant so.
 pub(super) fn single_brace(look: &Look<'_>, template: &Template, sink: &mut Sink) {
     let text = &template.masked;
-    if !SINGLE.is_match(text) && !OF_OTHERS.is_match(text) {
-        return;
-    }
-    let (any, all) = known_names(look, template);
-    let is_doubled =
-        |span: &Range<usize>| text[..span.start].ends_with(['{', '$']) || text[span.end..].starts_with('}');
     let is_raw = |span: &Range<usize>| template.raw.iter().any(|raw| raw.contains(&span.start));
     let lines = || template.lines.iter().filter(|line| !line.is_code);
     let places = lines().flat_map(|line| {
-        let found = SINGLE.captures_iter(&text[line.span.clone()]).filter_map(|found| found.get(0).zip(found.get(1)));
-        found.map(move |(whole, name)| {
-            (line, line.span.start + whole.start()..line.span.start + whole.end(), name.as_str())
-        })
+        let found = single_braces(&text[line.span.clone()]);
+        found.map(move |(span, name)| (line, line.span.start + span.start..line.span.start + span.end, name))
     });
-    let places: Vec<_> = places.filter(|(_, span, _)| !is_doubled(span) && !is_raw(span)).collect();
+    let places: Vec<_> = places.filter(|(_, span, _)| !is_raw(span)).collect();
+    if places.is_empty() && !OF_OTHERS.is_match(text) {
+        return;
+    }
+    let (any, all) = known_names(look, template);
     // Beside names that nothing gives, single braces may be what the application fills in later.
     let has_others = places.iter().any(|(_, _, name)| !any.contains(name));
     let is_quoted =
         |line: &TextLine, span: &Range<usize>| text[line.span.start..span.start].matches('`').count() % 2 == 1;
     for (line, span, name) in places.iter().filter(|(_, _, name)| any.contains(name)).cloned() {
-        if OF_PLACEHOLDERS.is_match(&text[line.span.clone()]) {
+        if is_of_placeholders(&text[line.span.clone()]) {
             continue;
         }
         let message = format!("`{{{name}}}` is plain text; the variable is `{{{{ {name} }}}}`");
@@ -77,7 +70,7 @@ pub(super) fn single_brace(look: &Look<'_>, template: &Template, sink: &mut Sink
             finding.edit(span, format!("{{{{ {name} }}}}"));
         }
     }
-    for line in lines().filter(|line| !OF_PLACEHOLDERS.is_match(&text[line.span.clone()])) {
+    for line in lines().filter(|line| !is_of_placeholders(&text[line.span.clone()])) {
         for found in OF_OTHERS.captures_iter(&text[line.span.clone()]) {
             let (Some(whole), Some(name)) = (found.get(0), found.get(1).or_else(|| found.get(2))) else { continue };
             let (span, name) = (line.span.start + whole.start()..line.span.start + whole.end(), name.as_str());
@@ -98,7 +91,7 @@ pub(super) fn single_brace(look: &Look<'_>, template: &Template, sink: &mut Sink
 fn mixed<'t>(template: &'t Template, braces: impl Iterator<Item = (&'t TextLine, &'t Range<usize>)>, sink: &mut Sink) {
     let text = &template.masked;
     let is_said = |line: &TextLine, span: &Range<usize>| {
-        if OF_PLACEHOLDERS.is_match(&text[line.span.clone()]) || is_choice(text, span) {
+        if is_of_placeholders(&text[line.span.clone()]) || is_choice(text, span) {
             return false;
         }
         let rest = format!("{} {}", &text[line.span.start..span.start], &text[span.end..line.span.end]);

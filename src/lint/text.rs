@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::core::problem::Source;
 use crate::core::record::Role;
-use crate::prompt::{File, Prompt};
+use crate::prompt::{File, Prompt, fence_mark, opens_raw};
 
 /// What stands in the masked text where an expression prints something.
 pub(super) const HOLE: char = '\u{1}';
@@ -106,8 +106,6 @@ pub(super) struct Template {
 }
 
 static COMMENT: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\{#[-+]?(.*?)[-+]?#\}").ok());
-static RAW: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{%[-+]?\s*raw\s*[-+]?%\}\s*$").ok());
-static FENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^\s{0,3}(?:>\s*)?(```+|~~~+)").ok());
 static EXAMPLE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let label = r"(?:few[- ]shots?|(?:sample |example )?(?:inputs?|outputs?)|(?:for )?examples?|q|a|question|answer|assistant|user|human|ai)";
     Regex::new(&format!(r"(?i)^\W{{0,4}}{label}\W{{0,2}}(?:\s?\d+|\s\([^)]*\))?\W{{0,3}}:")).ok()
@@ -272,7 +270,7 @@ impl<'t> Reader<'t> {
                     // A slice of the body: white space that a tag takes away is not in it.
                     let at = data.as_ptr() as usize - body.as_ptr() as usize;
                     self.gap(end..at);
-                    if is_match(&RAW, body.get(end..at).unwrap_or_default()) {
+                    if opens_raw(body.get(end..at).unwrap_or_default()) {
                         self.raw.push(self.body + at..self.body + at + data.len());
                     }
                     self.mask[self.body + at..self.body + at + data.len()].copy_from_slice(data.as_bytes());
@@ -417,7 +415,7 @@ fn lines(masked: &str, body: usize, speakers: &[(usize, Speaker)]) -> Vec<TextLi
         if speakers.iter().any(|(from, _)| span.contains(from) || *from == span.end) {
             (heading, labelled, in_tag) = (None, false, false);
         }
-        let mark = FENCE.as_ref().and_then(|regex| regex.captures(line)).and_then(|c| c.get(1)).map(|m| m.as_str());
+        let mark = fence_mark(line);
         let mut is_code = fence.is_some();
         match (fence, mark) {
             (None, Some(mark)) => (fence, is_code) = (Some(mark), true),

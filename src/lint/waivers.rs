@@ -35,6 +35,8 @@ pub struct Waiver {
     pub is_expired: bool,
     /// How many findings it waived.
     pub used: usize,
+    /// The same of each rule.
+    each: Vec<usize>,
     /// Bytes of the file that it is about.
     scope: Range<usize>,
 }
@@ -150,7 +152,8 @@ impl Reader<'_> {
             self.report("L02", source, span.clone(), message);
         }
         let source = Arc::clone(source);
-        self.waivers.push(Waiver { source, span, rules, until, reason: written.reason, is_expired, used: 0, scope });
+        let (each, reason) = (vec![0; rules.len()], written.reason);
+        self.waivers.push(Waiver { source, span, rules, until, reason, is_expired, used: 0, each, scope });
     }
 
     fn report(&mut self, code: &str, source: &Arc<Source>, span: Range<usize>, message: String) {
@@ -296,27 +299,35 @@ pub(super) fn read(
 pub(super) fn waive(waivers: &mut [Waiver], finding: &Finding) -> bool {
     let mut waived = false;
     for waiver in waivers.iter_mut().filter(|waiver| !waiver.is_expired) {
-        let is_about = waiver.source.path == finding.source.path
+        let is_in = waiver.source.path == finding.source.path
             && waiver.scope.start <= finding.span.start
-            && finding.span.start <= waiver.scope.end
-            && waiver.rules.iter().any(|rule| rule.code == finding.rule.code);
-        if is_about {
+            && finding.span.start <= waiver.scope.end;
+        let named = waiver.rules.iter().position(|rule| rule.code == finding.rule.code).filter(|_| is_in);
+        if let Some(place) = named {
             waiver.used += 1;
+            waiver.each[place] += 1;
             waived = true;
         }
     }
     waived
 }
 
-/// Waivers that waived nothing, of rules that were looked for.
+/// Waivers that waived nothing, or nothing of one of their rules, as far as those were looked for.
 pub(super) fn unused(waivers: &[Waiver], settings: &Settings, on: &[&'static Rule]) -> Vec<Finding> {
     let Some(rule) = rule("L03").filter(|rule| settings.of(rule).0 != Level::Off) else { return Vec::new() };
-    let is_looked_for = |waiver: &&Waiver| waiver.rules.iter().all(|rule| on.iter().any(|on| on.code == rule.code));
-    let idle = waivers.iter().filter(|waiver| waiver.used == 0 && !waiver.is_expired).filter(is_looked_for);
-    idle.map(|waiver| {
+    let is_looked_for = |rule: &Rule| on.iter().any(|on| on.code == rule.code);
+    let told = |waiver: &Waiver| {
+        let each = waiver.rules.iter().zip(&waiver.each).filter(|(rule, used)| **used == 0 && is_looked_for(rule));
+        let idle: Vec<&str> = each.map(|(rule, _)| rule.code).collect();
         let codes: Vec<&str> = waiver.rules.iter().map(|rule| rule.code).collect();
-        let message = format!("the waiver of {} waives nothing", codes.join(", "));
-        Finding::new(rule, settings.of(rule).0, &waiver.source, waiver.span.clone(), message)
-    })
-    .collect()
+        let message = if idle.is_empty() {
+            return None;
+        } else if idle.len() == codes.len() {
+            format!("the waiver of {} waives nothing", codes.join(", "))
+        } else {
+            format!("the waiver of {} waives nothing of {}", codes.join(", "), idle.join(", "))
+        };
+        Some(Finding::new(rule, settings.of(rule).0, &waiver.source, waiver.span.clone(), message))
+    };
+    waivers.iter().filter(|waiver| !waiver.is_expired).filter_map(told).collect()
 }

@@ -438,11 +438,19 @@ pub(super) fn repeated(look: &Look<'_>, template: &Template, sink: &mut Sink) {
         if spans.len() < least {
             continue;
         }
-        let lines: Vec<String> =
-            spans.iter().take(5).map(|span| template.source.line_column(span.start).0.to_string()).collect();
-        let more = if spans.len() > lines.len() { ", …" } else { "" };
-        let lines = lines.join(", ");
-        let message = format!("the same sentence stands here {} times, in the lines {lines}{more}", spans.len());
+        // Counted from one to the next: there may be very many.
+        let (mut lines, mut at, mut line) = (Vec::new(), 0, 1);
+        for span in &spans {
+            line += template.written(at..span.start).matches('\n').count();
+            at = span.start;
+            lines.push(line);
+        }
+        lines.dedup();
+        let shown: Vec<String> = lines.iter().take(5).map(usize::to_string).collect();
+        let more = if lines.len() > shown.len() { ", …" } else { "" };
+        let word = if lines.len() == 1 { "line" } else { "the lines" };
+        let message =
+            format!("the same sentence stands here {} times, in {word} {}{more}", spans.len(), shown.join(", "));
         sink.of(template, spans[1].clone(), message).about(text).amount(spans.len());
     }
 }

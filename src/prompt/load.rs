@@ -144,11 +144,6 @@ fn is_partial(key: &str) -> bool {
     key.split('/').any(|part| part.starts_with('_'))
 }
 
-/// Whether the braces of a match are doubled, or part of a tag.
-fn is_doubled(text: &str, at: usize, length: usize) -> bool {
-    text[..at].ends_with(['{', '%', '#']) || text[at + length..].starts_with('}')
-}
-
 /// A template's name as another one sees it: from `prompts/`, or from the other's folder after `./` or `../`.
 pub(super) fn join_names(name: &str, parent: &str) -> String {
     if !name.starts_with("./") && !name.starts_with("../") {
@@ -399,17 +394,11 @@ impl Loader<'_> {
             let problem = problem.of(Mistake::UndefinedVariable);
             self.problems.push(problem.help(format!("declare it in the front matter: `{name}: string`")));
         }
+        let mistaken = super::braces::mistaken(template.text());
         for declaration in declared {
-            let single = format!("{{{}}}", declaration.name);
-            let found =
-                template.text().match_indices(&single).find(|(at, _)| !is_doubled(template.text(), *at, single.len()));
-            if let Some((at, _)) = found {
-                let start = template.body + at;
-                let place = Place::span(&template.source, start..start + single.len());
-                let message = format!(
-                    "`{single}` in single braces is plain text; a variable is `{{{{ {} }}}}`",
-                    declaration.name
-                );
+            if let Some((span, name)) = mistaken.iter().find(|(_, name)| *name == declaration.name) {
+                let place = Place::span(&template.source, template.body + span.start..template.body + span.end);
+                let message = format!("`{{{name}}}` in single braces is plain text; a variable is `{{{{ {name} }}}}`");
                 self.problems.push(Problem::warning(place, message));
             }
         }

@@ -4,6 +4,7 @@
 //! rendered into messages. Rendering is pure: the same variables give the same bytes. Knows nothing of cases,
 //! models or answers.
 
+mod braces;
 mod coverage;
 pub(crate) mod elsewhere;
 mod environment;
@@ -19,6 +20,7 @@ mod renamed;
 mod retriever;
 mod variables;
 
+pub use braces::{fence_mark, is_of_placeholders, opens_raw, single_braces};
 pub use coverage::{Branch, Coverage};
 pub use environment::{jinja_message, jinja_span};
 pub use exhausted::one_always_holds;

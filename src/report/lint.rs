@@ -226,7 +226,7 @@ pub fn write_coverage(out: &mut dyn Write, files: &[CoveredFile], style: Style) 
             let line = match mark {
                 LineMark::Nothing => format!("  {:>4} │ {text}", number + 1),
                 LineMark::Rendered => format!("+ {:>4} │ {text}", number + 1),
-                LineMark::Half => style.yellow(&format!("~ {:>4} │ {text}", number + 1)),
+                LineMark::Half | LineMark::Untaken => style.yellow(&format!("~ {:>4} │ {text}", number + 1)),
                 LineMark::Never => style.red(&format!("- {:>4} │ {text}", number + 1)),
             };
             writeln!(out, "{}", line.trim_end())?;

@@ -12,6 +12,23 @@ pub fn replace(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
     replace_file(root, &full, bytes).map_err(|error| named(path, &error))
 }
 
+/// Changes a file that was read: one behind a symbolic link is changed where it is, and the link stays a link. Nothing is
+/// made: neither outside the root nor in what git keeps for itself.
+pub fn rewrite(root: &Path, path: &TreePath, bytes: &[u8]) -> io::Result<()> {
+    let change = || {
+        let (full, root) = (root.join(path.as_str()).canonicalize()?, root.canonicalize()?);
+        let refused = |message: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, message.to_owned()));
+        match full.strip_prefix(&root) {
+            Err(_) => refused("it lies behind a symbolic link that leaves the project"),
+            Ok(below) if below.components().any(|part| part.as_os_str() == ".git") => {
+                refused("it is a symbolic link to what git keeps for itself")
+            }
+            Ok(_) => replace_file(&root, &full, bytes),
+        }
+    };
+    change().map_err(|error| named(path, &error))
+}
+
 fn replace_file(root: &Path, full: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = full.parent().unwrap_or(root);
     let mut file = tempfile::Builder::new().prefix(".promptctl-").suffix(".tmp").tempfile_in(folder)?;
@@ -120,6 +137,34 @@ mod tests {
         replace(folder.path(), &path("a/b.txt"), b"two").expect("written");
         assert_eq!(fs::read(folder.path().join("a/b.txt")).expect("there"), b"two");
         assert_eq!(fs::read_dir(folder.path().join("a")).expect("there").count(), 1, "nothing is left beside it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        use std::os::unix::fs::symlink;
+        let outside = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(outside.path().join("a"), "old").expect("written");
+        fs::create_dir_all(at(".git")).expect("made");
+        fs::write(at("real"), "old").expect("written");
+        fs::write(at(".git/config"), "old").expect("written");
+        for (target, link) in [("real", "link"), ("link", "again"), (".git/config", "git"), ("nothing", "dangling")] {
+            symlink(target, at(link)).expect("linked");
+        }
+        symlink(outside.path().join("a"), at("out")).expect("linked");
+        for name in ["link", "again"] {
+            rewrite(folder.path(), &path(name), name.as_bytes()).expect("written");
+            assert_eq!(fs::read(at("real")).expect("there"), name.as_bytes());
+            assert!(at(name).symlink_metadata().expect("there").is_symlink());
+        }
+        for name in ["git", "dangling", "out"] {
+            assert!(rewrite(folder.path(), &path(name), b"new").is_err(), "{name}");
+        }
+        assert_eq!(fs::read(at(".git/config")).expect("there"), b"old");
+        assert_eq!(fs::read(outside.path().join("a")).expect("there"), b"old");
+        assert!(!at("nothing").exists());
     }
 
     #[cfg(unix)]

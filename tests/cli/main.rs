@@ -35,6 +35,7 @@ mod killed;
 mod limits;
 mod opposed_talks;
 mod linting;
+mod linting_again;
 mod linting_words;
 mod linting_exactly;
 mod linting_past;

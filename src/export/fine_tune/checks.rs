@@ -130,11 +130,17 @@ fn enough(all: usize, division: &Division) -> Check {
 
 fn left_out(found: &Gathered, code: &'static str, what: &str) -> Check {
     let those: Vec<_> = found.left_out.iter().filter(|one| one.code == code).collect();
-    let sentence =
-        if those.is_empty() { format!("no {what}") } else { format!("{} {what}, and left out", those.len()) };
-    let sentence = sentence.replacen("no answers are", "no answer is", 1).replacen("no lines are", "no line is", 1);
-    let sentence = sentence.replacen("no lines hold", "no line holds", 1);
-    let sentence = sentence.replacen("no conversations are", "no conversation is", 1);
+    let (count, left_out) = match those.len() {
+        0 => ("no".to_owned(), ""),
+        count => (count.to_string(), ", and left out"),
+    };
+    let mut sentence = format!("{count} {what}{left_out}");
+    if those.len() < 2 {
+        let several = ["answers are", "lines are", "lines hold", "conversations are"];
+        for (several, one) in several.iter().zip(["answer is", "line is", "line holds", "conversation is"]) {
+            sentence = sentence.replacen(&format!("{count} {several}"), &format!("{count} {one}"), 1);
+        }
+    }
     let name = |one: &&super::LeftOut| format!("`{}` › `{}` on `{}`: {}", one.prompt, one.case, one.model, one.why);
     Check::new(code, bad(!those.is_empty(), Standing::Warned), sentence).of(those.iter().map(name))
 }
