@@ -29,8 +29,10 @@ use crate::retrieval::ideals;
 use crate::run::{Forecast, Mode, Prepared, Settings, place_of};
 use crate::snapshot::{Index, snapshot_path};
 
-/// How many tokens an answer counts that is still to come and is shown as an example, where nothing makes it shorter.
-const ANSWER_TOKENS: u64 = 500;
+/// How many tokens an answer counts that is still to come and is shown as an example: its limit, where that is no higher
+/// than this, else a guess.
+const SHORT_LIMIT: u64 = 500;
+const ANSWER_TOKENS: u64 = 100;
 
 /// Find out by experiment why cases fail: is knowledge, behaviour, skill or reliability missing?
 ///
@@ -261,8 +263,9 @@ impl Audit<'_> {
             }
             let request = workspace.request_of_item(&one.item).ok();
             let limit = request.and_then(|request| Estimate::of(entry, &request).output);
-            are_guessed |= limit.is_none_or(|limit| limit > ANSWER_TOKENS);
-            let words = usize::try_from(limit.unwrap_or(ANSWER_TOKENS).min(ANSWER_TOKENS)).unwrap_or(1);
+            let limit = limit.filter(|limit| *limit <= SHORT_LIMIT);
+            are_guessed |= limit.is_none();
+            let words = usize::try_from(limit.unwrap_or(ANSWER_TOKENS)).unwrap_or(1);
             let answer = format!("(to come){}", " word".repeat(words));
             let known = prospects.entry((case.prompt, one.item.model)).or_default();
             known.retain(|example| example.case != one.item.case);

@@ -44,7 +44,7 @@ pub fn apart((one, other): (f64, f64), short: fn(f64) -> String, long: fn(f64, u
     let usual = (short(one), short(other));
     // `$0.001000` is no more than `$0.00100`.
     let is_same = usual.0.trim_end_matches('0') == usual.1.trim_end_matches('0');
-    if !is_same || one.total_cmp(&other).is_eq() || !(one - other).is_finite() {
+    if !is_same || !(one - other).is_finite() {
         return usual;
     }
     let longer = (2..=MOST).map(|digits| (long(one, digits), long(other, digits)));
