@@ -115,11 +115,8 @@ mod tests {
     fn saved(cached_input: f64, cache_write: Option<f64>, hit_rate: Option<f64>) -> Caching {
         let rows = [("a", Some((2004, 100)), 2004), ("b", Some((2004, 100)), 2004)];
         let mut all = super::super::change::tests::requests(&rows, Some((4.0, 16.0)));
-        all.price = all.price.map(|price| crate::core::price::Price {
-            cached_input: Some(cached_input),
-            cache_write,
-            ..price
-        });
+        all.price =
+            all.price.map(|price| crate::core::price::Price { cached_input: Some(cached_input), cache_write, ..price });
         all.rows.iter_mut().filter_map(|row| row.usage.as_mut()).for_each(|usage| usage.cached_input = Some(512));
         all.fixed =
             Some(crate::cost::Fixed { requests: 2, of_tokens: 2004.0, tokens: 1930, beginning: 1920, margin: 0.0 });
