@@ -29,7 +29,7 @@ impl Spread {
         Some(Self { median: median(values)?, p95: percentile(values, 0.95)?, mean })
     }
 
-    fn of_tokens(values: impl Iterator<Item = Option<u64>>) -> Option<Self> {
+    fn of_counts(values: impl Iterator<Item = Option<u64>>) -> Option<Self> {
         Self::of(&values.flatten().map(as_f64).collect::<Vec<f64>>())
     }
 }
@@ -69,6 +69,10 @@ pub struct Bill {
     pub priced: bool,
     /// The day of the price, where that is known.
     pub price_as_of: Option<String>,
+    /// How long the recorded answers took, in milliseconds.
+    pub latency_ms: Option<Spread>,
+    /// How many of them say so.
+    pub timed: u64,
     /// USD a request.
     pub cost_usd: Option<Spread>,
     /// The same on the mean, part by part.
@@ -107,7 +111,7 @@ pub fn bill(requests: &Requests, volume: Option<u64>, cache: &CacheSettings) -> 
         output: part(|parts| parts.output),
         reasoning: part(|parts| parts.reasoning),
     });
-    let estimated_input = Spread::of_tokens(requests.rows.iter().map(|row| Some(row.estimate.input)));
+    let estimated_input = Spread::of_counts(requests.rows.iter().map(|row| Some(row.estimate.input)));
     let of_input = |price: &Price| mean(requests.rows.iter().map(|row| price.read(as_f64(row.estimate.input))));
     let estimated_input_usd = requests.price.as_ref().filter(|_| usages.is_empty()).and_then(of_input);
     let each = cost_usd.map(|cost| cost.mean).or(estimated_input_usd);
@@ -120,15 +124,17 @@ pub fn bill(requests: &Requests, volume: Option<u64>, cache: &CacheSettings) -> 
         requests: requests.rows.len() as u64,
         answered: requests.answered,
         counted: usages.len() as u64,
-        input: Spread::of_tokens(usages.iter().map(|usage| usage.input)),
-        cached_input: Spread::of_tokens(usages.iter().map(|usage| usage.cached_input)),
-        cache_write: Spread::of_tokens(usages.iter().map(|usage| usage.cache_write)),
-        output: Spread::of_tokens(usages.iter().map(|usage| usage.output)),
-        reasoning: Spread::of_tokens(usages.iter().map(|usage| usage.reasoning)),
+        input: Spread::of_counts(usages.iter().map(|usage| usage.input)),
+        cached_input: Spread::of_counts(usages.iter().map(|usage| usage.cached_input)),
+        cache_write: Spread::of_counts(usages.iter().map(|usage| usage.cache_write)),
+        output: Spread::of_counts(usages.iter().map(|usage| usage.output)),
+        reasoning: Spread::of_counts(usages.iter().map(|usage| usage.reasoning)),
         estimated_input,
         margin: requests.rows.iter().map(|row| row.estimate.margin()).fold(0.0, f64::max),
         priced: requests.price.is_some(),
         price_as_of: requests.price_from.as_of.clone(),
+        latency_ms: Spread::of_counts(requests.rows.iter().map(|row| row.latency_ms)),
+        timed: requests.rows.iter().filter(|row| row.latency_ms.is_some()).count() as u64,
         cost_usd,
         parts_usd,
         estimated_input_usd,

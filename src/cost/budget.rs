@@ -28,9 +28,9 @@ pub struct Judged {
     pub prompt: PromptName,
     /// The model.
     pub model: ModelAlias,
-    /// Which budget: `increase`, `per_request`, `per_month`.
+    /// Which budget: `increase`, `per_request`, `per_month`, `tokens`, `tokens_increase`, `latency_p95`, `latency_increase`.
     pub budget: &'static str,
-    /// The most that is allowed: a share, or USD.
+    /// The most that is allowed: a share, USD, tokens or milliseconds.
     pub limit: f64,
     /// What it is.
     pub value: Option<f64>,
@@ -49,6 +49,9 @@ pub struct Judged {
 const UNPRICED: &str = "the model has no price; give its entry a `price`";
 const UNRECORDED: &str =
     "no recorded answer says what is written, so only what is read has a price; record the answers";
+
+const UNWRITTEN: &str = "no recorded answer says how much is written; record the answers";
+const UNTIMED: &str = "no recorded answer says how long it took; record the answers";
 
 const UNCOUNTED: &str = "it has no case, so nothing of it can be counted; write one";
 
@@ -78,10 +81,17 @@ pub fn judge_uncounted(
         Some(Some(true)) => Standing::Kept,
         Some(Some(false)) | None => Standing::Unjudged,
     };
-    let increase = judged("increase", budget.increase.filter(|_| base.is_some()), increase);
-    let request = judged("per_request", budget.per_request, Standing::Unjudged);
-    let month = judged("per_month", budget.per_month, Standing::Unjudged);
-    [increase, request, month].into_iter().flatten().collect()
+    let against = |limit: Option<f64>| limit.filter(|_| base.is_some());
+    let all = [
+        judged("increase", against(budget.increase), increase),
+        judged("per_request", budget.per_request, Standing::Unjudged),
+        judged("per_month", budget.per_month, Standing::Unjudged),
+        judged("tokens", budget.tokens, Standing::Unjudged),
+        judged("tokens_increase", against(budget.tokens_increase), increase),
+        judged("latency_p95", budget.latency_p95_ms, Standing::Unjudged),
+        judged("latency_increase", against(budget.latency_increase), increase),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Holds a prompt on a model to its budget. `compared` says whether there is a base at all.
@@ -131,6 +141,18 @@ pub fn judge(bill: &Bill, change: Option<&Change>, compared: bool, budget: &Budg
         }
         add("per_month", limit, found);
     }
+    if let Some(limit) = budget.tokens {
+        add("tokens", limit, tokens(bill));
+    }
+    if let Some(limit) = budget.tokens_increase.filter(|_| compared) {
+        add("tokens_increase", limit, tokens_increase(change));
+    }
+    if let Some(limit) = budget.latency_p95_ms {
+        add("latency_p95", limit, latency(bill));
+    }
+    if let Some(limit) = budget.latency_increase.filter(|_| compared) {
+        add("latency_increase", limit, latency_increase(change));
+    }
     judged
 }
 
@@ -172,8 +194,7 @@ fn increase(bill: &Bill, change: Option<&Change>) -> Found {
         };
         return Found { reason: Some(why), ..Found::default() };
     };
-    // From nothing to something is more than any share.
-    let value = cost.increase.unwrap_or(if cost.head > 0.0 { f64::INFINITY } else { 0.0 });
+    let value = more(cost.base, cost.head);
     let of_input = change.basis == Some(Basis::Input);
     Found {
         value: Some(value),
@@ -206,6 +227,72 @@ fn per_request(bill: &Bill, change: Option<&Change>) -> Found {
             ..Found::default()
         },
         (None, None, None) => Found { reason: Some(UNPRICED.into()), ..Found::default() },
+    }
+}
+
+/// Tokens that a request reads and writes on the mean.
+fn tokens(bill: &Bill) -> Found {
+    match (bill.input, bill.output, bill.estimated_input) {
+        (Some(input), Some(output), _) => Found {
+            value: Some(input.mean + output.mean),
+            counted: Some((bill.counted, bill.requests)),
+            decides: Decides::Both,
+            ..Found::default()
+        },
+        (_, _, Some(input)) => Found {
+            value: Some(input.mean),
+            estimated: true,
+            decides: Decides::Above,
+            reason: Some(UNWRITTEN.into()),
+            ..Found::default()
+        },
+        (_, _, None) => Found { reason: Some(UNWRITTEN.into()), ..Found::default() },
+    }
+}
+
+/// The share by which these are more than in base.
+fn tokens_increase(change: Option<&Change>) -> Found {
+    let Some(change) = change else { return Found { is_new: true, ..Found::default() } };
+    let Some(input) = change.input else {
+        let why = "base and head have no case in common";
+        return Found { reason: Some(why.into()), ..Found::default() };
+    };
+    let output = change.output.filter(|_| change.basis != Some(Basis::Input));
+    let (base, head) =
+        (input.base + output.map_or(0.0, |output| output.base), input.head + output.map_or(0.0, |output| output.head));
+    Found {
+        value: Some(more(base, head)),
+        estimated: change.basis != Some(Basis::Recorded),
+        counted: output.is_some().then_some((change.recorded + change.proportion, change.pairs)),
+        decides: if output.is_some() { Decides::Both } else { Decides::Below },
+        reason: output.is_none().then(|| UNWRITTEN.to_owned()),
+        ..Found::default()
+    }
+}
+
+fn latency(bill: &Bill) -> Found {
+    let Some(took) = bill.latency_ms else { return Found { reason: Some(UNTIMED.into()), ..Found::default() } };
+    let counted = Some((bill.timed, bill.requests));
+    Found { value: Some(took.p95), counted, decides: Decides::Both, ..Found::default() }
+}
+
+fn latency_increase(change: Option<&Change>) -> Found {
+    let Some(change) = change else { return Found { is_new: true, ..Found::default() } };
+    let Some((base, head)) = change.latency_p95_ms else {
+        let why = "of no case both sides say how long it took; record the answers";
+        return Found { reason: Some(why.into()), ..Found::default() };
+    };
+    Found { value: Some(more(base, head)), decides: Decides::Both, ..Found::default() }
+}
+
+/// The share by which head is more than base; from nothing to something is more than any.
+fn more(base: f64, head: f64) -> f64 {
+    if base > 0.0 {
+        head / base - 1.0
+    } else if head > 0.0 {
+        f64::INFINITY
+    } else {
+        0.0
     }
 }
 
@@ -252,5 +339,41 @@ mod tests {
         let month = Budget { per_month: Some(0.2), ..Budget::default() };
         assert_eq!(standings(None, &[("a", Some((100, 100)), 1)], price, month), [Standing::Kept]);
         assert_eq!(standings(None, &[("a", Some((100, 101)), 1)], price, month), [Standing::Exceeded]);
+    }
+
+    #[test]
+    fn tokens_and_time_have_limits_of_their_own() {
+        let counted: Rows<'_> = &[("a", Some((100, 50)), 90), ("b", Some((200, 50)), 180)];
+        let most = |tokens| Budget { tokens: Some(tokens), ..Budget::default() };
+        // 150 and 250 are 200 on the mean; what they cost does not matter.
+        assert_eq!(standings(None, counted, None, most(200.0)), [Standing::Kept]);
+        assert_eq!(standings(None, counted, None, most(199.0)), [Standing::Exceeded]);
+        assert_eq!(standings(None, &[("a", None, 100)], None, most(99.0)), [Standing::Exceeded]);
+        assert_eq!(standings(None, &[("a", None, 100)], None, most(500.0)), [Standing::Unjudged]);
+        let more = Budget { tokens_increase: Some(0.1), ..Budget::default() };
+        let grown: Rows<'_> = &[("a", Some((120, 50)), 90), ("b", Some((220, 50)), 180)];
+        assert_eq!(standings(Some(counted), grown, None, more), [Standing::Kept]);
+        let grown: Rows<'_> = &[("a", Some((120, 51)), 90), ("b", Some((220, 50)), 180)];
+        assert_eq!(standings(Some(counted), grown, None, more), [Standing::Exceeded]);
+        let long = Budget { latency_p95_ms: Some(1000.0), latency_increase: Some(0.5), ..Budget::default() };
+        assert_eq!(standings(Some(counted), counted, None, long), [Standing::Unjudged, Standing::Unjudged]);
+        let timed = |took: &[u64]| {
+            let names: Vec<String> = (0..took.len()).map(|n| format!("c{n}")).collect();
+            let rows: Vec<Taken<'_>> = names.iter().map(|name| (name.as_str(), Some((1, 1)), 1)).collect();
+            let mut all = requests(&rows, None);
+            all.rows.iter_mut().zip(took).for_each(|(row, ms)| row.latency_ms = Some(*ms));
+            all
+        };
+        let standing = |base: &[u64], head: &[u64]| {
+            let (base, head) = (timed(base), timed(head));
+            let bill = bill(&head, None, &CacheSettings::default());
+            let judged = judge(&bill, Some(&change(&base, &head, None)), true, &long);
+            judged.iter().map(|judged| (judged.standing, judged.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(standing(&[600, 800], &[900, 900]), [(Standing::Kept, Some(900.0)), (Standing::Kept, Some(0.125))]);
+        assert_eq!(
+            standing(&[600, 600], &[1200, 1200]),
+            [(Standing::Exceeded, Some(1200.0)), (Standing::Exceeded, Some(1.0))]
+        );
     }
 }

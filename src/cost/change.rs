@@ -12,7 +12,7 @@ use super::{Asked, Requests, as_f64, mean};
 use crate::core::names::{CaseName, ModelAlias, PromptName};
 use crate::core::price::Price;
 use crate::core::record::Usage;
-use crate::stats::{clustered_mean, median};
+use crate::stats::{clustered_mean, median, percentile};
 
 /// Where the figures of a pair are from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,6 +76,8 @@ pub struct Change {
     pub input: Option<Difference>,
     /// Tokens that are written.
     pub output: Option<Difference>,
+    /// How long 95 in 100 requests of the cases on both sides took, in milliseconds: base and head, where both say.
+    pub latency_p95_ms: Option<(f64, f64)>,
     /// USD; of what is read alone, where nothing was counted.
     pub cost_usd: Option<Difference>,
     /// Requests a month.
@@ -188,10 +190,25 @@ pub fn change(base: &Requests, head: &Requests, volume: Option<u64>) -> Change {
         basis,
         input: difference(&pairs, |side| Some(side.input)),
         output: difference(&pairs, |side| side.output),
+        latency_p95_ms: latency(&names, &of_base, &of_head),
         cost_usd,
         volume,
         month_usd: cost_usd.zip(volume).map(|(cost, volume)| (cost.base * as_f64(volume), cost.head * as_f64(volume))),
     }
+}
+
+/// How long 95 in 100 requests took on each side, of the cases of which both sides say.
+fn latency(names: &[&CaseName], of_base: &ByCase<'_>, of_head: &ByCase<'_>) -> Option<(f64, f64)> {
+    let took = |rows: &[&Asked]| -> Vec<f64> { rows.iter().filter_map(|row| row.latency_ms).map(as_f64).collect() };
+    let (mut base, mut head) = (Vec::new(), Vec::new());
+    for name in names {
+        let (before, after) = (took(&of_base[name]), took(&of_head[name]));
+        if !before.is_empty() && !after.is_empty() {
+            base.extend(before);
+            head.extend(after);
+        }
+    }
+    percentile(&base, 0.95).zip(percentile(&head, 0.95))
 }
 
 fn pair<'a>(

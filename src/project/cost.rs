@@ -14,7 +14,7 @@ const MOST: f64 = 1e12;
 /// The same of what is counted.
 pub const MOST_COUNTED: u64 = 1_000_000_000_000;
 
-/// What a prompt on a model may cost.
+/// What a prompt on a model may take.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {
     /// The most by which a request may get dearer than it was in base, as a share.
@@ -23,6 +23,14 @@ pub struct Budget {
     pub per_request: Option<f64>,
     /// The most that a month may cost, in USD.
     pub per_month: Option<f64>,
+    /// The most tokens that a request may read and write on the mean.
+    pub tokens: Option<f64>,
+    /// The most by which these may be more than in base, as a share.
+    pub tokens_increase: Option<f64>,
+    /// How long 95 in 100 requests may take at the most, in milliseconds.
+    pub latency_p95_ms: Option<f64>,
+    /// The most by which that may be longer than in base, as a share.
+    pub latency_increase: Option<f64>,
 }
 
 impl Budget {
@@ -33,6 +41,10 @@ impl Budget {
             increase: self.increase.or(wider.increase),
             per_request: self.per_request.or(wider.per_request),
             per_month: self.per_month.or(wider.per_month),
+            tokens: self.tokens.or(wider.tokens),
+            tokens_increase: self.tokens_increase.or(wider.tokens_increase),
+            latency_p95_ms: self.latency_p95_ms.or(wider.latency_p95_ms),
+            latency_increase: self.latency_increase.or(wider.latency_increase),
         }
     }
 
@@ -170,23 +182,32 @@ pub(super) fn decode_cost(decoder: &mut Decoder<'_>, node: &Node, models: &[Mode
     settings
 }
 
-const LIMITS: [&str; 3] = ["increase", "per-request", "per-month"];
+const LIMITS: [&str; 7] =
+    ["increase", "per-request", "per-month", "tokens", "tokens-increase", "latency-p95", "latency-increase"];
 
 fn decode_budget(decoder: &mut Decoder<'_>, fields: &Fields<'_>) -> Budget {
-    let increase = fields.get("increase").and_then(|node| {
-        let text = decoder.text(node, "increase")?;
-        let share = parse_increase(&text);
-        if share.is_none() {
-            let message = format!("increase is `{text}`; write a percentage such as 10%");
-            decoder.error(node.span.clone(), message);
-        }
-        share
-    });
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a request are far below 2^53")]
+    let latency = |ms: u64| ms as f64;
+    let latency_p95 = fields.get("latency-p95").and_then(|node| decode_duration(decoder, node, "latency-p95"));
     Budget {
-        increase,
+        increase: increase(decoder, fields, "increase"),
         per_request: amount(decoder, fields, "per-request"),
         per_month: amount(decoder, fields, "per-month"),
+        tokens: amount(decoder, fields, "tokens"),
+        tokens_increase: increase(decoder, fields, "tokens-increase"),
+        latency_p95_ms: latency_p95.map(latency),
+        latency_increase: increase(decoder, fields, "latency-increase"),
     }
+}
+
+fn increase(decoder: &mut Decoder<'_>, fields: &Fields<'_>, name: &str) -> Option<f64> {
+    let node = fields.get(name)?;
+    let text = decoder.text(node, name)?;
+    let share = parse_increase(&text);
+    if share.is_none() {
+        decoder.error(node.span.clone(), format!("{name} is `{text}`; write a percentage such as 10%"));
+    }
+    share
 }
 
 /// `10%` or `+10%` as a share.

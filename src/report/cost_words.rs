@@ -182,17 +182,35 @@ fn basis(change: &Change) -> String {
     text
 }
 
+/// A number in whole.
+fn plain(value: f64) -> String {
+    plain_with(value, 0)
+}
+
+fn plain_with(value: f64, digits: usize) -> String {
+    format!("{value:.digits$}")
+}
+
 /// Who kept what budget, without the names.
 pub(super) fn of_budget(judged: &Judged) -> String {
-    let show = |value: f64| if judged.budget == "increase" { percent_more(value) } else { usd(value) };
-    let what = match judged.budget {
-        "increase" => "a request against base",
-        "per_month" => "a month",
-        _ => "a request",
+    let (what, is_share) = match judged.budget {
+        "increase" => ("a request against base", true),
+        "per_month" => ("a month", false),
+        "tokens" => ("tokens of a request", false),
+        "tokens_increase" => ("tokens of a request against base", true),
+        "latency_p95" => ("the time of 95 in 100 requests", false),
+        "latency_increase" => ("the time of 95 in 100 requests against base", true),
+        _ => ("a request", false),
+    };
+    let show = |value: f64| match judged.budget {
+        _ if is_share => percent_more(value),
+        "tokens" => plain(value),
+        "latency_p95" => format!("{} ms", plain(value)),
+        _ => usd(value),
     };
     let limit = show(judged.limit);
     let about = if judged.estimated { "about " } else { "" };
-    let things = if judged.budget == "increase" { "cases" } else { "requests" };
+    let things = if is_share { "cases" } else { "requests" };
     let of =
         judged.counted.map(|(counted, all)| format!(", by {counted} of {all} {things}: the others are not counted"));
     let of = of.unwrap_or_default();
@@ -201,7 +219,13 @@ pub(super) fn of_budget(judged: &Judged) -> String {
         (Standing::Unjudged, _, Some(reason)) => format!("{what}: at most {limit}; nobody can say: {reason}"),
         (Standing::Exceeded, Some(value), _) => {
             let (value, limit) = match judged.budget {
-                "increase" => apart((value, judged.limit), percent_more, percent_more_with),
+                _ if is_share => apart((value, judged.limit), percent_more, percent_more_with),
+                "tokens" => apart((value, judged.limit), plain, plain_with),
+                "latency_p95" => apart(
+                    (value, judged.limit),
+                    |ms| format!("{} ms", plain(ms)),
+                    |ms, digits| format!("{} ms", plain_with(ms, digits)),
+                ),
                 _ => usd_apart(value, judged.limit),
             };
             format!("{what}: at most {limit}, and it is {about}{value}: exceeded{of}")

@@ -576,3 +576,65 @@ fn a_price_with_a_misspelt_key_names_it() {
         assert_eq!(ended.stderr.contains("a price needs"), why.contains("needs"), "{}", ended.shown());
     }
 }
+
+#[test]
+fn tokens_and_time_have_budgets_too() {
+    let sandbox = Sandbox::empty();
+    let config = "models: { m: { provider: mock, replies: [{ say: an answer }] } }\n";
+    sandbox.write("promptctl.yaml", config);
+    sandbox.write(".gitignore", ".promptctl/\n");
+    sandbox.write("prompts/p.j2", "Say something about {{ q }}.\n");
+    sandbox.write(
+        "fixtures/p/cases.yaml",
+        "defaults: { snapshot: none, expect: [contains: answer] }\ncases: [{ name: a, vars: { q: apples } }, { name: b, vars: { q: pears } }]\n",
+    );
+    says(&sandbox.run(&["test"]), 0, &[]);
+    let slow = |from: &str, to: &str| {
+        let path = "fixtures/p/recorded/m.jsonl";
+        let text = sandbox.read(path).replace(&format!("\"latency_ms\":{from}"), &format!("\"latency_ms\":{to}"));
+        sandbox.write(path, text);
+    };
+    slow("0", "800");
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "."]);
+    sandbox.git(&["commit", "-qm", "a"]);
+    let tokens = sandbox.run(&["cost", "--budget", "tokens=10000", "--budget", "latency=1s"]);
+    says(
+        &tokens,
+        0,
+        &["tokens of a request: at most 10000", "the time of 95 in 100 requests: at most 1000 ms, and it is 800 ms"],
+    );
+    let none = sandbox.run(&["cost", "--budget", "tokens=1", "--budget", "latency=799ms"]);
+    says(&none, 1, &["tokens of a request: at most 1, and it is", "at most 799 ms, and it is 800 ms: exceeded"]);
+    says(&sandbox.run(&["cost", "--budget", "tokens=+10%"]), 2, &["needs something to compare with"]);
+    slow("800", "1300");
+    sandbox.write(
+        "promptctl.yaml",
+        format!("{config}cost: {{ budget: {{ latency-increase: 50%, tokens-increase: 10%, prompts: {{ p: {{ latency-p95: 1s }} }} }} }}\n"),
+    );
+    let base = sandbox.run(&["cost", "--base", "HEAD", "--report", "json=c.json", "--report", "markdown=c.md"]);
+    says(
+        &base,
+        1,
+        &[
+            "the time of 95 in 100 requests against base: at most +50.0 %, and it is +62.5 %: exceeded",
+            "tokens of a request against base: at most +10.0 %, and it is +0.0 %",
+            "the time of 95 in 100 requests: at most 1000 ms, and it is 1300 ms: exceeded",
+        ],
+    );
+    assert!(sandbox.read("c.md").contains("95 in 100 requests against base"), "{}", sandbox.read("c.md"));
+    let json: Value = serde_json::from_str(&sandbox.read("c.json")).expect("JSON");
+    let schema: Value = serde_json::from_str(include_str!("../../docs/schema/cost.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let wrong: Vec<String> =
+        validator.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    // A prompt that says nothing of its time is not within its budget.
+    sandbox.write("fixtures/p/recorded/m.jsonl", "");
+    says(&sandbox.run(&["cost", "--budget", "latency=1s"]), 3, &["no recorded answer says how long it took"]);
+    sandbox.write(
+        "promptctl.yaml",
+        format!("{config}cost: {{ budget: {{ tokens-increase: ten, latency-p95: soon }} }}\n"),
+    );
+    says(&sandbox.run(&["cost"]), 2, &["tokens-increase is `ten`; write a percentage", "latency-p95 is `soon`"]);
+}

@@ -1,6 +1,7 @@
 //! `--volume` and `--budget`, as they are written.
 
-use crate::project::{MOST_COUNTED, parse_increase};
+use crate::core::time::parse_duration_ms;
+use crate::project::{Budget, MOST_COUNTED, parse_increase};
 
 /// Requests a month.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +21,35 @@ pub(super) enum Limit {
     PerRequest(f64),
     /// USD a month.
     PerMonth(f64),
+    /// Tokens a request.
+    Tokens(f64),
+    /// A share of tokens over base.
+    TokensIncrease(f64),
+    /// Milliseconds that 95 in 100 requests take at the most.
+    LatencyP95(f64),
+    /// A share of that over base.
+    LatencyIncrease(f64),
+}
+
+impl Limit {
+    /// Whether there must be something to compare with.
+    pub(super) fn is_relative(self) -> bool {
+        matches!(self, Self::Increase(_) | Self::TokensIncrease(_) | Self::LatencyIncrease(_))
+    }
+
+    /// Sets it in a budget.
+    pub(super) fn set(self, budget: &mut Budget) {
+        let (place, value) = match self {
+            Self::Increase(value) => (&mut budget.increase, value),
+            Self::PerRequest(value) => (&mut budget.per_request, value),
+            Self::PerMonth(value) => (&mut budget.per_month, value),
+            Self::Tokens(value) => (&mut budget.tokens, value),
+            Self::TokensIncrease(value) => (&mut budget.tokens_increase, value),
+            Self::LatencyP95(value) => (&mut budget.latency_p95_ms, value),
+            Self::LatencyIncrease(value) => (&mut budget.latency_increase, value),
+        };
+        *place = Some(value);
+    }
 }
 
 /// `120000` or `support/refund=120000`; digits may be grouped with `_` or `,`.
@@ -38,8 +68,25 @@ pub(super) fn volume(text: &str) -> Result<Volume, String> {
     }
 }
 
-/// `+10%`, `$0.004` or `$500/month`; the dollar may be left out.
+/// `+10%`, `$0.004` or `$500/month`, where the dollar may be left out; `tokens=1500`, `latency=2s`, or either with `+10%`.
 pub(super) fn limit(text: &str) -> Result<Limit, String> {
+    if let Some((name, value)) = text.split_once('=') {
+        let share = value.contains('%').then(|| parse_increase(value).ok_or_else(wrong)).transpose()?;
+        return match (name.trim(), share) {
+            ("tokens", Some(share)) => Ok(Limit::TokensIncrease(share)),
+            ("latency", Some(share)) => Ok(Limit::LatencyIncrease(share)),
+            ("tokens", None) => match volume(value) {
+                #[expect(clippy::cast_precision_loss, reason = "at most a million million")]
+                Ok(Volume::All(count)) => Ok(Limit::Tokens(count as f64)),
+                _ => Err(wrong()),
+            },
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
+            ("latency", None) => {
+                parse_duration_ms(value.trim()).map(|ms| Limit::LatencyP95(ms as f64)).ok_or_else(wrong)
+            }
+            _ => Err(wrong()),
+        };
+    }
     if text.contains('%') {
         return parse_increase(text).map(Limit::Increase).ok_or_else(wrong);
     }
@@ -58,7 +105,9 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
 }
 
 fn wrong() -> String {
-    "write a share over base such as +10%, USD a request such as $0.004, or USD a month such as $500/month".into()
+    "write a share over base such as +10%, USD a request such as $0.004 or a month such as $500/month, tokens=1500 or tokens=+10%, \
+     or latency=2s or latency=+20%"
+        .into()
 }
 
 #[cfg(test)]
@@ -72,7 +121,27 @@ mod tests {
         assert_eq!(limit("$0.004"), Ok(Limit::PerRequest(0.004)));
         assert_eq!(limit("0.004/request"), Ok(Limit::PerRequest(0.004)));
         assert_eq!(limit("$500/month"), Ok(Limit::PerMonth(500.0)));
-        for wrong in ["", "%", "-1%", "nan%", "inf", "$", "-3", "+3", "5/year", "1e999", "five"] {
+        assert_eq!(limit("tokens=1,500"), Ok(Limit::Tokens(1500.0)));
+        assert_eq!(limit("tokens=+10%"), Ok(Limit::TokensIncrease(0.1)));
+        assert_eq!(limit("latency=1.5s"), Ok(Limit::LatencyP95(1500.0)));
+        assert_eq!(limit("latency=20%"), Ok(Limit::LatencyIncrease(0.2)));
+        for wrong in [
+            "",
+            "%",
+            "-1%",
+            "nan%",
+            "inf",
+            "$",
+            "-3",
+            "+3",
+            "5/year",
+            "1e999",
+            "five",
+            "tokens=",
+            "tokens=0",
+            "latency=soon",
+            "words=3",
+        ] {
             assert!(limit(wrong).is_err(), "{wrong}");
         }
     }

@@ -47,7 +47,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// Fail (exit code 1) where a request gets dearer than base by a share (`+10%`), or costs more than an amount
-    /// (`$0.004`), or a month does (`$500/month`). May be given several times; goes over `cost: { budget: … }`.
+    /// (`$0.004`), or a month does (`$500/month`); where it has more tokens (`tokens=2500`, `tokens=+10%`), or 95 in 100 take
+    /// longer (`latency=4s`, `latency=+25%`). May be given several times; goes over `cost: { budget: … }`.
     #[arg(long = "budget", value_name = "LIMIT", value_parser = limits::limit)]
     budgets: Vec<Limit>,
     /// A row for each version of the prompts, across the commits.
@@ -77,7 +78,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     }
     let settings = settings(args, &head)?;
     head.check_budgets(&settings)?;
-    let is_relative = args.budgets.iter().any(|limit| matches!(limit, Limit::Increase(_)));
+    let is_relative = args.budgets.iter().any(|limit| limit.is_relative());
     if is_relative && args.base.is_none() {
         return Err(Failure::usage("a budget on the increase needs something to compare with")
             .help("name it: `promptctl cost --base main --budget +10%`"));
@@ -161,11 +162,7 @@ fn settings(args: &Args, head: &Side) -> Result<CostSettings, Failure> {
         settings.volumes.insert(prompt.clone(), *count);
     }
     for limit in &args.budgets {
-        let of = |budget: &mut crate::project::Budget| match limit {
-            Limit::Increase(share) => budget.increase = Some(*share),
-            Limit::PerRequest(usd) => budget.per_request = Some(*usd),
-            Limit::PerMonth(usd) => budget.per_month = Some(*usd),
-        };
+        let of = |budget: &mut crate::project::Budget| limit.set(budget);
         of(&mut settings.budget);
         settings.budgets.values_mut().for_each(of);
     }
