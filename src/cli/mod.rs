@@ -4,7 +4,6 @@
 
 mod ask;
 mod audit;
-mod audit_reports;
 mod batch;
 mod bisect;
 mod bump;

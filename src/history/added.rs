@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use git2::{Commit, Delta, DiffFindOptions, DiffOptions, Oid, Repository, Tree};
+use git2::{Commit, Oid, Repository, Tree};
 use jiff::Timestamp;
 
 use super::began::{blob, folder};
-use super::walk::WalkError;
+use super::walk::{WalkError, renames};
 use crate::tree::{open_repository, resolve};
 
 /// The most commits that are looked at.
@@ -110,21 +110,4 @@ fn split(
         }
     }
     Ok((stays, rest))
-}
-
-/// What prompts were called before, by what they are called after.
-fn renames(
-    repository: &Repository,
-    old: Option<&Tree<'_>>,
-    new: Option<&Tree<'_>>,
-) -> Result<BTreeMap<String, String>, WalkError> {
-    let mut options = DiffOptions::new();
-    options.pathspec("prompts/");
-    let mut diff = repository.diff_tree_to_tree(old, new, Some(&mut options))?;
-    if diff.deltas().any(|delta| delta.status() == Delta::Deleted) {
-        diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_threshold(50)))?;
-    }
-    let path = |file: git2::DiffFile<'_>| file.path().and_then(Path::to_str).map(str::to_owned);
-    let renamed = diff.deltas().filter(|delta| delta.status() == Delta::Renamed);
-    Ok(renamed.filter_map(|delta| Some((path(delta.new_file())?, path(delta.old_file())?))).collect())
 }

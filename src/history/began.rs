@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use git2::{Delta, DiffFindOptions, DiffOptions, Oid, Repository, Tree};
+use git2::{Delta, Oid, Repository, Tree};
 
-use super::walk::WalkError;
+use super::walk::{WalkError, changes_of_prompts, find_renamed, path_of};
 use crate::prompt::written_version;
 use crate::tree::{open_repository, resolve};
 
@@ -118,22 +118,20 @@ fn step(
     if below(old) == below(new) {
         return Ok(());
     }
-    let mut options = DiffOptions::new();
-    options.pathspec("prompts/");
-    let mut diff = repository.diff_tree_to_tree(old, new, Some(&mut options))?;
-    let path = |file: git2::DiffFile<'_>| file.path().and_then(Path::to_str).map(str::to_owned);
-    let is_followed = |delta: &git2::DiffDelta<'_>| path(delta.new_file()).is_some_and(|path| open.contains_key(&path));
+    let mut diff = changes_of_prompts(repository, old, new)?;
+    let is_followed =
+        |delta: &git2::DiffDelta<'_>| path_of(&delta.new_file()).is_some_and(|path| open.contains_key(&path));
     if diff.deltas().any(|delta| delta.status() == Delta::Added && is_followed(&delta))
         && diff.deltas().any(|delta| delta.status() == Delta::Deleted)
     {
-        diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_threshold(50)))?;
+        find_renamed(&mut diff)?;
     }
     let mut kept: Vec<Open> = Vec::new();
     for delta in diff.deltas() {
-        let Some(mut known) = path(delta.new_file()).and_then(|path| open.remove(&path)) else { continue };
+        let Some(mut known) = path_of(&delta.new_file()).and_then(|path| open.remove(&path)) else { continue };
         let before = delta.old_file();
         let was = (!before.id().is_zero()).then(|| version(repository, before.id())).flatten();
-        match path(before).filter(|_| was.as_ref() == Some(&prompts[known.index].version)) {
+        match path_of(&before).filter(|_| was.as_ref() == Some(&prompts[known.index].version)) {
             Some(path) => {
                 known.path = path;
                 kept.push(known);

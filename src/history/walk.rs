@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{Commit, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository, Sort};
+use git2::{Commit, Delta, Diff, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository, Sort};
 use jiff::Timestamp;
 
 use crate::core::names::PromptName;
@@ -264,18 +264,44 @@ impl Walk {
     pub(super) fn renamed_from(&self, child: usize, parent: usize, path: &TreePath) -> Option<TreePath> {
         let tree = |place: usize| self.repository.find_tree(self.nodes[place].top.root?).ok();
         let (old, new) = (tree(parent)?, tree(child)?);
-        let mut options = DiffOptions::new();
-        options.pathspec("prompts/");
-        let mut diff = self.repository.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut options)).ok()?;
-        diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_threshold(50))).ok()?;
-        diff.deltas().find_map(|delta| {
-            let of = |file: git2::DiffFile<'_>| file.path().and_then(Path::to_str).map(str::to_owned);
-            let new = of(delta.new_file())?;
-            (delta.status() == git2::Delta::Renamed && new == path.as_str())
-                .then(|| TreePath::new(&of(delta.old_file())?).ok())
-                .flatten()
-        })
+        let renamed = renames(&self.repository, Some(&old), Some(&new)).ok()?;
+        TreePath::new(renamed.get(path.as_str())?).ok()
     }
+}
+
+/// What files below `prompts/` were called before, by what they are called after.
+pub(super) fn renames(
+    repository: &Repository,
+    old: Option<&git2::Tree<'_>>,
+    new: Option<&git2::Tree<'_>>,
+) -> Result<BTreeMap<String, String>, git2::Error> {
+    let mut diff = changes_of_prompts(repository, old, new)?;
+    if diff.deltas().any(|delta| delta.status() == Delta::Deleted) {
+        find_renamed(&mut diff)?;
+    }
+    let renamed = diff.deltas().filter(|delta| delta.status() == Delta::Renamed);
+    Ok(renamed.filter_map(|delta| Some((path_of(&delta.new_file())?, path_of(&delta.old_file())?))).collect())
+}
+
+/// What became of the files below `prompts/`.
+pub(super) fn changes_of_prompts<'r>(
+    repository: &'r Repository,
+    old: Option<&git2::Tree<'_>>,
+    new: Option<&git2::Tree<'_>>,
+) -> Result<Diff<'r>, git2::Error> {
+    let mut options = DiffOptions::new();
+    options.pathspec("prompts/");
+    repository.diff_tree_to_tree(old, new, Some(&mut options))
+}
+
+/// Knows files again that have another name, by half of their text.
+pub(super) fn find_renamed(diff: &mut Diff<'_>) -> Result<(), git2::Error> {
+    diff.find_similar(Some(DiffFindOptions::new().renames(true).rename_threshold(50)))
+}
+
+/// Where a file of a difference is.
+pub(super) fn path_of(file: &git2::DiffFile<'_>) -> Option<String> {
+    file.path().and_then(Path::to_str).map(str::to_owned)
 }
 
 /// What was looked up already, by folder and path below it.

@@ -4,11 +4,11 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::{Token, tokenize};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::machinery::Token;
 
 use super::look::{Look, Sink};
 use super::text::Template;
+use crate::prompt::tokens;
 
 /// A name, what Jinja2 does otherwise, and what to write instead.
 type Differs = (&'static str, &'static str, &'static str);
@@ -132,15 +132,13 @@ fn find(all: &[Differs], name: &str) -> Option<Differs> {
 /// What Jinja2 does not know, or does otherwise.
 pub(super) fn differs(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     let body = &template.source.text[template.body..];
-    let tokens = tokenize(body, false, SyntaxConfig::default()).map_while(Result::ok);
     let start = template.body;
-    let place = |span: minijinja::machinery::Span| start + span.start_offset as usize..start + span.end_offset as usize;
-    let reader = Reader { tokens: tokens.map(|(token, span)| (token, place(span))).collect() };
+    let reader = Reader { tokens: tokens(body) };
     let mut is_condition = false;
     for (at, (token, span)) in reader.tokens.iter().enumerate() {
         let mut tell = |found: Option<Differs>, at: usize| {
             if let (Some((_, why, instead)), Some((_, span))) = (found, reader.tokens.get(at)) {
-                sink.of(template, span.clone(), why).help(instead);
+                sink.of(template, start + span.start..start + span.end, why).help(instead);
             }
         };
         let next = reader.name(at + 1);
@@ -164,7 +162,8 @@ pub(super) fn differs(_: &Look<'_>, template: &Template, sink: &mut Sink) {
             }
             Token::Str(name) if reader.is_named(at) && (name.starts_with("./") || name.starts_with("../")) => {
                 let why = "Jinja2 looks a name up from its search path, and not from the template's folder";
-                sink.of(template, span.clone(), why).help("write the whole name, from `prompts/` on");
+                sink.of(template, start + span.start..start + span.end, why)
+                    .help("write the whole name, from `prompts/` on");
             }
             _ => {}
         }

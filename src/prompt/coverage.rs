@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::Value;
-use minijinja::machinery::{Token, tokenize};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::machinery::Token;
 use rayon::prelude::*;
 
 use super::environment::pure;
 use super::load::{PROMPTS, Prompts, join_names};
 use super::messages::{register, with_nonce};
+use super::reach::tokens;
 use super::render::Limited;
 use super::variables::Variables;
 
@@ -151,10 +151,7 @@ impl Marker {
         let first = self.next(1);
         let mut copy =
             Copy { body, inserts: vec![(0, format!("{{{{ {SEEN}({first}) }}}}"))], ways: Vec::new(), open: Vec::new() };
-        let tokens: Vec<(Token<'_>, Range<usize>)> = tokenize(body, false, SyntaxConfig::default())
-            .map_while(Result::ok)
-            .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))
-            .collect();
+        let tokens = tokens(body);
         let mut start = None;
         for (i, (token, _)) in tokens.iter().enumerate() {
             match token {

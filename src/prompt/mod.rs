@@ -27,6 +27,7 @@ pub use exhausted::one_always_holds;
 pub use front_matter::{FrontMatter, Output, VariableDeclaration, written_version};
 pub use inline::Inline;
 pub use load::{ENDING, File, JUDGES, PROMPTS, Prompt, Prompts};
+pub(crate) use reach::tokens;
 pub use renamed::Renamed;
 pub use retriever::{DOCUMENTS, PromptRetriever};
 pub use variables::{SharedVariables, Variables};

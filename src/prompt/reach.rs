@@ -16,7 +16,8 @@ pub(super) struct Reached {
     pub(super) optional: bool,
 }
 
-fn tokens(body: &str) -> Vec<(Token<'_>, Range<usize>)> {
+/// The tokens of a template's body, as far as they can be read, each with its bytes.
+pub(crate) fn tokens(body: &str) -> Vec<(Token<'_>, Range<usize>)> {
     tokenize(body, false, SyntaxConfig::default())
         .map_while(Result::ok)
         .map(|(token, span)| (token, span.start_offset as usize..span.end_offset as usize))

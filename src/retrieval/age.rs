@@ -1,9 +1,8 @@
 //! How old a document says it is.
 
-use super::markdown::body;
-use crate::core::problem::Source;
+use super::markdown::front_matter;
 use crate::core::time::parse_day;
-use crate::core::yaml::{self, Data};
+use crate::core::yaml::Data;
 
 /// What a front matter calls the day on which somebody last looked at a document.
 const KEYS: [&str; 6] = ["date", "updated", "lastmod", "last-modified", "reviewed", "last-reviewed"];
@@ -11,9 +10,7 @@ const KEYS: [&str; 6] = ["date", "updated", "lastmod", "last-modified", "reviewe
 /// The latest day that a document's front matter names, as `2026-12-31`.
 #[must_use]
 pub fn written_day(text: &str) -> Option<String> {
-    let front = text.get(..body(text))?;
-    let yaml = front.strip_prefix("---")?.trim_end().trim_end_matches(['-', '.']);
-    let node = yaml::parse(&Source::new("front matter", yaml)).ok()?;
+    let node = front_matter(text)?.0?;
     let day = |key: &str| match &node.get(key)?.data {
         // A time may stand behind it.
         Data::Text(text) => parse_day(text.get(..10)?),

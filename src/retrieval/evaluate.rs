@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::document::{Against, Asked, Difference, Finding, Measured, Ranked, Retrieved, Row, Tag};
 use super::golden::{Fault, Golden, Query};
 use super::local::Index;
-use super::metrics::{At, CONFIDENCE, Measure, Relevance, mean};
+use super::metrics::{At, CONFIDENCE, Measure, Relevance, mean, vary};
 use super::passage::Passages;
 use crate::case::{Limit, Relevant};
 use crate::core::record::Document;
@@ -250,8 +250,7 @@ pub fn against(row: &Row, other: &Row, name: &str) -> Option<Against> {
         let bases: Vec<f64> = pairs.iter().map(|(base, _)| *base).collect();
         let heads: Vec<f64> = pairs.iter().map(|(_, head)| *head).collect();
         let (base, head) = (mean(measure, &bases)?.mean, mean(measure, &heads)?.mean);
-        let differ = moves.iter().any(|one| (one - moves[0]).abs() > f64::EPSILON);
-        let estimate = paired_mean(&moves, CONFIDENCE).filter(|_| differ);
+        let estimate = paired_mean(&moves, CONFIDENCE).filter(|_| vary(&moves));
         differences.push(Difference {
             measure: measure.name(),
             k: row.top,

@@ -78,15 +78,14 @@ fn ideal(case: &Case, top: usize, found: &[Document], texts: impl Fn(&str) -> Ve
 
 /// The chunks of an index that an id names: that chunk, or of a file as many as are asked for, those that fit the query best.
 fn of_index(index: &Index, retrieval: &Retrieval, id: &str) -> Vec<Document> {
-    let is_part = |document: &Document| part_of(document, id);
-    let all = index.documents();
-    if let Some(same) = all.iter().find(|document| document.id == id) {
-        return vec![same.clone()];
+    if let Some(same) = index.get(id) {
+        return vec![same];
     }
+    let is_part = |document: &Document| part_of(document, id);
     // The words suffice here: which of the chunks of one file come first.
-    let ranked = index.search(retrieval.query(), None, all.len()).unwrap_or_default();
+    let ranked = index.search(retrieval.query(), None, index.chunks().len()).unwrap_or_default();
     let mut parts: Vec<Document> = ranked.into_iter().filter(is_part).collect();
-    for document in all.into_iter().filter(is_part) {
+    for document in index.documents().filter(is_part) {
         if !parts.iter().any(|known| known.id == document.id) {
             parts.push(document);
         }

@@ -194,11 +194,19 @@ impl Index {
         Ok(ranked.into_iter().take(top).map(|place| self.document(place, scores[place])).collect())
     }
 
-    /// Every chunk as a document that was found.
+    /// A chunk as a document that was found.
     #[must_use]
-    pub fn documents(&self) -> Vec<Document> {
-        let document = |place| Document { score: None, ..self.document(place, 0.0) };
-        (0..self.chunks.len()).map(document).collect()
+    pub fn get(&self, id: &str) -> Option<Document> {
+        self.places.get(id).map(|place| self.unscored(*place))
+    }
+
+    /// Every chunk as a document that was found.
+    pub fn documents(&self) -> impl Iterator<Item = Document> {
+        (0..self.chunks.len()).map(|place| self.unscored(place))
+    }
+
+    fn unscored(&self, place: usize) -> Document {
+        Document { score: None, ..self.document(place, 0.0) }
     }
 
     fn document(&self, place: usize, score: f64) -> Document {

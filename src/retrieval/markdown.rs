@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::core::problem::Source;
-use crate::core::yaml::{self, Data};
+use crate::core::yaml::{self, Data, Node};
 
 /// What a line is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,21 +34,26 @@ pub(super) struct Line {
 
 /// Where the text begins behind a front matter in YAML; 0 where there is none.
 pub(super) fn body(text: &str) -> usize {
+    front_matter(text).map_or(0, |(_, end)| end)
+}
+
+/// The front matter of a text, where it says something, and where it ends.
+pub(super) fn front_matter(text: &str) -> Option<(Option<Node>, usize)> {
     let mut lines = text.split_inclusive('\n');
-    let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else { return 0 };
+    let first = lines.next().filter(|line| line.trim_end() == "---")?;
     let mut at = first.len();
     for line in lines {
         let end = at;
         at += line.len();
         if matches!(line.trim_end(), "---" | "...") {
             // A rule may stand first, too: what follows it is then no mapping.
-            let source = Source::new("front matter", &text[first.len()..end]);
-            let is_mapping = yaml::parse(&source).is_ok_and(|node| matches!(node.data, Data::Map(_)));
-            let is_empty = text[first.len()..end].trim().is_empty();
-            return if is_mapping || is_empty { at } else { 0 };
+            let yaml = &text[first.len()..end];
+            let node = yaml::parse(&Source::new("front matter", yaml)).ok();
+            let node = node.filter(|node| matches!(node.data, Data::Map(_)));
+            return (node.is_some() || yaml.trim().is_empty()).then_some((node, at));
         }
     }
-    0
+    None
 }
 
 /// What a block began with that lines can go on with.

@@ -185,6 +185,11 @@ pub struct Mean {
     pub queries: usize,
 }
 
+/// Whether values differ by more than they are rounded: where all are the same, nothing shows how far the next may be off.
+pub(super) fn vary(values: &[f64]) -> bool {
+    values.iter().any(|value| (value - values[0]).abs() > f64::EPSILON)
+}
+
 /// The mean of a measure's values, one a query; `None` of none.
 #[must_use]
 pub fn mean(measure: Measure, values: &[f64]) -> Option<Mean> {
@@ -197,7 +202,7 @@ pub fn mean(measure: Measure, values: &[f64]) -> Option<Mean> {
         Some(wilson(hits as u64, values.len() as u64, CONFIDENCE))
     } else {
         paired_mean(values, CONFIDENCE)
-            .filter(|_| values.iter().any(|value| (value - values[0]).abs() > f64::EPSILON))
+            .filter(|_| vary(values))
             .map(|estimate| (estimate.interval.0.max(0.0), estimate.interval.1.min(1.0)))
     };
     Some(Mean { mean, interval, queries: values.len() })

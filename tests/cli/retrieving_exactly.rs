@@ -9,6 +9,23 @@ use crate::sandbox::{Sandbox, says};
 use crate::server::Server;
 
 const ECHO: &str = "  echo: { provider: mock, replies: [{ say: 'an answer' }] }\n";
+const TEMPLATE: &str = "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n";
+const CASES: &str = "cases: [{ name: a, vars: { q: apples }, snapshot: none, expect: [contains: answer] }]\n";
+const FILES: &str = "{ type: local, files: 'docs/*.md' }";
+
+/// What asks a server.
+fn http(server: &Server, more: &str) -> String {
+    format!("{{ type: http, base-url: '{}'{more} }}", server.origin())
+}
+
+/// A prompt with a retriever, and a case.
+fn asking(retriever: &str) -> Sandbox {
+    let sandbox = Sandbox::empty();
+    sandbox.write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {retriever}\n"));
+    sandbox.write("prompts/p.j2", TEMPLATE);
+    sandbox.write("fixtures/p/cases.yaml", CASES);
+    sandbox
+}
 
 fn finds(id: &'static str) -> Server {
     Server::answering(move |_, _| {
@@ -54,15 +71,7 @@ fn a_retriever_was_asked_more_at_once_than_its_limit() {
         own.fetch_sub(1, Ordering::SeqCst);
         (200, json!({"documents": []}).to_string())
     });
-    let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox.write(
-        "promptctl.yaml",
-        format!(
-            "models:\n{ECHO}retrievers:\n  r: {{ type: http, base-url: '{address}', limits: {{ concurrency: 2 }} }}\n"
-        ),
-    );
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
+    let sandbox = asking(&http(&server, ", limits: { concurrency: 2 }"));
     let cases: Vec<Value> = (0..12)
         .map(|n| json!({"name": format!("c{n}"), "vars": {"q": format!("q{n}")}, "snapshot": "none", "expect": [{"contains": "answer"}]}))
         .collect();
@@ -75,11 +84,7 @@ fn a_retriever_was_asked_more_at_once_than_its_limit() {
 #[test]
 fn a_limit_on_calls_did_not_hold_for_documents() {
     let server = finds("a.md");
-    let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: http, base-url: '{address}' }}\n"));
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
+    let sandbox = asking(&http(&server, ""));
     sandbox.write(
         "fixtures/p/cases.yaml",
         "defaults: { snapshot: none, expect: [contains: answer] }\ncases: [{ name: a, vars: { q: a } }, { name: b, vars: { q: b } }]\n",
@@ -103,17 +108,12 @@ fn a_limit_on_calls_did_not_hold_for_documents() {
 
 /// A local retriever with vectors of a model.
 fn hybrid() -> Sandbox {
-    let sandbox = Sandbox::empty();
+    let sandbox = asking(FILES);
     sandbox.write(
         "promptctl.yaml",
         format!("models:\n{ECHO}  near: {{ provider: mock, model: near-1 }}\ndefaults: {{ models: [echo] }}\nretrievers:\n  r: {{ type: local, files: 'docs/*.md', embeddings: near, top: 1 }}\n"),
     );
     sandbox.write("docs/a.md", "# A\n\nApples.\n\n# B\n\nBananas.\n");
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
-    sandbox.write(
-        "fixtures/p/cases.yaml",
-        "cases: [{ name: a, vars: { q: apples }, snapshot: none, expect: [contains: answer] }]\n",
-    );
     sandbox
 }
 
@@ -130,19 +130,11 @@ fn another_model_that_embeds_was_not_noticed() {
 #[test]
 fn a_query_that_finds_nothing_stopped_the_whole_project() {
     let server = Server::answering(|_, _| (200, json!({"documents": []}).to_string()));
-    let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: http, base-url: '{address}' }}\n"));
+    let sandbox = asking(&http(&server, ""));
     sandbox
         .write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents[0].text }} {{ q }}\n");
     sandbox.write("prompts/other.j2", "{{ q }}\n");
-    for prompt in ["p", "other"] {
-        sandbox.write(
-            &format!("fixtures/{prompt}/cases.yaml"),
-            "cases: [{ name: a, vars: { q: apples }, snapshot: none, expect: [contains: answer] }]\n",
-        );
-    }
+    sandbox.write("fixtures/other/cases.yaml", CASES);
     says(&sandbox.run(&["test"]), 3, &["2 planned = 1 passed", "1 errored", "prompts/p.j2"]);
     says(&sandbox.run(&["test"]), 3, &["2 planned = 1 passed", "1 errored"]);
     assert_ne!(sandbox.run(&["lint"]).code, 2);
@@ -150,14 +142,13 @@ fn a_query_that_finds_nothing_stopped_the_whole_project() {
 
 #[test]
 fn bisect_asked_no_retriever_and_named_another_reason() {
-    let sandbox = Sandbox::empty();
+    let sandbox = asking(FILES);
     sandbox.write(
         "promptctl.yaml",
         "models:\n  echo: { provider: mock, replies: [{ when: Apples, say: 'an answer' }, { say: nothing }] }\nretrievers:\n  r: { type: local, files: 'docs/*.md', top: 1 }\n",
     );
     sandbox.write(".gitignore", ".promptctl/\n");
     sandbox.write("docs/a.md", "# A\n\nApples and pears.\n");
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
     sandbox.write(
         "fixtures/p/cases.yaml",
         "cases: [{ name: a, vars: { q: pears }, snapshot: none, expect: [contains: answer] }]\n",
@@ -181,15 +172,7 @@ fn bisect_asked_no_retriever_and_named_another_reason() {
 #[test]
 fn export_wrote_prompts_without_their_documents() {
     let server = finds("a.md");
-    let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: http, base-url: '{address}' }}\n"));
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
-    sandbox.write(
-        "fixtures/p/cases.yaml",
-        "cases: [{ name: a, vars: { q: apples }, snapshot: none, expect: [contains: answer] }]\n",
-    );
+    let sandbox = asking(&http(&server, ""));
     for form in ["openai-messages", "csv"] {
         says(&sandbox.run(&["export", form]), 2, &["what the retriever `r` finds is not recorded for 1 case"]);
     }
@@ -199,9 +182,7 @@ fn export_wrote_prompts_without_their_documents() {
 
 #[test]
 fn in_the_log_of_a_pipeline_a_document_gave_commands() {
-    let sandbox = Sandbox::empty();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: local, files: 'docs/*.md' }}\n"));
+    let sandbox = asking(FILES);
     sandbox.write("docs/a.md", "apples\n::error::pwned \u{1b}[31m\n");
     sandbox
         .write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents[0].text }}\n{{ q }}\n");
@@ -270,10 +251,7 @@ fn a_query_that_failed_was_counted_as_one_with_nothing_relevant() {
         }
         (200, json!({"documents": [{"id": "d0", "text": "x"}]}).to_string())
     });
-    let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: http, base-url: '{address}' }}\n"));
+    let sandbox = asking(&http(&server, ""));
     sandbox.write(
         "fixtures/_retrieval/r.yaml",
         "snapshot: none\nexpect: { recall@3: 0.9 }\nqueries:\n  - { name: good, query: good, relevant: d0 }\n  - { name: bad, query: bad, relevant: d1 }\n  - { name: none, query: none, relevant: [] }\n",
@@ -316,15 +294,10 @@ fn nobody_was_told_that_stale_files_cannot_be_seen() {
 
 #[test]
 fn compare_said_nothing_of_documents_that_got_worse() {
-    let sandbox = Sandbox::empty();
-    sandbox.write(
-        "promptctl.yaml",
-        format!("models:\n{ECHO}retrievers:\n  r: {{ type: local, files: 'docs/*.md', top: 1 }}\n"),
-    );
+    let sandbox = asking("{ type: local, files: 'docs/*.md', top: 1 }");
     sandbox.write(".gitignore", ".promptctl/\n");
     sandbox.write("docs/a.md", "# A\n\nApples are red.\n");
     sandbox.write("docs/b.md", "# B\n\nBananas are yellow.\n");
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
     sandbox.write(
         "fixtures/p/cases.yaml",
         "cases: [{ name: a, vars: { q: red apples }, relevant: docs/a.md, snapshot: none, expect: [contains: answer] }]\n",
@@ -357,11 +330,8 @@ fn compare_said_nothing_of_documents_that_got_worse() {
 
 #[test]
 fn what_is_relevant_to_nothing_was_never_told() {
-    let sandbox = Sandbox::empty();
-    sandbox
-        .write("promptctl.yaml", format!("models:\n{ECHO}retrievers:\n  r: {{ type: local, files: 'docs/*.md' }}\n"));
+    let sandbox = asking(FILES);
     sandbox.write("docs/apples.md", "apples\n");
-    sandbox.write("prompts/p.j2", "---\nretriever: { use: r, query: '{{ q }}' }\n---\n{{ documents }} {{ q }}\n");
     sandbox.write("prompts/plain.j2", "{{ q }}\n");
     sandbox.write(
         "fixtures/p/cases.yaml",
@@ -385,8 +355,7 @@ fn what_is_relevant_to_nothing_was_never_told() {
 fn a_query_that_somebody_tried_was_recorded_to_be_committed() {
     let server = finds("a.md");
     let sandbox = Sandbox::empty();
-    let address = server.origin();
-    sandbox.write("promptctl.yaml", format!("retrievers:\n  r: {{ type: http, base-url: '{address}' }}\n"));
+    sandbox.write("promptctl.yaml", format!("retrievers:\n  r: {}\n", http(&server, "")));
     says(&sandbox.run(&["retrieval", "query", "r", "apples"]), 0, &["a.md"]);
     says(&sandbox.run(&["retrieval", "query", "r", "apples"]), 0, &["a.md"]);
     assert_eq!(server.requests().len(), 1);

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::context::Context;
-use super::failure::Failure;
-use super::reports::{Format, ReportArg};
-use super::sink::{self, Opened, Piped};
 use crate::audit::Document;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::reports::{Format, ReportArg};
+use crate::cli::sink::{self, Opened, Piped};
 use crate::report::{Style, audit_markdown, write_audit, write_html_audit};
 
 /// The formats of an audit.

@@ -1,10 +1,12 @@
 //! `promptctl audit`: what kind of gap a failing case has, by experiment.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod reports;
+mod used;
+
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 
 use super::ask::{AskArgs, Asker, Keep};
-use super::audit_reports::{self, Reports};
 use super::context::Context;
 use super::failure::Failure;
 use super::heard::Heard;
@@ -13,17 +15,18 @@ use super::load::{Project, SelectionArgs};
 use super::render::find_models;
 use super::reports::ReportArg;
 use super::retrieve::{Allowance, Asks, documents};
+
+use self::reports::Reports;
+pub(super) use self::used::used;
 use crate::audit::{
     Answered, Audited, Bench, Document, Evidence, Example, Experiment, Frame, Lack, Trial, VERSION, answered, gather,
     next,
 };
-use crate::case::Case;
 use crate::core::escape::terminal_line;
-use crate::core::names::{PromptName, RequestKey};
 use crate::core::verdict::{Exit, Outcome, SampleOutcome, Verdict};
 use crate::core::words::counted;
 use crate::plan::{Estimate, Item, Overrides, Plan};
-use crate::recording::{Line, Store, orphans};
+use crate::recording::{Store, orphans};
 use crate::report::write_problems;
 use crate::retrieval::ideals;
 use crate::run::{Forecast, Mode, Prepared, Settings, place_of};
@@ -54,7 +57,7 @@ pub(super) struct Args {
     #[command(flatten)]
     ask: AskArgs,
     /// Report as human, json, markdown or html, to standard output or into a file. May be given several times.
-    #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = audit_reports::report)]
+    #[arg(long = "report", value_name = "FORMAT[=PATH]", value_parser = reports::report)]
     reports: Vec<ReportArg>,
     /// Print JSON: the same as --report json.
     #[arg(long)]
@@ -109,7 +112,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     audit.asker.came.calls += allowance.calls();
     audit.asker.came.cost += allowance.cost();
     let mut looked = audit.look(context, &selected, &overrides)?;
-    let ideals = ideals(&prepared, &selected)?;
+    let ideals = ideals(&prepared, &may_fail(&looked))?;
     let (prospects, are_guessed) = audit.prospects(&looked)?;
     let bench = Bench::new(&prepared, prospects, &ideals)?;
     let heading = format!("audit · {words}");
@@ -166,6 +169,13 @@ impl Looked {
         let open = [Verdict::Stale, Verdict::Unrecorded, Verdict::Errored, Verdict::Skipped];
         self.is_selected && open.contains(&self.outcome.verdict)
     }
+}
+
+/// The cases that fail, or may.
+fn may_fail(looked: &[Looked]) -> Vec<usize> {
+    let cases: BTreeSet<usize> =
+        looked.iter().filter(|one| one.fails() || one.is_open()).map(|one| one.item.case).collect();
+    cases.into_iter().collect()
 }
 
 /// What an audit goes by.
@@ -476,60 +486,6 @@ impl Audit<'_> {
         let structured = structured.map(|prompt| prompt.name.clone()).collect();
         Ok(Frame { settings: workspace.config.audit.clone(), accepted, structured })
     }
-}
-
-/// The keys of the answers of earlier audits, and of what judges said of them, that an audit could still ask for.
-pub(super) fn used(
-    context: &mut Context,
-    project: &Project,
-    prepared: &Prepared,
-    lines: &[(PromptName, Line)],
-) -> Result<HashSet<RequestKey>, Failure> {
-    let workspace = &prepared.workspace;
-    let case_of = |prompt: &PromptName, line: &Line| {
-        let is_it = |case: &Case| case.name == line.case && workspace.prompt_of(case).name == *prompt;
-        workspace.cases.list.iter().position(is_it)
-    };
-    // By case, model and experiment: how many answers.
-    let mut made: BTreeMap<(usize, usize, Experiment), u32> = BTreeMap::new();
-    for (prompt, line) in lines {
-        let model = workspace.config.models.iter().position(|entry| entry.alias == line.model);
-        let named = |experiment: &Experiment| line.experiment.as_deref() == Some(experiment.name());
-        let experiment = Experiment::ALL.into_iter().find(named);
-        if let (Some(case), Some(model), Some(experiment)) = (case_of(prompt, line), model, experiment) {
-            let most = made.entry((case, model, experiment)).or_default();
-            *most = (*most).max(line.sample.saturating_add(1));
-        }
-    }
-    if made.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let mut audit = Audit {
-        project,
-        prepared,
-        index: Index::load(&*project.tree)?,
-        asker: Asker::new(project, &AskArgs::default())?,
-        store: Some(project.store()),
-        mode: Mode::Replay,
-        keep: Keep::Nowhere,
-        samples: 0,
-    };
-    let cases: Vec<usize> = made.keys().map(|(case, ..)| *case).collect::<BTreeSet<_>>().into_iter().collect();
-    let models: BTreeSet<usize> = made.keys().map(|(_, model, _)| *model).collect();
-    let models = models.into_iter().map(|model| workspace.config.models[model].alias.clone()).collect();
-    let looked = audit.look(context, &cases, &Overrides { models, repeat: None })?;
-    let ideals = ideals(prepared, &cases)?;
-    let bench = Bench::new(prepared, audit.examples(&looked)?, &ideals)?;
-    let items = made.into_iter().filter_map(|((case, model, experiment), samples)| match experiment {
-        // The line says which model answered.
-        Experiment::Repeat | Experiment::Model => bench.item(case, model, Experiment::Repeat, samples).ok(),
-        Experiment::Facts | Experiment::Examples => bench.item(case, model, experiment, samples).ok(),
-    });
-    let plan = Plan { items: items.collect() };
-    let store = audit.store.take().unwrap_or_else(Store::empty);
-    let mut keys: HashSet<RequestKey> = prepared.reached(&plan, &store)?;
-    keys.extend(plan.items.into_iter().flat_map(|item| item.keys));
-    Ok(keys)
 }
 
 /// The answers of an experiment, and why some are missing.
