@@ -152,7 +152,8 @@ fn write_kept(out: &mut dyn Write, row: &Row, style: Style) -> io::Result<()> {
 fn write_beside(out: &mut dyn Write, tested: &Tested, own: &Row, style: Style) -> io::Result<()> {
     let others = tested.rows.iter().filter(|row| row.alternative && row.golden == own.retriever);
     let rows: Vec<&Row> = [own].into_iter().chain(others).collect();
-    if rows.len() < 2 {
+    // Base alone is shown measure by measure.
+    if rows[1..].iter().all(|row| row.at.is_some()) {
         return Ok(());
     }
     writeln!(out, "  {}", style.bold("other ways, on the same queries"))?;

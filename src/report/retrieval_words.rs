@@ -29,10 +29,9 @@ pub(super) fn measured(measured: &Measured) -> String {
 
 /// What a row is about.
 pub(super) fn title(row: &Row) -> String {
-    match &row.chunking {
-        Some(chunking) if row.alternative => format!("{}, {chunking}", row.retriever),
-        _ => row.retriever.clone(),
-    }
+    let chunking = row.chunking.as_ref().filter(|_| row.alternative).map(|chunking| format!(", {chunking}"));
+    let at = row.at.as_ref().map(|at| format!(", at {at}"));
+    format!("{}{}{}", row.retriever, chunking.unwrap_or_default(), at.unwrap_or_default())
 }
 
 /// What finds, how, and among what.

@@ -35,6 +35,8 @@ pub struct Row {
     pub golden: String,
     /// Whether it was only tried, for comparison: nothing is expected of it.
     pub alternative: bool,
+    /// The commit that it was tried at, where that is base; it is an alternative then.
+    pub at: Option<String>,
     /// `local`, `http` or `exec`.
     pub kind: String,
     /// How files are cut, of a local one.

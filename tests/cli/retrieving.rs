@@ -198,6 +198,53 @@ fn base_and_head_are_compared_query_by_query() {
 }
 
 #[test]
+fn base_stands_in_one_table_with_chunkings_and_other_retrievers() {
+    let sandbox = accepted();
+    sandbox.write(
+        "promptctl.yaml",
+        format!("{CONFIG}  leave: {{ type: local, files: handbook/leave.md, chunk: whole, top: 3 }}\n"),
+    );
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "one"]);
+    let more = "\n## Phones\n\nA phone is replaced after three years.\n";
+    sandbox.write("handbook/phones.md", more);
+    sandbox.edit(
+        "promptctl.yaml",
+        "  leave:",
+        "  new: { type: local, files: handbook/phones.md, chunk: whole, top: 3 }\n  leave:",
+    );
+    let args =
+        ["retrieval", "test", "handbook", "--base", "HEAD", "--chunkings", "whole", "--also", "leave", "--also", "new"];
+    insta::assert_snapshot!(sandbox.run(&args).shown());
+    let document = json(&sandbox, &args[2..], 5);
+    let rows = document["rows"].as_array().expect("rows");
+    let ways = |row: &Value| (row["retriever"].clone(), row["chunking"].clone(), row["at"].is_null());
+    let of = |name: &str, chunking: &str, now| (Value::from(name), Value::from(chunking), now);
+    let wanted = [
+        of("handbook", "heading:400", true),
+        of("handbook", "whole", true),
+        of("leave", "whole", true),
+        of("new", "whole", true),
+        of("handbook", "heading:400", false),
+        of("handbook", "whole", false),
+        of("leave", "whole", false),
+    ];
+    assert_eq!(rows.iter().map(ways).collect::<Vec<_>>(), wanted);
+    // Of base nothing is expected, and what is decided is decided by the first row.
+    for row in &rows[4..] {
+        assert!(row["alternative"] == true && row["snapshot"].is_null() && row["golden"] == "handbook");
+        assert!(row["measures"].as_array().expect("measures").iter().all(|one| one["least"].is_null()));
+    }
+    let first = &rows[0]["against"]["differences"][5];
+    assert_eq!(
+        (first["base"].as_f64(), first["head"].as_f64()),
+        (Some(measure(&rows[4], "ndcg", 3)), Some(measure(&rows[0], "ndcg", 3)))
+    );
+    says(&sandbox.run(&[&args[..], &["--report", "markdown"]].concat()), 5, &["| `handbook, heading:400, at commit "]);
+}
+
+#[test]
 fn several_retrievers_stand_beside_each_other() {
     let sandbox = accepted();
     sandbox.write(

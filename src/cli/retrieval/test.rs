@@ -89,14 +89,18 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     for (retriever, golden) in &selected {
         let ks = ranks(&args.k, retriever.top);
         tested.k.extend(&ks);
-        let mut own = own(context, &head, retriever, golden, &ks, &args.ask, &mut tested.notes)?;
+        let asked = (golden, &ks[..]);
+        let mut own = own(context, &head, retriever, asked, &args.ask, &mut tested.notes)?;
+        let mut before = Vec::new();
         if let Some(base) = &base {
-            own.0.against = at_base(context, base.as_ref(), (retriever, golden), &ks, &own.0, args, &mut tested.notes)?;
+            before = at_base(context, base.as_ref(), retriever, asked, args, &mut tested.notes)?;
+            own.0.against = before.first().and_then(|row| against(&own.0, row, row.at.as_deref().unwrap_or_default()));
         }
         own.0.snapshot = snapshot(&head, retriever, golden, &own.0, args.update)?;
-        let others = others(context, &head, args, (retriever, golden), &ks, &own)?;
+        let others = others(context, &head, args, retriever, asked, &own)?;
         tested.rows.push(own.0);
         tested.rows.extend(others);
+        tested.rows.extend(before);
     }
     tested.k.sort_unstable();
     tested.k.dedup();
@@ -160,14 +164,12 @@ fn own(
     context: &Context,
     side: &Side,
     retriever: &Retriever,
-    golden: &Golden,
-    ks: &[usize],
+    asked: Wanted<'_>,
     asks: &AskArgs,
     notes: &mut Vec<String>,
 ) -> Result<(Row, Finder), Failure> {
-    let queries = named(golden);
-    let wanted = (&queries[..], depth(golden, ks, retriever.top));
-    let finder = Finder::new(context, side, retriever, None, wanted, asks)?;
+    let golden = asked.0;
+    let finder = finder(context, side, retriever, None, (asked, retriever.top), asks)?;
     let (stale, unknown) = finder.index().map(|index| side.stale(context, retriever, index)).unwrap_or_default();
     if unknown > 0 {
         let what = format!(
@@ -181,34 +183,53 @@ fn own(
         }
         notes.push(format!("{what}: stale ones are told with the whole history of git alone, or by a `date:` in them"));
     }
-    let row = tried(retriever, None, &finder, golden, ks, &stale, None);
+    let row = tried(retriever, None, &finder, asked, &Part::Own(&stale));
     Ok((row, finder))
 }
 
-fn named(golden: &Golden) -> Vec<Named> {
-    golden.queries.iter().map(|query| (query.query.clone(), query.name.clone())).collect()
+/// The golden queries, and at which ranks is measured.
+type Wanted<'a> = (&'a Golden, &'a [usize]);
+
+fn finder(
+    context: &Context,
+    side: &Side,
+    retriever: &Retriever,
+    cut: Option<&Local>,
+    ((golden, ks), top): (Wanted<'_>, usize),
+    asks: &AskArgs,
+) -> Result<Finder, Failure> {
+    let queries: Vec<Named> = golden.queries.iter().map(|query| (query.query.clone(), query.name.clone())).collect();
+    Finder::new(context, side, retriever, cut, (&queries, depth(golden, ks, top)), asks)
+}
+
+/// As what something is tried.
+enum Part<'a> {
+    /// What is tested, with the day since when its stale files have not been touched.
+    Own(&'a HashMap<String, String>),
+    /// The same, as it was.
+    Before(&'a Retriever),
+    /// Another way, beside the one whose queries these are.
+    Beside(&'a Finder, &'a Retriever),
 }
 
 fn tried(
     retriever: &Retriever,
     cut: Option<&Local>,
     finder: &Finder,
-    golden: &Golden,
-    ks: &[usize],
-    stale: &HashMap<String, String>,
-    beside: Option<(&Finder, &Retriever)>,
+    (golden, ks): Wanted<'_>,
+    part: &Part<'_>,
 ) -> Row {
-    let trial = Trial {
-        retriever: finder,
-        top: beside.map_or(retriever.top, |(_, own)| own.top),
-        index: finder.index(),
-        named: beside.and_then(|(own, _)| own.index()),
-        stale,
-        is_own: beside.is_none(),
+    let none = HashMap::new();
+    let (whose, named, stale) = match part {
+        Part::Own(stale) => (retriever, None, *stale),
+        Part::Before(now) => (*now, None, &none),
+        Part::Beside(own, whose) => (*whose, own.index(), &none),
     };
+    let is_own = matches!(part, Part::Own(_));
+    let trial = Trial { retriever: finder, top: whose.top, index: finder.index(), named, stale, is_own };
     let row = Row {
         retriever: retriever.name.to_string(),
-        golden: beside.map_or(&retriever.name, |(_, own)| &own.name).to_string(),
+        golden: whose.name.to_string(),
         kind: retriever.kind_name().to_owned(),
         files: finder.index().map(|index| index.files().len()),
         chunks: finder.index().map(|index| index.chunks().len()),
@@ -233,57 +254,90 @@ fn others(
     context: &Context,
     side: &Side,
     args: &Args,
-    (retriever, golden): (&Retriever, &Golden),
-    ks: &[usize],
+    retriever: &Retriever,
+    asked: Wanted<'_>,
     (row, finder): &(Row, Finder),
 ) -> Result<Vec<Row>, Failure> {
-    let queries = named(golden);
-    let wanted = (&queries[..], depth(golden, ks, retriever.top));
     let mut rows = Vec::new();
-    let mut other = |name: &Retriever, cut: Option<&Local>| -> Result<(), Failure> {
-        let other = Finder::new(context, side, name, cut, wanted, &args.ask)?;
-        let mut tried = tried(name, cut, &other, golden, ks, &HashMap::new(), Some((finder, retriever)));
+    for (other, cut) in ways(side, args, retriever)? {
+        let mut tried = way(context, side, (&other, cut.as_ref()), (retriever, finder), asked, &args.ask)?;
         tried.against = against(&tried, row, &row.retriever);
         rows.push(tried);
-        Ok(())
-    };
-    if !args.chunkings.is_empty() {
-        let own = local(retriever, "files can be cut otherwise only")?;
-        for chunking in args.chunkings.iter().filter(|chunking| **chunking != own.chunk) {
-            other(retriever, Some(&own.cut(*chunking)))?;
-        }
-    }
-    for name in args.also.iter().filter(|name| **name != retriever.name.as_str()) {
-        other(side.retriever(name)?, None)?;
     }
     Ok(rows)
 }
 
-/// The comparison with what the same queries found at base.
+/// The same files cut otherwise, and other retrievers.
+fn ways(side: &Side, args: &Args, retriever: &Retriever) -> Result<Vec<(Retriever, Option<Local>)>, Failure> {
+    let mut ways = Vec::new();
+    if !args.chunkings.is_empty() {
+        let own = local(retriever, "files can be cut otherwise only")?;
+        let others = args.chunkings.iter().filter(|chunking| **chunking != own.chunk);
+        ways.extend(others.map(|chunking| (retriever.clone(), Some(own.cut(*chunking)))));
+    }
+    for name in args.also.iter().filter(|name| **name != retriever.name.as_str()) {
+        ways.push(((**side.retriever(name)?).clone(), None));
+    }
+    Ok(ways)
+}
+
+fn way(
+    context: &Context,
+    side: &Side,
+    (other, cut): (&Retriever, Option<&Local>),
+    (retriever, own): (&Retriever, &Finder),
+    asked: Wanted<'_>,
+    asks: &AskArgs,
+) -> Result<Row, Failure> {
+    let found = finder(context, side, other, cut, (asked, retriever.top), asks)?;
+    Ok(tried(other, cut, &found, asked, &Part::Beside(own, retriever)))
+}
+
+/// What the same queries found at base: the retriever first, and the other ways that there were.
 fn at_base(
     context: &Context,
     base: Option<&Side>,
-    (retriever, golden): (&Retriever, &Golden),
-    ks: &[usize],
-    row: &Row,
+    retriever: &Retriever,
+    asked: Wanted<'_>,
     args: &Args,
     notes: &mut Vec<String>,
-) -> Result<Option<crate::retrieval::Against>, Failure> {
-    let found = base
-        .and_then(|side| side.config.retrievers.iter().find(|one| one.name == retriever.name).map(|one| (side, one)));
-    let Some((side, before)) = found else {
-        notes.push(format!("base has no retriever `{}`", retriever.name));
-        return Ok(None);
-    };
+) -> Result<Vec<Row>, Failure> {
+    let mut rows: Vec<Row> = Vec::new();
     // With as many documents as now, or the two would not be alike.
-    let before = Retriever { top: retriever.top, max_age_days: None, ..(**before).clone() };
-    let is_there = |local: &Local| local.paths(&*side.project.tree).is_ok_and(|paths: Vec<TreePath>| !paths.is_empty());
-    if matches!(&before.kind, RetrieverKind::Local(local) if !is_there(local)) {
-        notes.push(format!("the retriever `{}` has no files in base", retriever.name));
-        return Ok(None);
+    let Some((side, before)) = there(base, retriever.name.as_str(), notes) else { return Ok(rows) };
+    let before = Retriever { top: retriever.top, max_age_days: None, ..before.clone() };
+    let found = finder(context, side, &before, None, (asked, retriever.top), &args.ask)?;
+    rows.push(tried(&before, None, &found, asked, &Part::Before(retriever)));
+    if let RetrieverKind::Local(own) = &before.kind {
+        for chunking in args.chunkings.iter().filter(|chunking| **chunking != own.chunk) {
+            let cut = own.cut(*chunking);
+            rows.push(way(context, side, (&before, Some(&cut)), (&before, &found), asked, &args.ask)?);
+        }
     }
-    let (other, _) = own(context, side, &before, golden, ks, &args.ask, notes)?;
-    Ok(against(row, &other, &side.project.tree.describe()))
+    for name in args.also.iter().filter(|name| **name != retriever.name.as_str()) {
+        let Some((side, other)) = there(base, name, notes) else { continue };
+        rows.push(way(context, side, (other, None), (&before, &found), asked, &args.ask)?);
+    }
+    for row in &mut rows {
+        row.at = Some(side.project.tree.describe());
+    }
+    Ok(rows)
+}
+
+/// The retriever of this name at base, where there is one that has files, if it takes files.
+fn there<'s>(base: Option<&'s Side>, name: &str, notes: &mut Vec<String>) -> Option<(&'s Side, &'s Retriever)> {
+    let found =
+        base.and_then(|side| Some((side, side.config.retrievers.iter().find(|one| one.name.as_str() == name)?)));
+    let Some((side, retriever)) = found else {
+        notes.push(format!("base has no retriever `{name}`"));
+        return None;
+    };
+    let is_there = |local: &Local| local.paths(&*side.project.tree).is_ok_and(|paths: Vec<TreePath>| !paths.is_empty());
+    if matches!(&retriever.kind, RetrieverKind::Local(local) if !is_there(local)) {
+        notes.push(format!("the retriever `{name}` has no files in base"));
+        return None;
+    }
+    Some((side, retriever))
 }
 
 /// What became of the ids that are kept, and writes them where that is asked.
