@@ -1,20 +1,15 @@
-//! From how many requests on something else is cheaper, with everything that is assumed, and where each of it is from.
-//!
-//! Nothing is advised whose evidence is missing: what is missing is said instead.
+//! Reckoning what else could be done: another model, a tuned one, pieces of a context.
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-
-use super::bill::Bill;
-use super::change::{Basis, change};
-use super::{Asked, Requests, as_f64, mean};
-use crate::compare::Verdict;
-use crate::core::names::{CaseName, ModelAlias, PromptName};
+use super::{Alternative, Evidence, Kind, Origin, latency};
+use crate::core::names::CaseName;
 use crate::core::price::Price;
 use crate::core::record::Usage;
+use crate::cost::bill::Bill;
+use crate::cost::change::{Basis, change};
+use crate::cost::{Asked, Requests, as_f64, mean};
 use crate::project::{RetrievalSettings, TunedSettings};
-use crate::stats::median;
 
 /// How often each example is trained on, where nobody says.
 const EPOCHS: f64 = 3.0;
@@ -22,212 +17,6 @@ const EPOCHS: f64 = 3.0;
 const CHUNKS: u64 = 4;
 const CHUNK_TOKENS: u64 = 400;
 const QUERY_TOKENS: u64 = 50;
-
-/// What is held against how it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Another model of the project, with the same prompt.
-    SmallerModel,
-    /// A model that was trained on the accepted answers.
-    FineTuned,
-    /// Pieces of the context instead of the whole.
-    Retrieval,
-}
-
-/// Where an assumption is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// It stands in `promptctl.yaml`.
-    File,
-    /// Nobody says otherwise.
-    Default,
-    /// The recordings say it.
-    Measured,
-    /// The tokenizer says it.
-    Estimated,
-    /// The price of a model.
-    Price,
-}
-
-/// Something that is assumed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Assumption {
-    /// Its name, as it is written in `promptctl.yaml` where it can be.
-    pub name: &'static str,
-    /// Its value.
-    pub value: f64,
-    /// What it is counted in.
-    pub unit: &'static str,
-    /// Where it is from.
-    pub from: Origin,
-}
-
-/// Whether the answers are as good, by the cases that both models answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Evidence {
-    /// Cases that both answered.
-    pub cases: u64,
-    /// Passes and answers of the model that is used.
-    pub now: (u64, u64),
-    /// Passes and answers of the other.
-    pub then: (u64, u64),
-    /// What a comparison of both says.
-    pub verdict: Verdict,
-    /// The least drop of the pass rate that matters to it.
-    pub delta: f64,
-}
-
-impl Evidence {
-    /// Whether the other is shown to be no worse.
-    #[must_use]
-    pub fn is_no_worse(&self) -> bool {
-        matches!(self.verdict, Verdict::Improved | Verdict::NotRegressed | Verdict::Unchanged)
-    }
-}
-
-/// Something else that could be done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Alternative {
-    /// What.
-    pub kind: Kind,
-    /// The prompt.
-    pub prompt: PromptName,
-    /// The model that is used.
-    pub model: ModelAlias,
-    /// The model that would be.
-    pub instead: Option<String>,
-    /// What is assumed.
-    pub assumptions: Vec<Assumption>,
-    /// What is missing for an answer.
-    pub missing: Vec<String>,
-    /// USD a request, on the mean, as it is.
-    pub now_usd: Option<f64>,
-    /// USD a request, on the mean, as it would be.
-    pub then_usd: Option<f64>,
-    /// USD for an answer that passes, as it is and as it would be.
-    pub passed_usd: Option<(f64, f64)>,
-    /// USD once.
-    pub one_off_usd: f64,
-    /// USD a month, whatever is asked.
-    pub monthly_usd: f64,
-    /// Requests a month.
-    pub volume: Option<u64>,
-    /// USD a month less, what it costs once not counted; below 0 where it is more.
-    pub saving_usd: Option<f64>,
-    /// From how many requests a month on it is cheaper, what it costs once not counted.
-    pub from_volume: Option<u64>,
-    /// After how many requests what it costs once has come back.
-    pub after_requests: Option<u64>,
-    /// After how many months.
-    pub after_months: Option<f64>,
-    /// Whether the answers are as good; none where that was not measured.
-    pub evidence: Option<Evidence>,
-    /// Milliseconds of an answer, the medians as it is and as it would be.
-    pub latency_ms: (Option<f64>, Option<f64>),
-}
-
-impl Alternative {
-    fn new(kind: Kind, bill: &Bill, requests: &Requests) -> Self {
-        Self {
-            kind,
-            prompt: bill.prompt.clone(),
-            model: bill.model.clone(),
-            instead: None,
-            assumptions: Vec::new(),
-            missing: Vec::new(),
-            now_usd: bill.cost_usd.map(|cost| cost.mean),
-            then_usd: None,
-            passed_usd: None,
-            one_off_usd: 0.0,
-            monthly_usd: 0.0,
-            volume: bill.volume,
-            saving_usd: None,
-            from_volume: None,
-            after_requests: None,
-            after_months: None,
-            evidence: None,
-            latency_ms: (latency(requests), None),
-        }
-    }
-
-    fn assume(&mut self, name: &'static str, unit: &'static str, value: f64, from: Origin) -> f64 {
-        self.assumptions.push(Assumption { name, value, unit, from });
-        value
-    }
-
-    /// What the file says, or else a value from elsewhere.
-    fn assume_or(
-        &mut self,
-        name: &'static str,
-        unit: &'static str,
-        file: Option<f64>,
-        (or, from): (f64, Origin),
-    ) -> f64 {
-        match file {
-            Some(value) => self.assume(name, unit, value, Origin::File),
-            None => self.assume(name, unit, or, from),
-        }
-    }
-
-    /// What the file says, or else a price, or else it is missing.
-    fn need(
-        &mut self,
-        name: &'static str,
-        unit: &'static str,
-        file: Option<f64>,
-        price: Option<f64>,
-        why: &str,
-    ) -> Option<f64> {
-        match (file, price) {
-            (Some(value), _) => Some(self.assume(name, unit, value, Origin::File)),
-            (None, Some(value)) => Some(self.assume(name, unit, value, Origin::Price)),
-            (None, None) => {
-                self.missing.push(why.to_owned());
-                None
-            }
-        }
-    }
-
-    /// What follows for months and requests.
-    fn settle(&mut self) {
-        let Some(saving) = self.now_usd.zip(self.then_usd).map(|(now, then)| now - then) else { return };
-        if saving > 0.0 {
-            self.from_volume = whole(self.monthly_usd / saving);
-        }
-        let month = self.volume.map(|volume| saving * as_f64(volume) - self.monthly_usd);
-        self.saving_usd = month;
-        match month {
-            Some(month) if month > 0.0 => {
-                let months = self.one_off_usd / month;
-                self.after_months = Some(months);
-                self.after_requests = self.volume.and_then(|volume| whole(months * as_f64(volume)));
-            }
-            None if saving > 0.0 && self.monthly_usd <= 0.0 => self.after_requests = whole(self.one_off_usd / saving),
-            _ => {}
-        }
-    }
-
-    /// Whether it is cheaper, as far as that can be said.
-    #[must_use]
-    pub fn is_cheaper(&self) -> Option<bool> {
-        match self.saving_usd {
-            Some(saving) => Some(saving > 0.0),
-            None => self.now_usd.zip(self.then_usd).map(|(now, then)| then < now),
-        }
-    }
-}
-
-/// A count of requests, rounded up.
-fn whole(value: f64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "finite, and far below 2^63")]
-    (value.is_finite() && (0.0..9e15).contains(&value)).then(|| (value - 1e-9).ceil().max(0.0) as u64)
-}
-
-fn latency(requests: &Requests) -> Option<f64> {
-    median(&requests.rows.iter().filter_map(|row| row.latency_ms).map(as_f64).collect::<Vec<f64>>())
-}
 
 fn counted(requests: &Requests, of: fn(&Usage) -> Option<u64>) -> Option<f64> {
     mean(requests.counted().filter_map(|usage| of(&usage)).map(as_f64))
@@ -450,10 +239,11 @@ pub fn retrieval(
 
 #[cfg(test)]
 mod tests {
-    use super::super::bill::bill;
-    use super::super::change::tests::requests;
     use super::*;
+    use crate::compare::Verdict;
     use crate::cost::Fixed;
+    use crate::cost::bill::bill;
+    use crate::cost::change::tests::requests;
     use crate::project::CacheSettings;
 
     fn near(one: Option<f64>, other: f64) -> bool {
@@ -523,7 +313,7 @@ mod tests {
         let mut cached = measured();
         cached.price = cached.price.clone().map(|price| Price { cached_input: Some(0.2), ..price });
         cached.rows.iter_mut().filter_map(|row| row.usage.as_mut()).for_each(|usage| usage.cached_input = Some(1000));
-        let bill = super::super::bill::bill(&cached, None, &CacheSettings::default());
+        let bill = crate::cost::bill(&cached, None, &CacheSettings::default());
         let found = retrieval(&bill, &cached, &nothing, Some(9_000.0), None);
         assert!(found.then_usd.is_some_and(|usd| usd >= 100.0 * 8.0 / 1e6), "{found:?}");
     }
