@@ -193,8 +193,12 @@ impl Trial<'_> {
 
 /// How a document fits a relevant id: it is called so, or it is a part of what is called so.
 pub(super) fn part_of(document: &Document, id: &str) -> bool {
-    let is_part = document.id.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'));
-    document.id == id || is_part || document.source.as_deref() == Some(id)
+    document.id == id || is_part(&document.id, id) || document.source.as_deref() == Some(id)
+}
+
+/// Whether a chunk is a part of what an id names.
+pub(super) fn is_part(chunk: &str, id: &str) -> bool {
+    chunk.strip_prefix(id).is_some_and(|rest| rest.starts_with('#'))
 }
 
 /// How many documents are needed to measure at these ranks and as is expected.

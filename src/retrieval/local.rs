@@ -18,7 +18,7 @@ use crate::project::{Local, Retriever};
 use crate::tree::{Tree, TreeError};
 
 /// The largest file that is cut, in bytes.
-const MAX_FILE: u64 = 16 << 20;
+pub(super) const MAX_FILE: u64 = 16 << 20;
 /// The most chunks of one index.
 const MOST_CHUNKS: usize = 500_000;
 

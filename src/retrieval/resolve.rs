@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::evaluate::part_of;
-use super::local::Index;
+use super::chunk::chunks;
+use super::evaluate::{is_part, part_of};
+use super::local::{Index, MAX_FILE};
 use super::metrics::{Measure, Relevance};
 use crate::case::{Case, Found, Retrieval};
 use crate::core::embedding::Embedding;
+use crate::core::path::TreePath;
 use crate::core::problem::{Problem, Problems};
 use crate::core::record::Document;
 use crate::core::suggest::did_you_mean;
@@ -72,9 +74,10 @@ pub fn found(index: &Index, retrieval: &Retrieval, vector: Option<&Embedding>) -
     }
 }
 
-/// Tells what cases call relevant that is in no file of their retriever, and what is relevant to no retriever at all.
+/// Tells what cases call relevant that is in no file and no chunk of their retriever, and what is relevant to no retriever at all.
 pub fn check_relevant(prepared: &Prepared, problems: &mut Problems) {
     let mut files: HashMap<(&str, &str), Option<HashSet<String>>> = HashMap::new();
+    let mut cut: HashMap<(&str, &str, String), Option<Vec<String>>> = HashMap::new();
     for case in prepared.workspace.cases.list.iter().filter(|case| !case.relevant.is_empty()) {
         let retriever = &prepared.workspace.prompt_of(case).front.retriever;
         if retriever.is_none() {
@@ -93,17 +96,36 @@ pub fn check_relevant(prepared: &Prepared, problems: &mut Problems) {
         let Some(known) = known else { continue };
         for one in case.relevant.iter() {
             let file = one.id.split_once('#').map_or(one.id.as_str(), |(file, _)| file);
-            if !known.contains(&one.id) && !known.contains(file) {
-                let hint = did_you_mean(file, known.iter().map(String::as_str));
-                let message = format!(
-                    "case `{}`: the relevant `{}` is in no file of the retriever `{}`{hint}",
-                    case.name, one.id, retriever.name
-                );
-                let help = "an id is a file, or FILE#CHUNK; `promptctl retrieval chunks` lists them";
-                problems.push(Problem::warning(case.place.clone(), message).help(help));
+            if known.contains(&one.id) {
+                continue;
             }
+            let (what, hint) = if known.contains(file) {
+                // Another place of the file would be measured for good.
+                let key = (place.0, place.1, file.to_owned());
+                let cut = cut.entry(key).or_insert_with(|| cut_ids(prepared, local, file));
+                let is_cut = |ids: &Vec<String>| ids.iter().any(|id| *id == one.id || is_part(id, &one.id));
+                match cut {
+                    Some(ids) if !is_cut(ids) => ("no chunk", did_you_mean(&one.id, ids.iter().map(String::as_str))),
+                    _ => continue,
+                }
+            } else {
+                ("in no file", did_you_mean(file, known.iter().map(String::as_str)))
+            };
+            let message = format!(
+                "case `{}`: the relevant `{}` is {what} of the retriever `{}`{hint}",
+                case.name, one.id, retriever.name
+            );
+            let help = "an id is a file, or FILE#CHUNK; `promptctl retrieval chunks` lists them";
+            problems.push(Problem::warning(case.place.clone(), message).help(help));
         }
     }
+}
+
+/// The ids of a file's chunks, where it can be read.
+fn cut_ids(prepared: &Prepared, local: &Local, file: &str) -> Option<Vec<String>> {
+    let path = TreePath::new(file).ok()?;
+    let text = prepared.workspace.tree.text_up_to(&path, MAX_FILE).ok()?;
+    Some(chunks(&path, &text, local.chunk).into_iter().map(|chunk| chunk.id).collect())
 }
 
 /// Measures what was found for every case that says what is relevant.

@@ -352,6 +352,22 @@ fn what_is_relevant_to_nothing_was_never_told() {
 }
 
 #[test]
+fn a_chunk_that_is_none_was_relevant_without_a_word() {
+    let sandbox = asking(&FILES.replace("type: local", "type: local, chunk: heading"));
+    sandbox.write("docs/apples.md", "# Apples\n\napples\n\n## Red ones\n\nred apples\n");
+    let case = |relevant: &str| {
+        format!(
+            "cases: [{{ name: a, vars: {{ q: apples }}, relevant: [{relevant}], snapshot: none, expect: [contains: answer] }}]\n"
+        )
+    };
+    sandbox.write("fixtures/p/cases.yaml", case("docs/apples.md#red-one"));
+    let told = "case `a`: the relevant `docs/apples.md#red-one` is no chunk of the retriever `r`; did you mean \"docs/apples.md#red-ones\"?";
+    says(&sandbox.run(&["test"]), 0, &[told]);
+    sandbox.write("fixtures/p/cases.yaml", case("docs/apples.md#red-ones, docs/apples.md"));
+    assert!(!sandbox.run(&["test"]).stderr.contains("relevant"));
+}
+
+#[test]
 fn a_query_that_somebody_tried_was_recorded_to_be_committed() {
     let server = finds("a.md");
     let sandbox = Sandbox::empty();
