@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// The model whose answers are learnt. May be given several times; left out: the prompts' own, where that is one.
     #[arg(long = "model", value_name = "ALIAS")]
     models: Vec<String>,
+    /// Read the project at this commit, tag or branch.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
     /// The folder that is written as a whole.
     #[arg(long, value_name = "DIR", default_value = "tuned", alias = "out")]
     into: PathBuf,
@@ -134,6 +137,7 @@ impl Args {
             words.extend(values.iter().map(|value| format!("{flag} {}", quoted(value))));
         }
         words.extend(models.iter().map(|model| format!("--model {model}")));
+        words.extend(self.at.iter().map(|at| format!("--at {}", quoted(at))));
         let system = if wanted.keeps_system { "keep" } else { "drop" };
         words.push(format!("--format {} --holdout {} --seed {}", wanted.format.name(), wanted.holdout, wanted.seed));
         words.push(format!("--source {} --system {system}", wanted.source.name()));
@@ -191,8 +195,8 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let target = context.folder().join(&args.into);
     let there = folder::read(&target, &FILES)?;
     let former = there.as_ref().map(|files| former(files, &args.into)).transpose()?;
-    let project = Project::on_disk(context)?;
-    let (maker, _) = provenance(&project.root, None);
+    let project = Project::find(context, args.at.as_deref())?;
+    let (maker, _) = provenance(&project.root, args.at.as_deref());
     let (prepared, _) = project.load()?;
     let workspace = &prepared.workspace;
     let selection = args.selection.selection(context)?;

@@ -33,7 +33,6 @@ mod interrupt;
 mod judge;
 mod labelled;
 mod lint;
-mod lint_past;
 mod list;
 mod load;
 mod log;

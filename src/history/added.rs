@@ -28,11 +28,11 @@ struct Open {
     path: String,
 }
 
-/// When each of these lines came into its file, where it is still there at HEAD; `None` where that cannot be told.
-pub fn added(root: &Path, marks: &[WrittenLine]) -> Result<Vec<Option<Timestamp>>, WalkError> {
+/// When each of these lines came into its file, where it is still there at `head`; `None` where that cannot be told.
+pub fn added(root: &Path, head: &str, marks: &[WrittenLine]) -> Result<Vec<Option<Timestamp>>, WalkError> {
     let (repository, prefix) = open_repository(root)?;
     let prefix = prefix.trim_end_matches('/').to_owned();
-    let head = repository.find_commit(resolve(&repository, "HEAD")?)?;
+    let head = repository.find_commit(resolve(&repository, head)?)?;
     let tree = folder(&repository, head.id(), &prefix);
     let is_there =
         |mark: &WrittenLine| blob(tree.as_ref(), &mark.path).is_some_and(|id| has(&repository, id, &mark.line));

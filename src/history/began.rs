@@ -57,12 +57,12 @@ fn version(repository: &Repository, id: Oid) -> Option<String> {
     written_version(std::str::from_utf8(repository.find_blob(id).ok()?.content()).ok()?)
 }
 
-/// Of each of these prompts where its version began, where the prompt, or a partial of it, was another one then than at HEAD;
+/// Of each of these prompts where its version began, where the prompt, or a partial of it, was another one then than at `head`;
 /// `None` where it was not.
-pub fn began(root: &Path, prompts: &[Versioned]) -> Result<Vec<Option<Began>>, WalkError> {
+pub fn began(root: &Path, head: &str, prompts: &[Versioned]) -> Result<Vec<Option<Began>>, WalkError> {
     let (repository, prefix) = open_repository(root)?;
     let prefix = prefix.trim_end_matches('/').to_owned();
-    let head = resolve(&repository, "HEAD")?;
+    let head = resolve(&repository, head)?;
     let at_head = folder(&repository, head, &prefix);
     let is_there = |prompt: &Versioned| {
         let id = blob(at_head.as_ref(), &prompt.path)?;

@@ -38,13 +38,18 @@ struct Change {
     new: Oid,
 }
 
-/// Every commit of the last `days` that changed something below `folder/prompts`, by the file's path in the project,
+/// Every commit of the last `days` before `head` that changed something below `folder/prompts`, by the file's path in the project,
 /// newest first. Merges are left out: what they bring was committed before.
-pub fn patches(folder: &Path, now: Timestamp, days: i64) -> Result<BTreeMap<String, Vec<Patch>>, WalkError> {
+pub fn patches(
+    folder: &Path,
+    head: &str,
+    now: Timestamp,
+    days: i64,
+) -> Result<BTreeMap<String, Vec<Patch>>, WalkError> {
     let (repository, prefix) = open_repository(folder)?;
     let mut walk = repository.revwalk()?;
     walk.set_sorting(Sort::TIME)?;
-    walk.push(resolve(&repository, "HEAD")?)?;
+    walk.push(resolve(&repository, head)?)?;
     let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix } else { format!("{prefix}/") };
     let mut found: BTreeMap<String, Vec<Change>> = BTreeMap::new();
     for id in walk.take(MOST) {

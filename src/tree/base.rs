@@ -50,18 +50,12 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
     let head = resolve(&repository, "HEAD")?;
     let (name, other) = match with {
         Some(revision) => (revision.to_owned(), named(&repository, revision)?),
-        None => {
-            let found = DEFAULTS.iter().find_map(|name| {
-                let commit = repository.find_reference(name).and_then(|found| found.peel_to_commit()).ok()?;
-                Some(((*name).to_owned(), commit.id()))
-            });
-            match found {
-                Some(found) => found,
-                None => return merged_into(&repository).ok_or_else(|| no_default(&repository)),
-            }
-        }
+        None => match default_branch(&repository) {
+            Some(found) => found,
+            None => return merged_into(&repository).ok_or_else(|| no_default(&repository)),
+        },
     };
-    let short_name = name.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/").to_owned();
+    let short_name = short(&name).to_owned();
     match repository.merge_base(head, other) {
         Ok(commit) => {
             let commit = commit.to_string();
@@ -77,6 +71,35 @@ pub fn merge_base(folder: &Path, with: Option<&str>) -> Result<Base, BaseError> 
             Err(RepositoryError::Unreadable { at, reason }.into())
         }
     }
+}
+
+/// What came before a commit: where its branch began, or its first parent where it stands on the default branch.
+pub fn before(folder: &Path, revision: &str) -> Result<Base, BaseError> {
+    let (repository, _) = open_repository(folder)?;
+    let commit = resolve(&repository, revision)?;
+    let began =
+        default_branch(&repository).and_then(|(name, other)| Some((name, repository.merge_base(commit, other).ok()?)));
+    if let Some((name, began)) = began.filter(|(_, began)| *began != commit) {
+        let began = began.to_string();
+        let describe = format!("{} (where {revision} left {})", &began[..12], short(&name));
+        return Ok(Base { commit: began, describe });
+    }
+    let parent = format!("{revision}^");
+    let commit = named(&repository, &parent)?.to_string();
+    Ok(Base { describe: format!("{} (the commit before)", &commit[..12]), commit })
+}
+
+/// The branch that others begin at, and its commit.
+fn default_branch(repository: &Repository) -> Option<(String, git2::Oid)> {
+    DEFAULTS.iter().find_map(|name| {
+        let commit = repository.find_reference(name).and_then(|found| found.peel_to_commit()).ok()?;
+        Some(((*name).to_owned(), commit.id()))
+    })
+}
+
+/// What people call a reference.
+fn short(reference: &str) -> &str {
+    reference.trim_start_matches("refs/remotes/").trim_start_matches("refs/heads/")
 }
 
 /// What a pull request is merged into, where a pipeline checked out the merge commit that its host makes for it, and no

@@ -18,7 +18,7 @@ pub mod write;
 
 use std::sync::Arc;
 
-pub use base::{Base, BaseError, merge_base};
+pub use base::{Base, BaseError, before, merge_base};
 pub use commit::{CommitError, CommitTree};
 pub use nothing::Nothing;
 pub use only::Only;

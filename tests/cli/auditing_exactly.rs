@@ -103,3 +103,27 @@ fn a_model_that_declines_is_said_to_decline() {
     );
     assert!(!ended.stdout.contains("read the case") && !ended.stdout.contains("2. "), "{}", ended.shown());
 }
+
+#[test]
+fn a_commit_is_audited_as_it_was_and_its_answers_are_kept_aside() {
+    let cases = "  - { name: c, vars: { q: x }, facts: [f], expect: [{ contains: ok }] }\n";
+    let sandbox = project("{ when: '<facts>', say: ok }, { say: 'bad {{ sample }}' }", "", cases);
+    sandbox.write(".gitignore", ".promptctl/\n");
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "one"]);
+    sandbox.write("prompts/p.j2", "Now it says something else: {{ q }}");
+    let before = sandbox.read("prompts/p.j2");
+    says(&sandbox.run(&["audit", "--at", "HEAD"]), 0, &["c: knowledge"]);
+    let files = sandbox.files().into_iter().map(|(path, _)| path);
+    let fixtures: Vec<String> = files.filter(|path| path.starts_with("fixtures/")).collect();
+    assert_eq!(fixtures, ["fixtures/p/cases.yaml"]);
+    assert_eq!(sandbox.read("prompts/p.j2"), before);
+    // What was asked is known now.
+    says(&sandbox.run(&["audit", "--at", "HEAD", "--offline"]), 0, &["c: knowledge"]);
+    says(&sandbox.run(&["audit", "--offline"]), 5, &["nobody knows"]);
+    let elsewhere = Sandbox::empty();
+    elsewhere.git(&["clone", "-q", "--bare", &sandbox.root().display().to_string(), "bare.git"]);
+    says(&elsewhere.run(&["-C", "bare.git", "audit", "--at", "HEAD"]), 0, &["c: knowledge"]);
+    says(&elsewhere.run(&["-C", "bare.git", "audit"]), 2, &["name a commit (`--at HEAD`)"]);
+}

@@ -358,3 +358,24 @@ fn what_is_held_out_is_none_of_the_examples_to_learn_from() {
     assert!(!sandbox.exists("tuned/train.jsonl"), "nothing is written");
     says(&tune(&sandbox, &["--holdout", "0"]), 0, &["warned  few-examples     110 examples, fewer than 500"]);
 }
+
+#[test]
+fn examples_are_made_of_a_commit() {
+    let sandbox = project(150);
+    sandbox.git(&["init", "-q"]);
+    sandbox.git(&["add", "-A"]);
+    sandbox.git(&["commit", "-qm", "one"]);
+    sandbox.edit("prompts/triage.j2", "Name the queue", "Say the queue");
+    let ended = sandbox.run(&["export", "fine-tune", "--into", "now"]);
+    says(&ended, 1, &["nothing was accepted"]);
+    says(&sandbox.run(&["export", "fine-tune", "--at", "HEAD", "--into", "then"]), 0, &["wrote  then/train.jsonl"]);
+    let first = lines(&sandbox, "then/train.jsonl");
+    assert_eq!(first[0]["messages"][0]["content"], "Name the queue of a ticket in one word.");
+    let split: Value = serde_json::from_str(&sandbox.read("then/split.json")).expect("JSON");
+    assert_eq!(
+        (&split["maker"]["edited"], split["maker"]["commit"].is_string()),
+        (&Value::Bool(false), true),
+        "{split}"
+    );
+    assert!(sandbox.read("then/card.md").contains("--at HEAD"));
+}

@@ -102,6 +102,46 @@ fn a_long_history_is_gone_through_in_time() {
 }
 
 #[test]
+fn a_commit_is_looked_at_as_the_working_tree_was() {
+    let sandbox = project(&[(P, "{# TODO: ask the lawyers #}\nHello. {{ q }}\n")]);
+    commit(&sandbox, "2025-06-01", "a");
+    sandbox.write(P, "Hello. {{ q }}\n");
+    commit(&sandbox, "2025-07-01", "b");
+    sandbox.git(&["checkout", "-qb", "side"]);
+    sandbox.write(P, "{# FIXME: the tone #}\nHello. {{ q }}\n");
+    commit(&sandbox, "2025-08-01", "c");
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write(P, "{# HACK: the length #}\nHello. {{ q }}\n");
+    let run = |args: &[&str]| sandbox.run(&[&["lint", "--rule", "W14"], args].concat());
+    says(&run(&[]), 0, &["a comment says `HACK`\n"]);
+    says(&run(&["--at", "HEAD"]), 0, &["nothing found in 1 prompt"]);
+    says(&run(&["--at", "HEAD~1"]), 0, &["`TODO`, since 2025-06-01"]);
+    says(&run(&["--at", "side"]), 0, &["`FIXME`, since 2025-08-01"]);
+    says(&run(&["--at", "HEAD~1", "--base", "HEAD"]), 0, &["`TODO`"]);
+    says(&run(&["--at", "HEAD", "--base", "HEAD~1"]), 0, &["nothing found", "1 found at HEAD~1 is gone"]);
+    says(&run(&["--at", "HEAD", "--fix"]), 2, &["--fix"]);
+    says(&run(&["--at", "nowhere"]), 2, &["nowhere"]);
+    // What is held against something before it is held against where its branch began, or against its parent.
+    let long = format!("Hello. {{{{ q }}}}\n{}", "Name what the policy says of the item in question.\n".repeat(150));
+    sandbox.git(&["checkout", "-qf", "side"]);
+    sandbox.write(P, &long);
+    commit(&sandbox, "2025-09-01", "d");
+    sandbox.write("README.md", "x\n");
+    commit(&sandbox, "2025-10-01", "e");
+    let grown = |args: &[&str]| sandbox.run(&[&["lint", "--rule", "W07"], args].concat());
+    says(&grown(&["--at", "side"]), 0, &["(where side left main)"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.git(&["merge", "-q", "--ff-only", "side"]);
+    says(&grown(&["--at", "main"]), 0, &["nothing found"]);
+    says(&grown(&["--at", "main~1"]), 0, &["(the commit before)"]);
+    let elsewhere = Sandbox::empty();
+    elsewhere.git(&["clone", "-q", "--bare", &sandbox.root().display().to_string(), "bare.git"]);
+    let bare = |args: &[&str]| elsewhere.run(&[&["-C", "bare.git", "lint", "--rule", "W14"], args].concat());
+    says(&bare(&["--at", "main~3"]), 0, &["nothing found in 1 prompt"]);
+    says(&bare(&[]), 2, &["name a commit (`--at HEAD`)"]);
+}
+
+#[test]
 fn a_prompt_that_goes_back_and_forth_is_told() {
     let only = ["lint", "--rule", "I14"];
     let prompt = |said: &str, version: usize| format!("---\nversion: 1.0.{version}\n---\n{said} {{{{ q }}}}\n");

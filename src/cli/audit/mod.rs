@@ -6,7 +6,7 @@ mod used;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 
-use super::ask::{AskArgs, Asker, Keep};
+use super::ask::{AskArgs, Asker, Keep, store};
 use super::context::Context;
 use super::failure::Failure;
 use super::heard::Heard;
@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Audit this model instead of the prompts' own. May be given several times.
     #[arg(long = "model", value_name = "ALIAS")]
     models: Vec<String>,
+    /// Read the project at this commit, tag or branch. What is asked for it is kept in local state.
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
     /// Take this many fresh answers for each experiment; left out: as `audit: { repeat }` says, else 5.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: Option<u32>,
@@ -64,9 +67,21 @@ pub(super) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Where new answers go.
+    fn keep(&self, context: &Context, project: &Project) -> Keep {
+        match &self.at {
+            _ if context.is_ci() || project.is_bare => Keep::Nowhere,
+            Some(_) => Keep::Aside,
+            None => Keep::Recorded,
+        }
+    }
+}
+
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let reports = Reports::open(context, &args.reports, args.json)?;
-    let project = Project::on_disk(context)?;
+    let project = Project::find(context, args.at.as_deref())?;
+    let keep = args.keep(context, &project);
     let (mut prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     let selected = args.selection.selection(context)?;
@@ -74,7 +89,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let allowance = Allowance::new(args.ask.max_calls, args.ask.max_cost);
     let asks = Asks {
         mode: if args.dry_run { Mode::Replay } else { args.ask.mode(context).0 },
-        keep: if context.is_ci() { Keep::Nowhere } else { Keep::Recorded },
+        keep,
         jobs: args.ask.jobs,
         allow_exec: args.ask.allow_exec,
         allowance: &allowance,
@@ -104,9 +119,9 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         prepared: &prepared,
         index: Index::load(&*project.tree)?,
         asker: Asker::new(&project, &args.ask)?,
-        store: Some(project.store().with(orphans(&project.root))),
+        store: Some(if args.at.is_some() { store(&project) } else { project.store().with(orphans(&project.root)) }),
         mode,
-        keep: if context.is_ci() { Keep::Nowhere } else { Keep::Recorded },
+        keep,
         samples: args.repeat.unwrap_or(workspace.config.audit.repeat),
     };
     audit.asker.came.calls += allowance.calls();

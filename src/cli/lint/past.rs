@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::context::Context;
-use super::failure::Failure;
-use super::load::Project;
-use super::past::same_cases;
 use crate::case::Cases;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::load::Project;
+use crate::cli::past::same_cases;
 use crate::core::escape::terminal_line;
 use crate::core::names::PromptName;
 use crate::core::path::TreePath;
@@ -24,7 +24,7 @@ use crate::plan::Workspace;
 use crate::project::{CONFIG_FILE, Config};
 use crate::prompt::{ENDING, PROMPTS, Prompt, Prompts, Renamed};
 use crate::run::find_documents;
-use crate::tree::{CommitTree, Tree, TreeError, merge_base};
+use crate::tree::{CommitTree, Tree, TreeError, before, merge_base};
 
 /// How far back commits are looked at, in days.
 const PAST: i64 = 90;
@@ -35,16 +35,18 @@ pub(super) fn evidence(
     project: &Project,
     workspace: &Workspace,
     selected: &[usize],
-    base: Option<&str>,
+    (at, base): (Option<&str>, Option<&str>),
 ) -> Result<Evidence, Failure> {
+    let head = at.unwrap_or("HEAD");
     let now = context.take_clock().now();
     let mut evidence = Evidence { today: day(now), ..Evidence::default() };
-    before(context, project, workspace, base, &mut evidence)?;
+    compared(context, project, workspace, (at, base), &mut evidence)?;
     if base.is_none() {
-        evidence.began = note(context, "where versions began", versions(project, workspace, selected, &evidence))?;
+        evidence.began =
+            note(context, "where versions began", versions(project, head, workspace, selected, &evidence))?;
     }
     let mut commits: BTreeMap<String, Vec<CommitEvidence>> = BTreeMap::new();
-    for (path, found) in note(context, "the last commits", patches(&project.root, now, PAST))? {
+    for (path, found) in note(context, "the last commits", patches(&project.root, head, now, PAST))? {
         let commit = |patch: crate::history::Patch| CommitEvidence {
             days: patch.days,
             commit: patch.commit,
@@ -79,7 +81,7 @@ pub(super) fn note<T: Default>(context: &Context, what: &str, said: Result<T, Wa
 }
 
 /// Since when what was found is there, where that is told: by the lines in which it stands.
-pub(super) fn since(root: &Path, linted: &Linted) -> Result<Vec<Option<String>>, WalkError> {
+pub(super) fn since(root: &Path, head: &str, linted: &Linted) -> Result<Vec<Option<String>>, WalkError> {
     let mark = |(source, span): (&Arc<Source>, &Range<usize>)| {
         let line = source.text.get(source.line_range(source.line_column(span.start).0)).unwrap_or_default();
         WrittenLine { path: source.path.clone(), line: line.to_owned() }
@@ -88,7 +90,7 @@ pub(super) fn since(root: &Path, linted: &Linted) -> Result<Vec<Option<String>>,
     if marks.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(added(root, &marks)?.into_iter().map(|time| time.map(day)).collect())
+    Ok(added(root, head, &marks)?.into_iter().map(|time| time.map(day)).collect())
 }
 
 fn runs(
@@ -120,17 +122,23 @@ fn runs(
     Ok(())
 }
 
-/// The project that this one is compared with: at the named commit, else where the branch began, else at HEAD.
-fn before(
+/// The project that this one is compared with: at the named commit, else where the branch began, else at HEAD; of a commit that
+/// began no branch its parent.
+fn compared(
     context: &Context,
     project: &Project,
     workspace: &Workspace,
-    base: Option<&str>,
+    (at, base): (Option<&str>, Option<&str>),
     evidence: &mut Evidence,
 ) -> Result<(), Failure> {
-    let (revision, name) = match base {
-        Some(base) => (base.to_owned(), base.to_owned()),
-        None => match merge_base(&project.root, None) {
+    let (revision, name) = match (base, at) {
+        (Some(base), _) => (base.to_owned(), base.to_owned()),
+        (None, Some(at)) => match before(&project.root, at) {
+            Ok(base) => (base.commit, base.describe),
+            // The first commit of all has nothing before it.
+            Err(_) => return Ok(()),
+        },
+        (None, None) => match merge_base(&project.root, None) {
             Ok(base) => (base.commit, base.describe),
             Err(_) => ("HEAD".to_owned(), "HEAD".to_owned()),
         },
@@ -177,6 +185,7 @@ fn before(
 /// Of the prompts that are what they were before: the project as it was where their versions began.
 fn versions(
     project: &Project,
+    head: &str,
     workspace: &Workspace,
     selected: &[usize],
     evidence: &Evidence,
@@ -196,7 +205,7 @@ fn versions(
         .unzip();
     let mut by_commit: BTreeMap<String, Vec<(PromptName, PromptName)>> = BTreeMap::new();
     for (name, Began { commit, path }) in
-        names.into_iter().zip(began(&project.root, &versioned)?).filter_map(|(name, began)| Some((name, began?)))
+        names.into_iter().zip(began(&project.root, head, &versioned)?).filter_map(|(name, began)| Some((name, began?)))
     {
         let then = path.strip_prefix(PROMPTS).and_then(|rest| rest.trim_start_matches('/').strip_suffix(ENDING));
         let then = then.and_then(|then| PromptName::new(then).ok()).unwrap_or_else(|| name.clone());
