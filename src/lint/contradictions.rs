@@ -22,9 +22,9 @@ static PAIRS: LazyLock<Vec<(&str, Regex, &str, Regex)>> = LazyLock::new(|| {
     [
         (
             "short",
-            r"(?i)\b(?:be (?:very |as )?(?:concise|brief|terse)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:write|give|provide) (?:only |very )*(?:short|brief|concise|terse) (?:answers|responses|replies)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) sentence|(?:answer|reply|respond) (?:very )?(?:concisely|briefly|tersely)|as (?:short|brief|concise) as possible)\b",
+            r"(?i)\b(?:be (?:very |as )?(?:concise|brief|terse)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:write|give|provide) (?:only |very )*(?:short|brief|concise|terse) (?:answers|responses|replies)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) sentence|(?:answer|reply|respond) (?:very )?(?:concisely|briefly|tersely)|as (?:short|brief|concise) as possible|(?:(?:keep|limit) (?:it|(?:all |every |each |your |the )*(?:answers?|responses?|replies|reply))|(?:answer|reply|respond)(?: only)?) (?:to |in |within |with |at )?(?:under |below |most |at most |no more than |fewer than |less than |up to |only |just )?(?:(?:[1-9]|[1-5]\d|60|ten|twenty|thirty|forty|fifty) words|(?:one|two|three|[1-3]) sentences?))\b",
             "long",
-            r"(?i)\b(?:be (?:very |as )?(?:comprehensive|exhaustive|thorough)|as (?:detailed|long|comprehensive|thorough) as possible|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:long|lengthy|exhaustive|comprehensive) (?:answer|response|reply|explanation)|(?:write|give|provide) (?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answers|responses|replies|explanations)|(?:answer|reply|respond) (?:comprehensively|exhaustively|extensively|thoroughly|at length|in depth))\b",
+            r"(?i)\b(?:be (?:very |as )?(?:comprehensive|exhaustive|thorough)|as (?:detailed|long|comprehensive|thorough) as possible|explain (?:each|every) step in (?:great |full )?detail|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:long|lengthy|exhaustive|comprehensive) (?:answer|response|reply|explanation)|(?:write|give|provide) (?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answers|responses|replies|explanations)|(?:answer|reply|respond) (?:comprehensively|exhaustively|extensively|thoroughly|at length|in depth))\b",
         ),
         (
             "nothing but JSON",
@@ -44,10 +44,34 @@ static PAIRS: LazyLock<Vec<(&str, Regex, &str, Regex)>> = LazyLock::new(|| {
             "Markdown",
             r"(?i)\b(?:use|(?:answer|reply|respond|return|write|give|present|structure|format|output)\b[^.;]{0,50}\b(?:as|with|in|using)) (?:a )?markdown\b",
         ),
+        (
+            "no emojis",
+            r"(?i)\b(?:(?:do not|don't|never) (?:use|add|include|write) (?:any )?emojis?|avoid (?:using |all |any )?emojis?|no emojis?|without (?:any )?emojis?)\b",
+            "emojis",
+            r"(?i)\b(?:use|add|include) (?:a |an |some |many |one |fitting |friendly |relevant )*emojis?\b",
+        ),
+        (
+            "a formal tone",
+            r"(?i)\b(?:be (?:very |always )?formal|(?:use|adopt|keep|maintain|write in|answer in|reply in|respond in) (?:a |an )?(?:very |strictly |professional,? )*formal (?:tone|style|register|language|voice))\b",
+            "a casual one",
+            r"(?i)\b(?:be (?:very |always )?(?:casual|informal|colloquial)|(?:use|adopt|keep|maintain|write in|answer in|reply in|respond in) (?:a |an )?(?:very |friendly,? |relaxed,? )*(?:casual|informal|colloquial|chatty) (?:tone|style|register|language|voice))\b",
+        ),
+        (
+            "no explanation",
+            r"(?i)\b(?:(?:do not|don't|never) (?:explain|justify) (?:your|the) (?:answer|reasoning|choice|decision)|(?:do not|don't|never) (?:include|add|give|provide|write) (?:an |any )?(?:explanations?|justifications?|reasoning))\b",
+            "one",
+            r"(?i)^\W*(?:then |also |and |please |always |finally )*(?:explain|justify) your (?:answer|reasoning|choice|decision)\b",
+        ),
     ]
     .map(|(one, pattern, other, against)| (one, compiled(pattern), other, compiled(against)))
     .into()
 });
+
+pattern!(
+    LANGUAGE,
+    r"(?i)\b(?:answer|reply|respond|write|speak)(?: only| always| strictly| exclusively| back)* in (Arabic|Chinese|Czech|Danish|Dutch|English|Finnish|French|German|Greek|Hebrew|Hindi|Italian|Japanese|Korean|Norwegian|Polish|Portuguese|Russian|Spanish|Swedish|Turkish|Ukrainian)\b"
+);
+pattern!(CHOICE, r"^\W*(?:or|and|oder|und)\b|^\s*[,/]");
 
 pattern!(NEVER, r"(?i)^\W*(?:you (?:must|should) )?(?:never|do not|don't|must not|should not)(?: ever)? (\w.*)$");
 pattern!(ALWAYS, r"(?i)^\W*(?:you (?:must|should) )?always (\w.*)$");
@@ -57,10 +81,10 @@ pattern!(
     SCOPED,
     r"(?i)\b(?:if|when|whenever|where|unless|otherwise|except|for|in|within|inside|during|while|until|once|before|after|first|second|next|then|finally|instead|of|each|per|below|above|under|followed|at (?:the|first)|field|key|summary|introduction|title|subject|longer)\b|[`<]"
 );
-// A limit to all answers is none.
+// A limit to all answers is none, and neither is their length.
 pattern!(
     ALL,
-    r"(?i)\b(?:in|for) (?:all |your |every |each |the |any )+(?:answer|response|repl(?:y|ie)|case|message|time)s?\b"
+    r"(?i)\b(?:(?:in|for) (?:all |your |every |each |the |any )+(?:answer|response|repl(?:y|ie)|case|message|time)s?|keep (?:all |every |each )(?:answers?|responses?|replies|reply)|(?:under|below|in|within|to|at most|than|up to) (?:\d+|one|two|three|four|five|ten|twenty|thirty|fifty) (?:words?|sentences?|lines?))\b"
 );
 pattern!(NEGATED, r"(?i)(?:\bnot|n't|\bnever|\bwithout|\bavoid|\bthan|\bno need|\binstead of)\W+(?:\w+\W+){0,2}$");
 // A place for an explanation within the answer.
@@ -101,6 +125,7 @@ pub(super) fn contradiction(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink
             report(sink, first, second, &format!("{other} is asked for"), one);
         }
     }
+    languages(&all, &branches, sink);
     let mut always: HashMap<String, &Place<'_>> = HashMap::new();
     for place in &all {
         if let Some(said) = said(&ALWAYS, place) {
@@ -114,6 +139,25 @@ pub(super) fn contradiction(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink
         let Some(second) = said(&NEVER, first).and_then(|said| always.get(&said)) else { continue };
         if meet(&branches, first, second) {
             report(sink, first, second, "this is to be done always", "never");
+        }
+    }
+}
+
+/// Two languages, each for every answer.
+fn languages(all: &[Place<'_>], branches: &Branches<'_>, sink: &mut Sink) {
+    let language = |place: &Place<'_>| {
+        let text = &place.1.masked[place.2.clone()];
+        let span = asked(&LANGUAGE, text)?;
+        let found = LANGUAGE.captures(&text[span.clone()])?[1].to_lowercase();
+        (is_of_all(text, &span) && !CHOICE.is_match(&text[span.end..])).then_some(found)
+    };
+    let asked: Vec<(&Place<'_>, String)> =
+        all.iter().filter_map(|place| Some((place, language(place)?))).take(MOST).collect();
+    for (number, (first, one)) in asked.iter().enumerate() {
+        let is_other = |(second, other): &&(&Place<'_>, String)| other != one && meet(branches, first, second);
+        if let Some((second, _)) = asked[number + 1..].iter().find(is_other) {
+            report(sink, first, second, "another language is asked for", "which");
+            return;
         }
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn unstructured(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Si
 
 pattern!(
     CRITICAL,
-    r"(?i)\b(?:critical(?:ly)?|crucial|most important(?:ly)?|under no circumstances|must never|never ever|above all|(?-i:MUST NOT))\b"
+    r"(?i)\b(?:critical(?:ly)?|crucial|most important(?:ly)?|under no circumstances|must never|never ever|above all|(?-i:MUST NOT|NEVER|IMPORTANT))\b"
 );
 
 /// What must not go wrong, near the end of a long text.
@@ -100,7 +100,7 @@ pub(super) fn late(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
 
 pattern!(
     INSTRUCTION,
-    r"(?i)^\W*(?:\d+[.)]\s*)?(?:(?:please|then|also|finally|next|first|if [^,]{1,80},)\s+)?(?:do not|don't|never|always|only|you (?:must|should|will|can ?not|may)|make sure|ensure|be|answer|respond|reply|return|output|write|use|give|provide|include|list|avoid|follow|keep|explain|describe|summari[sz]e|translate|classify|extract|identify|generate|create|consider|remember|start|begin|end|add|limit|mention|ask|say|tell|check|review|analy[sz]e|format|read|think|show|select|choose|assign|compare|cite|quote|refer|set|treat|ignore|assume|note|act|call|determine|evaluate|rewrite)\b"
+    r"(?i)^\W*(?:\d+[.)]\s*)?(?:(?:please|then|also|finally|next|first|if [^,]{1,80},)\s+)?(?:do not|don't|never|always|only|you (?:must|should|will|can ?not|may)|make sure|ensure|be|answer|respond|reply|return|output|write|use|give|provide|include|list|avoid|follow|keep|explain|describe|summari[sz]e|translate|classify|extract|identify|generate|create|consider|remember|start|begin|end|add|limit|mention|ask|say|tell|check|review|analy[sz]e|format|read|think|show|select|choose|assign|compare|cite|quote|refer|set|treat|ignore|assume|note|act|call|determine|evaluate|rewrite|do|apply|put|place|convert|calculate|compute|count|rank|sort|rate|score|highlight|report|address|greet|thank|apologi[sz]e|offer|refuse|decline|escalate|confirm|verify|double-check|stick|focus|stay|speak|suggest|recommend|wrap|prefer|replace|remove|omit|skip|stop|let|help|handle|look|find|search|name|state|group|fill|correct|fix|preserve|maintain|adapt|adjust|match|respect|break|split|combine|refrain)\b"
 );
 
 /// Very many instructions.

@@ -284,29 +284,29 @@ pattern!(
     r"(?i)^(?:\w+_)?(?:answers?|response|output|completion|statements?|claims?|prediction|candidate|submission|generation)$"
 );
 // What to do where something is missing, in so many words or as a condition with a negation: where it is not, when
-// nothing does, unless it says. And to take nothing from elsewhere.
+// nothing does, unless it says. To take nothing from elsewhere does not say it.
 pattern!(
     ABSTAINS,
     r"(?ix)
     (?:don.?t|do\ not|doesn.?t|does\ not|cannot|can.?t|could\ ?n.?t|could\ not|isn.?t|is\ not|aren.?t|are\ not|not|unable\ to)\ (?:\w+\ ){0,3}(?:know|find|found|contain\w*|have|mention\w*|sa(?:y|id)|answer\w*|provided?|enough|in\ the|sure|relevant|present|available|stated|covered|sufficient|helpful|possible|useful)
-    | \bno\ (?:answer|information|relevant|context|useful) | unanswerable | insufficient | \bunknown\b | \bonly\ (?:use|using|from|on|the) | \bsolely\b | not\ make\ up | ask\ what\ you\ need | without\ (?:prior|any)\ knowledge
+    | \bno\ (?:answer|information|relevant|context|useful) | unanswerable | insufficient | \bunknown\b | not\ make\ up | ask\ what\ you\ need
     | \b(?:if|when|whenever|where|wherever|unless|should|in\ case|in\ the\ absence)\b[^.\n]{0,120}(?:\b(?:not|no|none|nobody|nothing|neither|never|cannot|lacks?|lacking|miss(?:es|ing)|absent|absence|silent|empty|fails?|unclear|unsure|uncertain|unrelated|unable|irrelevant|outside|beyond|without|doubt|conflict\w*|out\ of\ scope)\b|n['’]t\b)
     | \bunless\b | \bif\ any\b | \botherwise\b | \bnot[\ _-]?(?:found|available|in\ (?:context|docs?))\b | \bn/a\b | (?:make|making|made)\ (?:\w+\ )?up\b | \b(?:invent|guess|fabricate|hallucinate|speculate)\w*
-    | \b(?:wenn|falls|sofern|steht|finde[nt]?)\b[^.\n]{0,120}\b(?:nicht|nichts|kein\w*|fehl\w*|leer|unklar)\b | wei(?:ß|ss)\ (?:es\ |das\ |ich\ )?nicht | ausschlie(?:ß|ss)lich | \bnur\b[^.\n]{0,40}\b(?:anhand|auf|aus|mit)\b | \berfinde\b
-    | \b(?:si|s['’]il|lorsque|quand|au\ cas)\b[^.\n]{0,120}(?:\b(?:ne|pas|aucun\w*|rien|absent\w*|manque\w*|insuffisant\w*)\b|n['’]) | \bne\ sais\ pas | uniquement | \bseulement\b | exclusivement | n['’]invente
-    | \b(?:si|cuando|caso)\b[^.\n]{0,120}\b(?:no|ning[uú]n\w*|nada|falta\w*|ausente)\b | no\ lo\ s[eé] | [uú]nicamente | \bs[oó]lo\b | solamente | exclusivamente | no\ inventes
-    | \b(?:se|quando|qualora)\b[^.\n]{0,120}\b(?:non|nessun\w*|manca\w*|assente)\b | non\ lo\ so | \bsoltanto\b | esclusivamente | unicamente
-    | \b(?:se|quando|caso)\b[^.\n]{0,120}\b(?:não|nenhum\w*|nada|faltar?)\b | não\ sei | \bsomente\b | \bapenas\b
-    | \b(?:als|indien|wanneer)\b[^.\n]{0,120}\b(?:niet|geen|niets|ontbreekt)\b | weet\ (?:ik\ )?(?:het\ )?niet | \balleen\b | uitsluitend
-    | \b(?:jeśli|jeżeli|gdy|pokud|když|ak)\b[^.\n]{0,120}\b(?:nie|ne\w+|brak|chybí|není)\b | nie\ wiem | nevím | \b(?:tylko|wyłącznie|pouze)\b
-    | \b(?:если|когда|якщо|ако)\b[^.\n]{0,120}\b(?:не|нет|нету|немає|няма|отсутств\w*)\b | не\ знаю | \b(?:только|исключительно|лише|тільки|само)\b
-    | \b(?:om|hvis|när|når|jos)\b[^.\n]{0,120}\b(?:inte|ingen|inget|ikke|intet|ei|eivät|puuttuu)\b | \b(?:endast|bara|kun|vain)\b
-    | \b(?:dac[ăa]|când)\b[^.\n]{0,120}\b(?:nu|lipsește)\b | \bdoar\b | \b(?:αν|εάν|όταν)\b[^.\n]{0,120}\b(?:δεν|μη|μην)\b | \bμόνο\b | \b(?:ha|amikor)\b[^.\n]{0,120}\b(?:nem|nincs|hiányzik)\b | \bcsak\b
-    | \b(?:jika|bila|kalau|apabila)\b[^.\n]{0,120}\b(?:tidak|bukan|belum)\b | \bhanya\b | \b(?:nếu|khi)\b[^.\n]{0,120}\bkhông\b | chỉ\b | \w*(?:yoksa|mıyorsa|miyorsa|muyorsa|müyorsa|değilse)\b | bilmiyorum | \b(?:sadece|yalnızca)\b
-    | ない(?:場合|とき|時|なら|際|こと) | なければ | ありません | わかりません | 分かりません | 不明 | だけを | のみ
-    | (?:如果|如若|若|如|当|當|倘若|假如|一旦)[^。\n]{0,60}(?:没有|沒有|没|未|无|無|不|缺) | (?:找不到|没有|沒有|未|无|無)[^。\n]{0,20}(?:时|時|的话|的話) | 不知道 | 未提及 | [无無]法 | [仅僅只][根依從从用能]
-    | 없(?:으면|는|다면|을|습니다|음) | 모르 | 않(?:으면|는|다면) | 만\ (?:사용|근거|바탕)
-    | (?:إذا|إن|لو)[^.\n]{0,120}(?:لم|لا|ليس|غير) | لا\ أعرف | فقط | (?:اگر)[^.\n]{0,120}(?:ن[ب-ی]) | (?:यदि|अगर)[^।\n]{0,120}(?:नहीं|न\ हो) | केवल | (?:אם)[^.\n]{0,120}(?:לא|אין) | רק | (?:หาก|ถ้า)[^\n]{0,120}ไม่ | เท่านั้น
+    | \b(?:wenn|falls|sofern|steht|finde[nt]?)\b[^.\n]{0,120}\b(?:nicht|nichts|kein\w*|fehl\w*|leer|unklar)\b | wei(?:ß|ss)\ (?:es\ |das\ |ich\ )?nicht | \berfinde\b
+    | \b(?:si|s['’]il|lorsque|quand|au\ cas)\b[^.\n]{0,120}(?:\b(?:ne|pas|aucun\w*|rien|absent\w*|manque\w*|insuffisant\w*)\b|n['’]) | \bne\ sais\ pas | n['’]invente
+    | \b(?:si|cuando|caso)\b[^.\n]{0,120}\b(?:no|ning[uú]n\w*|nada|falta\w*|ausente)\b | no\ lo\ s[eé] | no\ inventes
+    | \b(?:se|quando|qualora)\b[^.\n]{0,120}\b(?:non|nessun\w*|manca\w*|assente)\b | non\ lo\ so
+    | \b(?:se|quando|caso)\b[^.\n]{0,120}\b(?:não|nenhum\w*|nada|faltar?)\b | não\ sei
+    | \b(?:als|indien|wanneer)\b[^.\n]{0,120}\b(?:niet|geen|niets|ontbreekt)\b | weet\ (?:ik\ )?(?:het\ )?niet
+    | \b(?:jeśli|jeżeli|gdy|pokud|když|ak)\b[^.\n]{0,120}\b(?:nie|ne\w+|brak|chybí|není)\b | nie\ wiem | nevím
+    | \b(?:если|когда|якщо|ако)\b[^.\n]{0,120}\b(?:не|нет|нету|немає|няма|отсутств\w*)\b | не\ знаю
+    | \b(?:om|hvis|när|når|jos)\b[^.\n]{0,120}\b(?:inte|ingen|inget|ikke|intet|ei|eivät|puuttuu)\b
+    | \b(?:dac[ăa]|când)\b[^.\n]{0,120}\b(?:nu|lipsește)\b | \b(?:αν|εάν|όταν)\b[^.\n]{0,120}\b(?:δεν|μη|μην)\b | \b(?:ha|amikor)\b[^.\n]{0,120}\b(?:nem|nincs|hiányzik)\b
+    | \b(?:jika|bila|kalau|apabila)\b[^.\n]{0,120}\b(?:tidak|bukan|belum)\b | \b(?:nếu|khi)\b[^.\n]{0,120}\bkhông\b | \w*(?:yoksa|mıyorsa|miyorsa|muyorsa|müyorsa|değilse)\b | bilmiyorum
+    | ない(?:場合|とき|時|なら|際|こと) | なければ | ありません | わかりません | 分かりません | 不明
+    | (?:如果|如若|若|如|当|當|倘若|假如|一旦)[^。\n]{0,60}(?:没有|沒有|没|未|无|無|不|缺) | (?:找不到|没有|沒有|未|无|無)[^。\n]{0,20}(?:时|時|的话|的話) | 不知道 | 未提及 | [无無]法
+    | 없(?:으면|는|다면|을|습니다|음) | 모르 | 않(?:으면|는|다면)
+    | (?:إذا|إن|لو)[^.\n]{0,120}(?:لم|لا|ليس|غير) | لا\ أعرف | (?:اگر)[^.\n]{0,120}(?:ن[ب-ی]) | (?:यदि|अगर)[^।\n]{0,120}(?:नहीं|न\ हो) | (?:אם)[^.\n]{0,120}(?:לא|אין) | (?:หาก|ถ้า)[^\n]{0,120}ไม่
     "
 );
 

@@ -287,7 +287,7 @@ pub(super) fn todo(_: &Look<'_>, template: &Template, sink: &mut Sink) {
 
 pattern!(
     IMPERATIVE,
-    r"(?i)^\W*(?:do not|don't|never|always|please|answer|respond|reply|return|output|write|use|you are|you must|you should|make sure|ensure|avoid|be |give|include|only )"
+    r"(?i)^\W*(?:do not|don't|never|always|please|answer|respond|reply|return|output|write|use|you are|you must|you should|make sure|ensure|avoid|be|give|include|only)\b"
 );
 // What is said to those who keep the template, and not to a model.
 pattern!(
@@ -340,7 +340,9 @@ pub(super) fn commented_out(_: &Look<'_>, template: &Template, sink: &mut Sink) 
         let trimmed = text.trim().trim_matches('-').trim();
         let has_code =
             (trimmed.lines().any(|line| is_code(line.trim())) || is_code(trimmed)) && !USAGE.is_match(trimmed);
-        let is_instruction = IMPERATIVE.is_match(trimmed) && trimmed.split_whitespace().count() >= 4;
+        // A title has no full stop.
+        let (words, is_sentence) = (trimmed.split_whitespace().count(), trimmed.ends_with(['.', '!']));
+        let is_instruction = IMPERATIVE.is_match(trimmed) && (words >= 4 || (words >= 2 && is_sentence));
         if trimmed.starts_with("promptctl:") || !(has_code || (is_instruction && !TO_KEEPERS.is_match(trimmed))) {
             continue;
         }
