@@ -1,4 +1,4 @@
-//! Since when a line stands in a file: the commit that brought it, looked for from HEAD back, through merges and renames.
+//! Since when a line stands in a file, and who wrote it: the commit that brought it, looked for from HEAD back, through merges and renames.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,14 +22,23 @@ pub struct WrittenLine {
     pub line: String,
 }
 
+/// When a line came, and who wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// When it was committed.
+    pub time: Timestamp,
+    /// The author's name.
+    pub by: String,
+}
+
 /// A line that is followed back, and what its file is called there.
 struct Open {
     index: usize,
     path: String,
 }
 
-/// When each of these lines came into its file, where it is still there at `head`; `None` where that cannot be told.
-pub fn added(root: &Path, head: &str, marks: &[WrittenLine]) -> Result<Vec<Option<Timestamp>>, WalkError> {
+/// When each of these lines came into its file, and by whom, where it is still there at `head`; `None` where that cannot be told.
+pub fn added(root: &Path, head: &str, marks: &[WrittenLine]) -> Result<Vec<Option<Added>>, WalkError> {
     let (repository, prefix) = open_repository(root)?;
     let prefix = prefix.trim_end_matches('/').to_owned();
     let head = repository.find_commit(resolve(&repository, head)?)?;
@@ -62,8 +71,9 @@ pub fn added(root: &Path, head: &str, marks: &[WrittenLine]) -> Result<Vec<Optio
         let is_end = commit.parent_ids().any(|parent| repository.find_commit(parent).is_err())
             || (commit.parent_count() == 0 && repository.is_shallow());
         let time = Timestamp::from_second(commit.time().seconds()).ok().filter(|_| !is_end);
-        for line in brought {
-            found[line.index] = time;
+        let author = || String::from_utf8_lossy(commit.author().name_bytes()).into_owned();
+        for (line, time) in brought.into_iter().filter_map(|line| Some((line, time?))) {
+            found[line.index] = Some(Added { time, by: author() });
         }
     }
     Ok(found)

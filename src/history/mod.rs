@@ -24,7 +24,7 @@ mod trend;
 mod versions;
 mod walk;
 
-pub use added::{WrittenLine, added};
+pub use added::{Added, WrittenLine, added};
 pub use asked::{Asked, Purpose, RanRow, Requests};
 pub use began::{Began, Versioned, began};
 pub use bisect::{Bisect, Mark, Step};

@@ -1,6 +1,6 @@
 //! One pass over a project: every rule that is on, over everything that is selected, in an order that never changes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -133,17 +133,32 @@ impl Linted {
         count - self.findings.len()
     }
 
-    /// The places of what is told with its age: the file, and where it begins.
-    pub fn aged(&self) -> impl Iterator<Item = (&Arc<Source>, &Range<usize>)> {
-        self.findings.iter().filter(|finding| finding.is_aged()).map(|finding| (&finding.source, &finding.span))
+    /// The places of what is told with its age, or of all that was found: the file, and where it begins.
+    pub fn places(&self, all: bool) -> impl Iterator<Item = (&Arc<Source>, &Range<usize>)> {
+        let asked = self.findings.iter().filter(move |finding| all || finding.is_aged());
+        asked.map(|finding| (&finding.source, &finding.span))
     }
 
-    /// Says since when that is there: the days, in the order of [`Linted::aged`].
-    pub fn date(&mut self, days: &[Option<String>], today: &str) {
-        let aged = self.findings.iter_mut().filter(|finding| finding.is_aged());
-        for (finding, day) in aged.zip(days) {
-            if let Some(day) = day {
-                finding.date(day, today);
+    /// Says since when that is there, and by whom: the days and the names, in the order of [`Linted::places`].
+    pub fn date(&mut self, all: bool, found: &[Option<(String, String)>], today: &str) {
+        let asked = self.findings.iter_mut().filter(|finding| all || finding.is_aged());
+        for (finding, found) in asked.zip(found) {
+            if let Some((day, by)) = found {
+                finding.date(day, by, today);
+            }
+            // A list of debts says it beside the message.
+            if !all {
+                finding.tell_age();
+            }
+        }
+    }
+
+    /// Says what a request of the prompt costs that something stands in: by file, in USD, and whether that is an estimate.
+    pub fn price(&mut self, by_path: &BTreeMap<String, (f64, bool)>) {
+        for finding in &mut self.findings {
+            if let Some((usd, is_estimate)) = by_path.get(&finding.source.path) {
+                finding.owed.request_usd = Some(*usd);
+                finding.owed.is_estimate = *is_estimate;
             }
         }
     }

@@ -25,19 +25,24 @@ pub struct Edit {
     pub text: String,
 }
 
-/// How long something is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Age {
-    /// Nobody asks.
-    Unasked,
-    /// It is told where it is known.
-    Asked,
-    /// Since that day.
-    Since(String),
+/// What a list of debts says of something: since when it is owed, to whom one turns, and what it stands in costs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Owed {
+    /// The day since which its line is there.
+    pub since: Option<String>,
+    /// How many days that are.
+    pub days: Option<u32>,
+    /// Who brought the line.
+    pub by: Option<String>,
+    /// USD of a request of its prompt, on the mean.
+    pub request_usd: Option<f64>,
+    /// Whether that is an estimate, and of what is read alone.
+    pub is_estimate: bool,
 }
 
 /// Something that a rule has against a project.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing of it")]
 pub struct Finding {
     /// The rule.
     pub rule: &'static Rule,
@@ -55,8 +60,10 @@ pub struct Finding {
     pub is_hidden: bool,
     /// Changes that mend it.
     pub edits: Vec<Edit>,
-    /// How long it is there.
-    age: Age,
+    /// Since when it is there, and what it costs, as far as that was asked and is known.
+    pub owed: Owed,
+    /// Whether its message says since when it is there.
+    is_aged: bool,
     /// What it is about, whatever line that is in.
     subject: Option<String>,
     /// Whether it is known again in its own file alone.
@@ -89,7 +96,8 @@ impl Finding {
             help: rule.fix.to_owned(),
             is_hidden: false,
             edits: Vec::new(),
-            age: Age::Unasked,
+            owed: Owed::default(),
+            is_aged: false,
             subject: None,
             is_of_file: false,
             amount: None,
@@ -167,27 +175,29 @@ impl Finding {
 
     /// The same, told with its age.
     pub(super) fn aged(&mut self) -> &mut Self {
-        self.age = Age::Asked;
+        self.is_aged = true;
         self
     }
 
     /// Whether it is told with its age.
     pub(super) fn is_aged(&self) -> bool {
-        self.age != Age::Unasked
+        self.is_aged
     }
 
-    /// The day since which it is there, where that is asked and known.
-    #[must_use]
-    pub fn since(&self) -> Option<&str> {
-        if let Age::Since(day) = &self.age { Some(day) } else { None }
-    }
-
-    /// Says since when it is there.
-    pub(super) fn date(&mut self, day: &str, today: &str) {
+    /// Says since when it is there, and by whom.
+    pub(super) fn date(&mut self, day: &str, by: &str, today: &str) {
         let age = today.parse::<Date>().ok().zip(day.parse::<Date>().ok());
         let age = age.and_then(|(today, day)| day.until(today).ok()).map_or(0, |span| span.get_days().max(0));
-        self.message = format!("{}, since {day} ({})", self.message, counted(age.unsigned_abs().into(), "day", "days"));
-        self.age = Age::Since(day.to_owned());
+        self.owed.since = Some(day.to_owned());
+        self.owed.days = Some(age.unsigned_abs());
+        self.owed.by = Some(by.to_owned());
+    }
+
+    /// Says in its message, too, since when it is there.
+    pub(super) fn tell_age(&mut self) {
+        if let (true, Some(day), Some(days)) = (self.is_aged, &self.owed.since, self.owed.days) {
+            self.message = format!("{}, since {day} ({})", self.message, counted(days.into(), "day", "days"));
+        }
     }
 
     /// The same at a level of its own.

@@ -37,7 +37,7 @@ mod wording;
 
 pub use covered::{CoveredFile, LineMark, covered};
 pub use engine::{Linted, lint};
-pub use finding::{Edit, Finding};
+pub use finding::{Edit, Finding, Owed};
 pub use fix::apply;
 pub use look::{CommitEvidence, Evidence, FlakyEvidence, ResultEvidence, VersionEvidence};
 pub use registry::{Limit, REFUSED, RULES, Rule, explained, find};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::debt::write_debt;
 use super::problems::snippet;
 use super::style::Style;
 use crate::core::escape::{json as escaped, terminal, terminal_line};
@@ -22,6 +23,8 @@ pub struct LintNotes {
     pub exit: u8,
     /// From which level on findings fail.
     pub fail_on: String,
+    /// Whether it is shown as a list of debts.
+    pub is_debt: bool,
 }
 
 fn word(level: Level, style: Style) -> String {
@@ -32,10 +35,14 @@ fn word(level: Level, style: Style) -> String {
     }
 }
 
-/// Writes findings with their lines, and the sum.
+/// Writes findings with their lines, or as a list of debts, and the sum.
 pub fn write_lint(out: &mut dyn Write, linted: &Linted, notes: &LintNotes, style: Style) -> io::Result<()> {
-    for finding in &linted.findings {
-        write_finding(out, finding, style)?;
+    if notes.is_debt {
+        write_debt(out, linted, style)?;
+    } else {
+        for finding in &linted.findings {
+            write_finding(out, finding, style)?;
+        }
     }
     for path in &linted.skipped {
         let place = style.bold(&terminal_line(&format!("{path}:")));
@@ -128,7 +135,8 @@ fn finding_json(finding: &Finding) -> Value {
         "code": finding.rule.code, "rule": finding.rule.name, "severity": finding.level.name(),
         "path": finding.source.path, "line": line, "column": column, "end_line": end_line, "end_column": end_column,
         "text": finding.text(), "message": finding.message, "help": finding.help, "key": finding.key(),
-        "fixable": !finding.edits.is_empty(), "since": finding.since(),
+        "fixable": !finding.edits.is_empty(), "since": finding.owed.since, "by": finding.owed.by,
+        "request_usd": finding.owed.request_usd, "request_is_estimate": finding.owed.is_estimate,
     })
 }
 
@@ -242,6 +250,6 @@ impl LintNotes {
     /// What is said beside findings that end the process so.
     #[must_use]
     pub fn new(base: Option<(String, usize)>, exit: Exit, fail_on: Level) -> Self {
-        Self { base, exit: exit.code(), fail_on: fail_on.name().to_owned() }
+        Self { base, exit: exit.code(), fail_on: fail_on.name().to_owned(), is_debt: false }
     }
 }

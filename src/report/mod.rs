@@ -13,6 +13,7 @@ mod changes;
 mod comparison;
 mod cost;
 mod cost_words;
+mod debt;
 mod difference;
 mod github;
 mod gitlab;

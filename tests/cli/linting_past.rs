@@ -75,6 +75,36 @@ fn what_is_to_do_has_an_age() {
 }
 
 #[test]
+fn what_is_owed_is_a_list_with_ages_names_and_costs() {
+    let with = "{# TODO: ask the lawyers #}\n{% include '_t.j2' %}\nHello. {{ q }}\n";
+    let sandbox = project(&[(P, with), (T, "Answer the question.\n"), ("prompts/bare.j2", "Hi {{ q }}\n")]);
+    sandbox.write("promptctl.yaml", CONFIG.replace("replies", "price: { input: 10, output: 20 }, replies"));
+    commit(&sandbox, "2025-06-01", "a");
+    sandbox.write(T, "Answer the question. {# FIXME: in which language? #}\n");
+    commit(&sandbox, "2025-09-01", "b");
+    sandbox.write("prompts/bare.j2", "{# HACK: x #}\nHi {{ q }}\n");
+    insta::assert_snapshot!(sandbox.run(&["lint", "--rule", "W14", "--rule", "W04", "--debt"]).shown());
+    let ended = sandbox.run(&["lint", "--rule", "W14", "--debt", "--report", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let schema = serde_json::from_str(include_str!("../../docs/schema/lint.schema.json")).expect("JSON");
+    assert!(jsonschema::is_valid(&schema, &report), "{report}");
+    let owed = |name: &str| -> Vec<serde_json::Value> {
+        report["findings"].as_array().expect("a list").iter().map(|finding| finding[name].clone()).collect()
+    };
+    assert_eq!(owed("since"), ["2025-09-01".into(), serde_json::Value::Null, "2025-06-01".into()]);
+    assert_eq!(owed("by"), ["A".into(), serde_json::Value::Null, "A".into()]);
+    let costs = owed("request_usd");
+    assert!(costs[0].is_f64() && costs[0] == costs[2] && costs[1].is_null(), "{costs:?}");
+    assert_eq!(owed("request_is_estimate")[0], true);
+    // What was answered is counted.
+    says(&sandbox.run(&["test", "p"]), 0, &[]);
+    let ended = sandbox.run(&["lint", "--rule", "W14", "--debt"]);
+    assert!(ended.stdout.contains(" A   $0.0"), "{}", ended.shown());
+    says(&sandbox.run(&["lint", "--debt", "--base", "HEAD", "--rule", "W14"]), 0, &["HACK", "1 warning in"]);
+    says(&sandbox.run(&["lint", "--debt", "--fix"]), 2, &["--fix"]);
+}
+
+#[test]
 fn a_long_history_is_gone_through_in_time() {
     let sandbox = project(&[(P, "{# TODO: x #}\nHello 0. {{ q }}\n")]);
     commit(&sandbox, "2025-06-01", "a");

@@ -1,5 +1,6 @@
 //! `promptctl lint`: prompt debt, found and counted.
 
+mod debt;
 mod mend;
 mod past;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use self::debt::prices;
 use self::mend::tell;
 use self::past::{evidence, note, since};
 use crate::case::Selection;
@@ -67,6 +69,9 @@ pub(super) struct Args {
     /// Show the templates, and which of their lines a case renders.
     #[arg(long, conflicts_with_all = ["fix", "reports", "base", "rules", "waivers"])]
     coverage: bool,
+    /// List what was found as debt: since when it is there, who wrote it, and what a request of its prompt costs, the oldest first.
+    #[arg(long, conflicts_with_all = ["fix", "coverage", "waivers"])]
+    debt: bool,
     /// List the waivers, and what they waive.
     #[arg(long, conflicts_with_all = ["fix", "reports", "base"])]
     waivers: bool,
@@ -194,6 +199,7 @@ struct Looked {
 /// Looks at a project. Coverage and waivers are shown at once.
 fn look(context: &mut Context, args: &Args, project: &Project, wanted: &[&'static Rule]) -> Result<Looked, Failure> {
     let (prepared, _) = project.load()?;
+    let prices = if args.debt { prices(project, &prepared)? } else { BTreeMap::new() };
     let workspace = prepared.workspace;
     let selected = select(&workspace, &args.prompts)?;
     let mut settings = settings(&workspace)?;
@@ -224,8 +230,9 @@ fn look(context: &mut Context, args: &Args, project: &Project, wanted: &[&'stati
         // What is not shown does not fail.
         linted.findings.retain(Finding::is_of_waivers);
     }
-    let dated = since(&project.root, args.at.as_deref().unwrap_or("HEAD"), &linted);
-    linted.date(&note(context, "how old findings are", dated)?, &evidence.today);
+    let dated = since(&project.root, args.at.as_deref().unwrap_or("HEAD"), &linted, args.debt);
+    linted.date(args.debt, &note(context, "how old findings are", dated)?, &evidence.today);
+    linted.price(&prices);
     let exit = if linted.fails(settings.fail_on) {
         Exit::Failed
     } else if linted.prompts == 0 && !args.waivers {
@@ -239,7 +246,8 @@ fn look(context: &mut Context, args: &Args, project: &Project, wanted: &[&'stati
         write_waivers(&mut Piped::new(context.out()), &linted, style)?;
     }
     let base = args.base.clone().map(|base| (base, count));
-    Ok(Looked { linted, notes: LintNotes::new(base, exit, settings.fail_on), exit })
+    let notes = LintNotes { is_debt: args.debt, ..LintNotes::new(base, exit, settings.fail_on) };
+    Ok(Looked { linted, notes, exit })
 }
 
 fn no_rule(why: String) -> Failure {

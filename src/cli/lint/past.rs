@@ -80,17 +80,22 @@ pub(super) fn note<T: Default>(context: &Context, what: &str, said: Result<T, Wa
     Ok(T::default())
 }
 
-/// Since when what was found is there, where that is told: by the lines in which it stands.
-pub(super) fn since(root: &Path, head: &str, linted: &Linted) -> Result<Vec<Option<String>>, WalkError> {
+/// Since when what was found is there and who wrote it, where that is told, or of all of it: by the lines in which it stands.
+pub(super) fn since(
+    root: &Path,
+    head: &str,
+    linted: &Linted,
+    all: bool,
+) -> Result<Vec<Option<(String, String)>>, WalkError> {
     let mark = |(source, span): (&Arc<Source>, &Range<usize>)| {
         let line = source.text.get(source.line_range(source.line_column(span.start).0)).unwrap_or_default();
         WrittenLine { path: source.path.clone(), line: line.to_owned() }
     };
-    let marks: Vec<WrittenLine> = linted.aged().map(mark).collect();
+    let marks: Vec<WrittenLine> = linted.places(all).map(mark).collect();
     if marks.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(added(root, head, &marks)?.into_iter().map(|time| time.map(day)).collect())
+    Ok(added(root, head, &marks)?.into_iter().map(|found| found.map(|one| (day(one.time), one.by))).collect())
 }
 
 fn runs(
