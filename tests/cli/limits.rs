@@ -273,7 +273,7 @@ fn a_run_ends_in_time() {
 #[test]
 fn a_model_that_must_wait_holds_up_no_other() {
     let busy = Server::answering(|number, body| match number {
-        0..4 => (200, "HTTP/1.1 429 X\r\nretry-after: 6\r\ncontent-length: 2\r\n\r\n{}".to_owned()),
+        0..4 => (200, "HTTP/1.1 429 X\r\nretry-after: 4\r\ncontent-length: 2\r\n\r\n{}".to_owned()),
         _ => (200, echo(body)),
     });
     let quick = Server::answering(|_, body| (200, echo(body)));
@@ -286,7 +286,7 @@ fn a_model_that_must_wait_holds_up_no_other() {
     sandbox.write("promptctl.yaml", config);
     let child = sandbox.command(&["test", "--jobs", "4"]).stdout(std::process::Stdio::null()).spawn();
     let mut child = child.expect("started");
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(3));
     assert_eq!(quick.requests().len(), 20, "the other model is done long before");
     assert!(child.wait().expect("ended").success());
     assert_eq!(sandbox.read("fixtures/p/recorded/busy.jsonl").lines().count(), 20);

@@ -1209,15 +1209,15 @@ fn keys_and_people_are_found_and_never_shown() {
 #[test]
 fn very_large_prompts_are_looked_at_in_time() {
     let sandbox = project(&[]);
-    sandbox.write("prompts/line.j2", "NEVER do it. Always do it, if possible. ".repeat(20_000));
+    sandbox.write("prompts/line.j2", "NEVER do it. Always do it, if possible. ".repeat(6_000));
     let lines: String =
-        (0..20_000).map(|i| format!("Line {} says that you must never do it {{q}}.\u{200b}\n", i % 7)).collect();
+        (0..6_000).map(|i| format!("Line {} says that you must never do it {{q}}.\u{200b}\n", i % 7)).collect();
     sandbox.write("prompts/lines.j2", format!("{lines}{{{{ q }}}} and go on\n"));
     sandbox.write("prompts/empty.j2", "");
     let begun = std::time::Instant::now();
     let ended = sandbox.run(&["lint"]);
-    says(&ended, 1, &["(and so 19950 more)", "in 3 prompts (1 skipped"]);
-    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    says(&ended, 1, &["(and so 5950 more)", "in 3 prompts (1 skipped"]);
+    assert!(begun.elapsed().as_secs() < 40, "{:?}", begun.elapsed());
     says(&sandbox.run(&["lint", "lines", "--fix"]), 0, &["mended prompts/lines.j2"]);
     says(&sandbox.run(&["lint", "lines", "--rule", "E04", "--rule", "W02"]), 0, &["nothing found in 1 prompt"]);
 }
