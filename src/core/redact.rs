@@ -105,12 +105,28 @@ static SHAPES: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
         ("a Google key", r"\bAIza[0-9A-Za-z_-]{35}"),
         ("a Groq key", r"\bgsk_[A-Za-z0-9]{30,}"),
         ("an xAI key", r"\bxai-[A-Za-z0-9]{30,}"),
+        ("a Perplexity key", r"\bpplx-[A-Za-z0-9]{40,}"),
+        ("a Hugging Face token", r"\bhf_[A-Za-z0-9]{30,}"),
+        ("a Replicate token", r"\br8_[A-Za-z0-9]{37}\b"),
+        ("a Slack token", r"\bx(?:ox[abeoprs]|app)-[A-Za-z0-9-]{20,}"),
+        ("an address of a Slack hook", r"\bhooks\.slack\.com/(?:services|workflows)/[A-Za-z0-9/_-]{30,}"),
+        ("a Stripe key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{20,}"),
+        ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40,}"),
+        ("an npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
+        ("a PyPI token", r"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,}"),
+        ("a GitLab token", r"\bgl(?:pat|dt|rt|ptt|oas)-[A-Za-z0-9_-]{20,}"),
+        ("a DigitalOcean token", r"\bdo[opr]_v1_[a-f0-9]{64}\b"),
+        ("a Tailscale key", r"\btskey-[a-z]+-[A-Za-z0-9]{8,}-[A-Za-z0-9]{20,}"),
+        ("a Telegram token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+        ("a Google secret", r"\b(?:GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]{40,})"),
+        ("an Azure key", r"\bAccountKey=[A-Za-z0-9+/]{80,}={0,2}"),
+        ("an AWS secret key", r"(?i)\baws_?secret_?access_?key\W{1,5}[A-Za-z0-9/+]{40}\b"),
         ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,})"),
         ("an AWS access key", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
         ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
         ("a JSON web token", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
         ("an authorization header", r"(?i)\bauthorization\b\W{1,4}(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}"),
-        ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@]{4,}@[^\s/]+"),
+        ("a password in an address", r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/:@]{4,}@[^\s/]+"),
     ]
     .into_iter()
     // The expressions are constants, and a test compiles every one of them.
@@ -165,11 +181,33 @@ mod tests {
 
     #[test]
     fn shapes_of_keys_are_known_and_words_are_not() {
-        assert_eq!(SHAPES.len(), 11, "every expression compiles");
+        assert_eq!(SHAPES.len(), 27, "every expression compiles");
         // Put together here, so that no scanner takes this file for a leak.
         let tail = "abcdefghijklmnopqrstuvwxyz0123456789ABCD";
         for head in ["sk-", "sk-ant-", "sk-proj-", "gsk_", "xai-", "ghp_", "github_pat_"] {
             assert!(key_shape(&format!("see {head}{tail} there")).is_some(), "{head}");
+        }
+        for head in
+            ["pplx-", "hf_", "r8_", "xoxb-", "hooks.slack.com/services/", "sk_live_", "rk_test_", "glpat-", "GOCSPX-"]
+        {
+            let length = if head == "r8_" { 37 } else { 40 };
+            assert!(key_shape(&format!("see {head}{} there", &tail[..length])).is_some(), "{head}");
+        }
+        for (head, between) in [("SG.", "."), ("tskey-auth-", "-")] {
+            assert!(key_shape(&format!("{head}{}{between}{tail}ABCDEFGH", &tail[..22])).is_some(), "{head}");
+        }
+        let hex = "0123456789abcdef".repeat(4);
+        for key in [
+            format!("npm_{}", &tail[..36]),
+            format!("pypi-AgEIcHlwaS5vcmc{tail}{tail}"),
+            format!("dop_v1_{hex}"),
+            format!("123456789:AA{}", &tail[..33]),
+            format!("ya29.{tail}"),
+            format!("AccountKey={tail}{tail}{tail}=="),
+            format!("AWS_SECRET_ACCESS_KEY = {tail}"),
+            "redis://:hunter22@cache.example.org".to_owned(),
+        ] {
+            assert!(key_shape(&key).is_some(), "{key}");
         }
         assert!(key_shape(&format!("AIza{}", &tail[..35])).is_some());
         assert!(key_shape("https://user:hunter22@example.org/x").is_some());

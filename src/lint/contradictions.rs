@@ -17,20 +17,29 @@ use super::{compiled, pattern};
 /// How many sentences of a kind are held against how many of the other.
 const MOST: usize = 50;
 
+/// That an answer is to be explained.
+const EXPLANATION: &str = r"(?i)^\W*(?:(?:then |also |and |please |always |finally |afterwards )*(?:explain|justify) (?:your|why you|how you)|(?:then|also|and|afterwards|finally|additionally),? (?:please )?(?:explain|justify|describe)|(?:then |also |and |please |always |finally |afterwards )*(?:include|add|append|give|provide|write|return|output) (?:an?|your|the) (?:short |brief |one-sentence |clear |detailed )*(?:explanation|justification|rationale)(?: (?:of|for) (?:your|the) (?:choice|answer|decision|verdict|rating|score|classification|label))?(?: (?:before|after|below|above) (?:the |your )?(?:json|answer|object|output))?)\b";
+
 /// What excludes what, in sentences that are no questions.
 static PAIRS: LazyLock<Vec<(&str, Regex, &str, Regex)>> = LazyLock::new(|| {
     [
         (
             "short",
-            r"(?i)\b(?:be (?:very |as )?(?:concise|brief|terse)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:write|give|provide) (?:only |very )*(?:short|brief|concise|terse) (?:answers|responses|replies)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) sentence|(?:answer|reply|respond) (?:very )?(?:concisely|briefly|tersely)|as (?:short|brief|concise) as possible|(?:(?:keep|limit) (?:it|(?:all |every |each |your |the )*(?:answers?|responses?|replies|reply))|(?:answer|reply|respond)(?: only)?) (?:to |in |within |with |at )?(?:under |below |most |at most |no more than |fewer than |less than |up to |only |just )?(?:(?:[1-9]|[1-5]\d|60|ten|twenty|thirty|forty|fifty) words|(?:one|two|three|[1-3]) sentences?))\b",
+            r"(?i)\b(?:be (?:very |as |extremely |highly )?(?:concise|brief|terse|succinct)|(?:keep|make) (?:it|(?:all |your )?(?:answers?|responses?|replies)) (?:very )?(?:concise|brief|short)|(?:write|give|provide) (?:only |very )*(?:short|brief|concise|terse) (?:answers|responses|replies)|(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) (?:sentence|word|line)|(?:answer|reply|respond) (?:very )?(?:concisely|briefly|tersely)|as (?:short|brief|concise) as possible|(?:(?:keep|limit) (?:it|(?:all |every |each |your |the )*(?:answers?|responses?|replies|reply))|(?:answer|reply|respond)(?: only)?) (?:to |in |within |with |at )?(?:under |below |most |at most |no more than |fewer than |less than |up to |only |just )?(?:(?:[1-9]|[1-5]\d|60|ten|twenty|thirty|forty|fifty) words|(?:one|two|three|[1-3]) sentences?))\b",
             "long",
-            r"(?i)\b(?:be (?:very |as )?(?:comprehensive|exhaustive|thorough)|as (?:detailed|long|comprehensive|thorough) as possible|explain (?:each|every) step in (?:great |full )?detail|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:long|lengthy|exhaustive|comprehensive) (?:answer|response|reply|explanation)|(?:write|give|provide) (?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answers|responses|replies|explanations)|(?:answer|reply|respond) (?:comprehensively|exhaustively|extensively|thoroughly|at length|in depth))\b",
+            r"(?i)\b(?:be (?:very |as |extremely |highly )?(?:comprehensive|exhaustive|thorough|detailed|verbose|elaborate)|(?:write|use|give|provide) (?:at least|no less than|no fewer than|more than) (?:[2-9]\d\d|\d{4,}) words|(?:write|use|give|provide) (?:at least |exactly )?(?:two|three|four|five|six|several|[2-9]) (?:long |full )?paragraphs|as (?:detailed|long|comprehensive|thorough) as possible|explain (?:each|every) step in (?:great |full )?detail|in (?:great|full|as much) detail|(?:write|give|provide) (?:a |an )?(?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answer|response|reply|explanation)|(?:write|give|provide) (?:(?:very |and )*(?:long|lengthy|exhaustive|extensive|comprehensive|detailed|thorough|in-depth),? ){1,4}(?:answers|responses|replies|explanations)|(?:answer|reply|respond) (?:comprehensively|exhaustively|extensively|thoroughly|at length|in depth))\b",
         ),
         (
             "nothing but JSON",
             r"(?i)\b(?:(?:only|just) (?:with |in |return |output |a |the |valid )*json|json (?:only|and nothing else)|nothing (?:but|except|other than) (?:the |valid )*json|no (?:text|explanation|prose)[^.]{0,40}json)\b",
             "an explanation",
-            r"(?i)^\W*(?:(?:then |also |and |please |always |finally |afterwards )*(?:explain|justify) (?:your|why you|how you)|(?:then|also|and|afterwards|finally|additionally),? (?:please )?(?:explain|justify|describe)|(?:then |also |and |please |always |finally |afterwards )*(?:include|add|append|give|provide|write) (?:an?|your|the) (?:short |brief |one-sentence |clear |detailed )*(?:explanation|justification|rationale)(?: (?:of|for) (?:your|the) (?:choice|answer|decision|verdict|rating|score|classification|label))?)\b",
+            EXPLANATION,
+        ),
+        (
+            "nothing but a word",
+            r"(?i)\b(?:(?:answer|reply|respond)(?: only)? (?:in|with) (?:exactly |only |just )?(?:one|a single) word|(?:only )?(?:answer|reply|respond)(?: only)? with (?:only |just )?[\x22'`]?yes[\x22'`]? or [\x22'`]?no|answer only [\x22'`]?yes[\x22'`]? or [\x22'`]?no)\b",
+            "an explanation",
+            EXPLANATION,
         ),
         (
             "no lists",
@@ -40,7 +49,7 @@ static PAIRS: LazyLock<Vec<(&str, Regex, &str, Regex)>> = LazyLock::new(|| {
         ),
         (
             "no Markdown",
-            r"(?i)\b(?:do not|don't|never) use (?:any )?markdown\b",
+            r"(?i)\b(?:(?:do not|don't|never) use (?:any )?markdown|no markdown|plain text only|only plain text|(?:respond|reply|answer|write|output|return)(?: only)? (?:in|as|with) plain text(?: only)?)\b",
             "Markdown",
             r"(?i)\b(?:use|(?:answer|reply|respond|return|write|give|present|structure|format|output)\b[^.;]{0,50}\b(?:as|with|in|using)) (?:a )?markdown\b",
         ),

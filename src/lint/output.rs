@@ -229,7 +229,7 @@ pub(super) fn no_format(look: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink)
 
 pattern!(
     TOOL,
-    r"(?i)\b(?P<verb>use|using|call|calling|invoke|invoking)\s+(?:the\s+)?(?:(?:tool|function)\s+)?`?(?P<name>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)`?(?P<tool>\s+tool\b)?(?P<behind>\s+(?:from|of|in|as|instead)\b)?"
+    r"(?i)\b(?P<verb>use|using|call|calling|invoke|invoking)\s+(?:the\s+)?(?:(?P<before>tool|function)\s+)?`?(?P<name>[a-z][a-z0-9]*(?:_[a-z0-9]+)+)`?(?:\s+(?P<tool>tool|function)\b)?(?P<behind>\s+(?:from|of|in|as|instead)\b)?"
 );
 // What is written with an underscore and is a way of writing, or holds a value.
 pattern!(
@@ -240,12 +240,48 @@ pattern!(
 // `lookupOrder`, and what stands in quotes beside the word tool.
 pattern!(
     CAMEL_TOOL,
-    r#"\b(?P<verb>(?i:use|using|call|calling|invoke|invoking))\s+(?i:the\s+)?(?P<before>(?i:tool)\s+)?(?P<open>[`"'])?(?P<name>[a-z]+[0-9]*(?:[A-Z][a-z0-9]*)+)[`"']?(?P<tool>\s+(?i:tool)\b)?"#
+    r#"\b(?P<verb>(?i:use|using|call|calling|invoke|invoking))\s+(?i:the\s+)?(?:(?P<before>(?i:tool|function))\s+)?(?P<open>[`"'])?(?P<name>[a-z]+[0-9]*(?:[A-Z][a-z0-9]*)+)[`"']?(?:\s+(?P<tool>(?i:tool|function))\b)?"#
 );
 pattern!(
     QUOTED_TOOL,
-    r#"(?i)\b(?:use|using|call|calling|invoke|invoking)\s+(?:(?:the|our|your)\s+)?(?P<before>tool\s+)?[`"'](?P<name>[a-z][\w.-]*)[`"'](?P<tool>\s+tool\b)?"#
+    r#"(?i)\b(?P<verb>use|using|call|calling|invoke|invoking)\s+(?:(?:the|our|your)\s+)?(?:(?P<before>tool|function)\s+)?[`"'](?P<name>[a-z][\w.-]*)[`"'](?:\s+(?P<tool>tool|function)\b)?"#
 );
+// A tool by what it is for.
+pattern!(
+    PLAIN_TOOL,
+    r"(?i)(?P<not>\bnot\s+|n['’]t\s+|\bnever\s+)?\b(?:use|using|call|calling|invoke|invoking)\s+(?:the|our|your)\s+(?P<name>search|web|browser|calculator|lookup|weather|retrieval|database|calendar|e-?mail|translation|booking|payment|crm|maps?|knowledge|code|python|sql|shell|terminal)(?:[ -](?:search|lookup|query|interpreter|execution|base))?\s+tool\b"
+);
+// Tools that a prompt says it gives, in a sentence or as a list below it.
+pattern!(
+    GIVEN_TOOLS,
+    r"(?i)\b(?:access to|use of|given|have|offered|provided with|available)\b[^.\n:]{0,40}\btools?\b:?\s+(?:(?:named|called|are|such as)\s+)?(?P<list>[`\x22']?[a-z]\w*[`\x22']?(?:\([^)\n]*\))?(?:(?:\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or)\s+)[`\x22']?[a-z]\w*[`\x22']?(?:\([^)\n]*\))?)*)"
+);
+pattern!(TOOL_NAME, r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b|\b[a-z]+[0-9]*(?:[A-Z][a-z0-9]*)+\b");
+pattern!(TOOL_LIST, r"(?i)\btools?\b[^.\n]*:\W*$");
+pattern!(TOOL_ITEM, r"^\s*(?:[-*•]|\d+[.)])\s+[`\x22*]*(?P<name>[A-Za-z]\w*)[`\x22*]*\s*(?:\(|:|–|—|-|$)");
+// Where code is written a function is one of that.
+pattern!(
+    WRITES_CODE,
+    r"(?i)\b(?:code|coding|python|javascript|typescript|java|rust|\w*sql\w*|quer(?:y|ies)|program(?:s|ming)?|scripts?|refactor\w*|library|libraries|modules?)\b"
+);
+
+/// Whether the word beside a name says that it is a tool.
+fn is_called_tool(found: &regex::Captures<'_>, writes_code: bool) -> bool {
+    let word = found.name("tool").or(found.name("before"));
+    word.is_some_and(|word| word.as_str().eq_ignore_ascii_case("tool") || !writes_code)
+}
+
+/// The tools that a line gives, by itself or as a part of a list.
+fn given_tools<'t>(text: &'t str, in_list: &mut bool) -> Vec<regex::Match<'t>> {
+    let item = TOOL_ITEM.captures(text).and_then(|found| found.name("name"));
+    let mut given: Vec<regex::Match<'t>> =
+        item.into_iter().filter(|name| *in_list && TOOL_NAME.is_match(name.as_str())).collect();
+    *in_list = TOOL_LIST.is_match(text) || (*in_list && (item.is_some() || text.trim().is_empty()));
+    for list in GIVEN_TOOLS.captures_iter(text).filter_map(|found| found.name("list")) {
+        given.extend(TOOL_NAME.find_iter(text).filter(|name| list.range().contains(&name.start())));
+    }
+    given
+}
 
 /// A tool that the text names, and the prompt does not offer.
 pub(super) fn tool(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
@@ -258,32 +294,36 @@ pub(super) fn tool(_: &Look<'_>, subject: &Subject<'_>, sink: &mut Sink) {
     let mut told: BTreeSet<String> = BTreeSet::new();
     let is_camel = |name: &&str| name.starts_with(char::is_lowercase) && name.contains(char::is_uppercase);
     let has_camel = offered.iter().any(is_camel);
+    let writes_code = WRITES_CODE.is_match(&subject.prose());
     for part in &subject.parts {
+        let mut in_list = false;
         for (line, text) in part.prose() {
-            let mut missing = Vec::new();
+            let mut missing = given_tools(text, &mut in_list);
             for found in TOOL.captures_iter(text) {
-                let (Some(name), is_tool) = (found.name("name"), found.name("tool").is_some()) else { continue };
+                let (Some(name), is_tool) = (found.name("name"), is_called_tool(&found, writes_code)) else { continue };
                 let is_used = found["verb"].to_lowercase().starts_with("us");
                 let is_value = is_used && (found.name("behind").is_some() || NO_TOOL.is_match(name.as_str()));
-                let is_known = offered.iter().any(|offered| offered.eq_ignore_ascii_case(name.as_str()))
-                    || others.contains(name.as_str())
-                    || (is_value && !is_tool);
-                if (is_tool || !offered.is_empty()) && !is_known {
+                if is_tool || (!offered.is_empty() && !is_value) {
                     missing.push(name);
                 }
             }
             for found in CAMEL_TOOL.captures_iter(text) {
                 let Some(name) = found.name("name") else { continue };
-                let is_tool = found.name("tool").or(found.name("before")).is_some();
                 let is_called = !found["verb"].to_lowercase().starts_with("us");
                 let is_quoted = found.name("open").is_some();
                 let is_named_so = (is_called && is_quoted) || (has_camel && (is_called || is_quoted));
-                if is_tool || (is_named_so && !offered.is_empty()) {
+                if is_called_tool(&found, writes_code) || (is_named_so && !offered.is_empty()) {
                     missing.push(name);
                 }
             }
             for found in QUOTED_TOOL.captures_iter(text) {
-                missing.extend(found.name("name").filter(|_| found.name("tool").or(found.name("before")).is_some()));
+                missing.extend(found.name("name").filter(|_| is_called_tool(&found, writes_code)));
+            }
+            let plain = PLAIN_TOOL.captures_iter(text).filter(|found| found.name("not").is_none());
+            for name in plain.filter_map(|found| found.name("name")) {
+                // A tool that has it in its name, whatever else is in that.
+                let is_offered = |offered: &&str| offered.to_lowercase().contains(&name.as_str().to_lowercase());
+                missing.extend(Some(name).filter(|_| !offered.iter().any(is_offered)));
             }
             for name in missing {
                 let is_known = offered.iter().any(|offered| offered.eq_ignore_ascii_case(name.as_str()))

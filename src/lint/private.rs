@@ -20,7 +20,34 @@ use crate::expect::personal_data;
 fn keys(text: &str) -> Vec<(&'static str, Range<usize>)> {
     let mut found = key_shapes(text);
     found.retain(|(what, range)| !stands_for_a_key(what, &text[range.clone()], &text[range.end..]));
+    for value in ASSIGNED.captures_iter(text).filter_map(|found| found.name("value")) {
+        let is_free = |(_, range): &(&str, Range<usize>)| range.end <= value.start() || value.end() <= range.start;
+        if found.iter().all(is_free) && is_random(value.as_str()) {
+            found.push(("a password or a key", value.range()));
+        }
+    }
+    found.sort_by_key(|(_, range)| range.start);
     found
+}
+
+// What is given to a name that says what it is.
+pattern!(
+    ASSIGNED,
+    r#"(?i)\b[\w-]*(?:api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|bearer)[_-]?token|passw(?:or)?d|passwd|passwort|pwd)["'`]?\s*(?:[:=]|is)\s*["'`]?(?P<value>[A-Za-z0-9+/_.~!@#%^&*=-]{16,})"#
+);
+
+// A name in code, of something that is read from elsewhere.
+pattern!(OF_CODE, r"(?i)://|environ|getenv|config|process\.|secret|passw|token|key");
+
+/// Whether nobody would write it who does not paste it: letters of both sizes and digits, or many digits of a hash.
+fn is_random(value: &str) -> bool {
+    let has = |is: fn(&char) -> bool| value.chars().any(|c| is(&c));
+    let is_mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
+    let is_hash = value.len() >= 32 && value.chars().all(|c| c.is_ascii_hexdigit()) && has(char::is_ascii_digit);
+    let kinds = value.chars().collect::<BTreeSet<_>>().len();
+    // A path, a sentence in dots and a call are written by somebody.
+    let is_written = value.matches(['/', '.']).count() > 3 || value.contains("..") || OF_CODE.is_match(value);
+    (is_mixed || is_hash) && kinds >= 8 && !is_written && !STAND_IN.is_match(value)
 }
 
 pattern!(STAND_IN, r"(?i)example|your|placeholder|xxxx|dummy|sample|changeme|change-me|redacted|insert|fake");

@@ -121,7 +121,7 @@ pub(super) fn many_instructions(look: &Look<'_>, subject: &Subject<'_>, sink: &m
 pattern!(
     VAGUE,
     r"(?ix)
-    \b(?:(?:as|if|where)\ appropriate|(?:if|where)\ possible|as\ (?:needed|necessary)|(?:try|attempt)\ to|and\ so\ on|somewhat|fairly|reasonably|a\ bit|(?:kind|sort)\ of|not\ too\ (?:long|short|much)|etc)\b
+    \b(?:(?:as|if|where)\ appropriate|(?:if|where)\ possible|as\ (?:needed|necessary)|(?:try|attempt)\ to|and\ so\ on|somewhat|fairly|reasonably|a\ bit|(?:kind|sort)\ of|not\ too\ (?:long|short|much)|(?:in\ an?\ )?(?:timely|appropriate|suitable)\ (?:manner|way)|as\ you\ see\ fit|(?:good|long|short|detailed)\ enough|enough\ (?:detail|information|context)|make\ it\ nice|etc)\b
     | \b(?:give|list|mention|write|add|include|provide|name|suggest|offer|use|ask|ask\ for|show|generate|create|produce|make|pick|choose|select|return|find)\s
       (?:(?:me|us|them|only|just|also)\s)?(?:a\s(?:few|couple\sof|handful\sof|number\sof)|several|various|many|some\s(?:of\s)?(?:\w+\s)?\w+s)\b
     | \b(?:you\s(?:could|might)|perhaps|maybe|ideally|preferably),?\s(?:(?:perhaps|maybe|possibly|also|want\sto|wish\sto|like\sto)\s)*

@@ -83,6 +83,8 @@ pattern!(
     | \d{1,2}\.\ (?:januar|jänner|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember)\ (?:19|20)\d\d
     | \d{1,2}(?:er)?\ (?:janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre)\ (?:19|20)\d\d
     | \d{1,2}\ de\ (?:enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro)\ de\ (?:19|20)\d\d
+    | (?:january|february|march|april|may|june|july|august|september|october|november|december)\ (?:19|20)\d\d | (?:q[1-4]|h[12])\ (?:19|20)\d\d
+    | (?:until|till|through|since|end\ of|for\ the\ year)\ (?:19|20)\d\d
     | (?:tax|fiscal|financial|school|academic)\ year\ (?:19|20)\d\d
     | (?:steuerjahr|geschäftsjahr|schuljahr|jahr)\ (?:19|20)\d\d
     | (?:as\ of|today\ is|the\ (?:current\ )?(?:year|date)\ is|it\ is\ (?:now|currently)|(?:knowledge\ )?cut-?off(?:\ date)?(?:\ is|:)?)[^.\n]{0,20}\b(?:19|20)\d\d(?:-\d\d-\d\d)?)\b"
@@ -98,7 +100,7 @@ pattern!(
 );
 pattern!(
     HOLDS,
-    r"(?i)\b(?:until|till|ends?|ending|expires?|expir\w+|valid|deadline|due|this (?:year|month|week)|up to|no later than|latest|next|upcoming|start(?:s|ing)|effective|scheduled|launch\w*|will|from|before|by|on sale|offer|our (?:\w+ ){1,3}(?:of|dated)|(?:tax|fiscal|financial|school|academic) year|(?:steuer|geschäfts|schul)jahr|gültig|bis|seit|ab dem|jusqu.au|valable|hasta|válid\w+)\b"
+    r"(?i)\b(?:until|till|ends?|ending|expires?|expir\w+|valid|deadline|due|this (?:year|month|week)|up to|through|since|in force|in effect|apply|applies|end of|no later than|latest|next|upcoming|start(?:s|ing)|effective|scheduled|launch\w*|will|from|before|by|on sale|offer|our (?:\w+ ){1,3}(?:of|dated)|(?:tax|fiscal|financial|school|academic) year|(?:steuer|geschäfts|schul)jahr|gültig|bis|seit|ab dem|jusqu.au|valable|hasta|válid\w+)\b"
 );
 pattern!(YEAR, r"\b(?:19|20)\d\d\b");
 
@@ -153,10 +155,22 @@ pattern!(
     | (?:OpenAI|Anthropic|DeepSeek|Mistral\ AI|xAI|Cohere)(?:['’]s)?\ (?i:(?:chat\ |language\ |AI\ )?(?:models?|assistant|chatbot|LLMs?|style)))\b"
 );
 
+// Names that are also those of people, stars and animals, where the model is told that it is one.
+pattern!(
+    SELF,
+    r"\b(?i:you(?:\ are|['’]re)|act\ as|i\ am|du\ bist|sie\ sind)\ (?P<name>Claude|Gemini|Copilot|Grok|Bard|DeepSeek|Qwen|Mistral|Llama|Gemma|Perplexity|Kimi)(?:\s*[.!]|\s*$|,\s+(?:an?\s+)?(?:[\w-]+\s+){0,2}(?:AI|models?|assistant|chatbot|LLM|made|built|created|developed|trained)\b)"
+);
+
 /// Names of models, and of those who made them, that are written into the text.
 pub(super) fn model_name(_: &Look<'_>, template: &Template, sink: &mut Sink) {
     for span in template.matches(&MODEL) {
         let message = format!("`{}` names a model in the text", template.written(span.clone()));
+        sink.of(template, span, message);
+    }
+    for span in template.matches(&SELF) {
+        let said = template.written(span.clone());
+        let span = span.start..span.start + said.find([',', '.', '!']).unwrap_or(said.len());
+        let message = format!("`{}` tells a model which one it is", template.written(span.clone()));
         sink.of(template, span, message);
     }
     for span in template.matches(&MAKER) {
@@ -205,7 +219,7 @@ pattern!(
 );
 pattern!(
     PUT_OFF,
-    r"(?i)\btemporary\s+(?:fix|hack|patch|solution|measure|change|wording|rule|instruction|limit|text|block|until|work-?around|exception|paragraph|sentence|section)\b|\btemporar(?:y|ily)\b[^.\n]{0,80}\b(?:until|till|for now|remove[ds]?|while|disabled|commented|revert)\b|(?:^|\n)\s*(?:temporary|temporarily)\s*(?:[:,.;!-]|$)|\btemporarily\s+(?:added|off|out|here|allowed|disabled)\b|(?:^|\n)\s*(?:ugly |dirty |quick |a |known )*work-?around\b|\bwork-?around\s+(?:for|until|because|to|as|around)\b"
+    r"(?i)\btemporary\s+(?:fix|hack|patch|solution|measure|change|wording|rule|instruction|limit|text|block|until|work-?around|exception|paragraph|sentence|section)\b|\btemporar(?:y|ily)\b[^.\n]{0,80}\b(?:until|till|for now|remove[ds]?|while|disabled|commented|revert)\b|(?:^|\n)\s*(?:temporary|temporarily)\s*(?:[:,.;!-]|$)|\btemporarily\s+(?:added|off|out|here|allowed|disabled)\b|(?:^|\n)\s*(?:ugly |dirty |quick |a |known )*work-?around\b|\bwork-?around\s+(?:for|until|because|to|as|around)\b|\b(?:remove|delete|drop|revert|undo)\s+(?:this|that|it|me|these|again)\b[^.\n]{0,60}\b(?:once|when|after|as soon as|later|before)\b"
 );
 
 // Small words of Spanish and Portuguese.
@@ -292,7 +306,7 @@ pattern!(
 // What is said to those who keep the template, and not to a model.
 pattern!(
     TO_KEEPERS,
-    r"(?i)\b(?:this|these|here|below|above|block|line|section|paragraph|partial|template|prompt|macro|include[ds]?|variables?|cach\w*|fixtures?|cases?|sync|order|version|file|folder|docs?|see|because|reviewed|agreed|asked for by|we|our|team|used by|eval\w*|tests?|tokens?|merge|commit|deploy\w*|legal|lawyers?|reviewers?|maintainers?|rename|filter|escape)\b|\w\(\)|\?"
+    r"(?i)\b(?:this|these|here|below|above|block|line|section|paragraph|partial|template|prompt|macro|include[ds]?|variables?|cach\w*|fixtures?|cases?|sync|order|version|file|folder|docs?|see|because|reviewed|agreed|asked for by|we|our|team|used by|eval\w*|tests?|tokens?|merge|commit|deploy\w*|lawyers?|reviewers?|maintainers?|rename|filter|escape)\b|\w\(\)|\?"
 );
 pattern!(
     OF_CODE,
@@ -360,7 +374,7 @@ pub(super) fn commented_out(_: &Look<'_>, template: &Template, sink: &mut Sink) 
 
 pattern!(
     SHOUT,
-    r"\b(?:DO NOT|DON'T|MUST NOT|MUST|NEVER|ALWAYS|IMPORTANT|CRITICAL|CRUCIAL|EXTREMELY|VERY|STRICTLY|ABSOLUTELY|MANDATORY|REQUIRED|ESSENTIAL|WARNING|ATTENTION|ONLY|NOT|EXACTLY|EVERY|UNDER NO CIRCUMSTANCES|NO EXCEPTIONS)\b"
+    r"\b(?:DO NOT|DON'T|MUST NOT|MUST|NEVER|ALWAYS|IMPORTANT|CRITICAL|CRUCIAL|EXTREMELY|VERY|STRICTLY|ABSOLUTELY|MANDATORY|REQUIRED|ESSENTIAL|WARNING|ATTENTION|PLEASE|REALLY|SERIOUSLY|FORBIDDEN|PROHIBITED|URGENT|REMEMBER|CAREFULLY|IMMEDIATELY|COMPLETELY|ENSURE|MAKE SURE|AVOID|HIGHLY|SUPER|CANNOT|ONLY|NOT|EXACTLY|EVERY|UNDER NO CIRCUMSTANCES|NO EXCEPTIONS)\b"
 );
 
 // Words of SQL and of lists of words, before and behind one that would be stressed elsewhere.

@@ -134,6 +134,14 @@ fn what_holds_at_different_times_or_of_different_things_is_no_contradiction() {
             "Use a formal tone.\nUse a casual tone.",
             "Do not use emojis.\nUse emojis to be friendly.",
             "Explain your answer. Do not include any explanations.",
+            "Be brief. Write at least 500 words.",
+            "Answer in one word. Explain your reasoning step by step.",
+            "Respond in plain text only. Format the answer as a Markdown table.",
+            "Keep it short. Provide an in-depth, detailed answer.",
+            "Only answer with yes or no. Give a detailed explanation.",
+            "Be very concise. Be extremely detailed.",
+            "Answer in exactly one sentence. Write three paragraphs.",
+            "Return only JSON: {\"a\": \"b\"}. Also return a short explanation before the JSON.",
         ],
         &[
             "{% if plan == \"pro\" %}\nBe concise.\n{% else %}\nBe comprehensive.\n{% endif %}",
@@ -229,18 +237,47 @@ fn json_that_comes_in_or_is_refused_is_not_asked_for() {
 fn names_with_an_underscore_are_not_all_tools() {
     let front = "---\ntools: [{ name: lookup, parameters: { type: object, properties: { order_ref: { type: string } } } }]\noutput: { schema: { type: object, properties: { reply_text: { type: string } } } }\n---\n{{ role(\"system\") }}\n";
     let make = |said: &&str| format!("{front}{said}\n{{{{ role(\"user\") }}}}\n<text>{{{{ text }}}}</text>\n");
-    let finds: Vec<String> =
-        ["Use search_web for prices.", "Call find_order first.", "Use the get_price tool."].iter().map(make).collect();
+    let finds: Vec<String> = [
+        "Use search_web for prices.",
+        "Call find_order first.",
+        "Use the get_price tool.",
+        "You have access to the tools lookup, find_order and lookup.",
+        "These tools are there:\n- lookup: finds an order\n- cancel_order: cancels it",
+        "Use the calculator tool for sums.",
+    ]
+    .iter()
+    .map(make)
+    .collect();
     let silent: Vec<String> = [
         "Call `lookup` with order_ref as soon as the customer names it.",
         "Answer with order_id and status in one line.",
         "Use snake_case for keys. Use order_ref from the message.",
         "Use customer_name in the greeting, and reply_text for what you say.",
+        "You have tools to update order_status and order_id.",
+        "Use the lookup tool. Use the right tool for each question.",
+        "These tools are there:\n- lookup: finds an order\n\nName these fields:\n- order_status: what became of it",
     ]
     .iter()
     .map(make)
     .collect();
     holds("W18", &texts(&finds), &texts(&silent), &[]);
+    // Where nothing is offered at all, the word tool tells.
+    holds(
+        "W18",
+        &[
+            "Use the `lookup_customer` function to find people.",
+            "You have access to the tools get_order and cancel_order.",
+            "If you need the weather, use the tool get_weather.",
+            "Call the function findUser first.",
+            "Use the search tool before you answer.",
+        ],
+        &[
+            "Write Python code. Use the `sort_rows` function of the module.",
+            "Use the same tool as before, a hammer or another tool.",
+            "Reply with order_id and status.",
+        ],
+        &[],
+    );
     let finds: Vec<String> =
         ["Reply with the keys queue and urgent.", "Your answer must have the fields id and total."]
             .iter()
@@ -273,6 +310,7 @@ fn the_word_todo_is_not_always_a_mark() {
             "{# this is a temporary fix #}Answer.",
             "{# workaround for the small model #}Answer.",
             "{# temporary: remove in May #}Answer.",
+            "{# remove this once the new model is live #}Answer.",
         ],
         &[
             "Revisa TODO el texto y corrige las faltas de ortografía.",
@@ -309,12 +347,18 @@ fn dates_of_what_was_stay_right() {
             "Our policy of 12 March 2026 says that returns are free.",
             "Nous sommes aujourd'hui le 3 mars 2026.",
             "Hoy es 3 de marzo de 2026.",
+            "Prices are valid until March 2026.",
+            "The prices from Q3 2025 apply.",
+            "Since the new law of 1 January 2025, refunds take 14 days.",
+            "Last updated: January 2025.",
         ],
         &[
             "The quiz covers 1789-07-14 (storming of the Bastille) to November 9, 1989 (fall of the Berlin Wall).",
             "The GDPR applies since May 25, 2018.",
             "The contract was signed on March 3, 2019.",
             "Die Mauer fiel am 9. November 1989.",
+            "In May 2025 the two teams met in a final.",
+            "It was so until 1996, and since 1998 it is not.",
             "The law of 3 May 1996 applies.",
             "The first world war ended on 11.11.1918.",
             "Version 1.2.2024 of the form is out of scope.",
@@ -338,6 +382,7 @@ fn capitals_of_a_language_and_of_lists_stress_nothing() {
             "Answer, but NOT long. ONLY facts. VERY kind.",
             "PLEASE READ THIS CAREFULLY AND FOLLOW ALL THE RULES BELOW WITHOUT FAIL.",
             "ONLY EVER RETURN CODE IN A BLOCK!",
+            "PLEASE be kind. REALLY be kind. Be SERIOUSLY kind.",
             "BITTE LESEN SIE ALLE REGELN UND HALTEN SIE DIE REGELN EIN!",
         ],
         &[
@@ -386,6 +431,11 @@ fn what_documentation_writes_for_a_key_is_none() {
     let letters = "QwErTyUiOpAsDfGhJkLzXcVbNm1234567890qazw";
     let finds = [
         format!("Key: sk-{letters}"),
+        format!("The password is {}.", &letters[14..34]),
+        format!("api_key = \"{letters}\""),
+        format!("DB_PASSWORD={}", &letters[4..30]),
+        format!("secret: {}", "0a1b2c3d4e5f6789".repeat(2)),
+        format!("xoxb-{letters}"),
         format!("Token: ghp_{}", "Ab1".repeat(12)),
         format!("Keys: sk-{letters} AKIA{}", "ABCDEFGHIJKLMNOP"),
         format!("-----BEGIN {}KEY-----\n{letters}{letters}\n", "PRIVATE "),
@@ -394,6 +444,8 @@ fn what_documentation_writes_for_a_key_is_none() {
     let silent = [
         format!("Key: sk-{}", "x".repeat(40)),
         "The words -----BEGIN PRIVATE KEY----- are how a key starts. ".to_owned(),
+        "password: correct-horse-battery-staple, api_key = YOUR_API_KEY_GOES_HERE1a, secret: os.environ.get_secret_Value1".to_owned(),
+        "The password is case-sensitive and has 12 to 64 letters; token_secret is a column.".to_owned(),
         "AKIAIOSFODNN7EXAMPLE, sk-your-key-goes-here-and-is-long-enough, ghp_your_token_here".to_owned(),
         "postgres://user:password@localhost/db and https://me:pa55word@example.org/x".to_owned(),
         "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -589,6 +641,8 @@ fn models_and_their_makers_are_known_by_name() {
             "You are a large language model trained by Google.",
             "Use the Anthropic style.",
             "Du wurdest von Mistral entwickelt.",
+            "You are Claude.",
+            "You are Gemini, a helpful AI.",
         ],
         &[
             "You are Claude, a waiter.",
