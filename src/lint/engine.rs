@@ -227,7 +227,9 @@ pub fn lint(
             Check::Waiver => Vec::new(),
         }
     };
-    let on: Vec<&'static Rule> = RULES.iter().filter(|rule| settings.of(rule).0 != Level::Off).collect();
+    let mut on: Vec<&'static Rule> = RULES.iter().filter(|rule| settings.of(rule).0 != Level::Off).collect();
+    // What one thread does alone begins first, while the others do the rest.
+    on.sort_by_key(|rule| !matches!(rule.check, Check::Project(_)));
     let mut findings: Vec<Finding> = on.par_iter().flat_map(|rule| run(rule)).collect();
     findings.retain(|finding| finding.level != Level::Off);
     // What several prompts include is one thing.
