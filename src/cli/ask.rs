@@ -84,6 +84,18 @@ pub(super) enum Keep {
     Nowhere,
 }
 
+impl Keep {
+    /// What is asked for the working tree is recorded, and for anything else put aside; a pipeline and a repository without
+    /// files keep nothing.
+    pub(super) fn of(context: &Context, project: &Project, is_aside: bool) -> Self {
+        match is_aside {
+            _ if context.is_ci() || project.is_bare => Self::Nowhere,
+            true => Self::Aside,
+            false => Self::Recorded,
+        }
+    }
+}
+
 /// What asking came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Came {

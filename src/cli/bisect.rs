@@ -69,7 +69,7 @@ pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
         min_pass_rate: args.min_pass_rate,
         repeat: args.repeat,
         mode,
-        keep: if context.is_ci() || project.is_bare { Keep::Nowhere } else { Keep::Aside },
+        keep: Keep::of(context, &project, true),
         asker: Asker::new(&project, &args.ask)?,
         only: None,
     };

@@ -51,11 +51,7 @@ impl Loaded {
         }
         let (mut prepared, _) = project.load().map_err(|failure| failure.at(&project.tree.describe()))?;
         let selected = wanted.selection.select(&prepared.workspace.prompts, &prepared.workspace.cases)?;
-        let keep = match wanted.revision {
-            _ if context.is_ci() || project.is_bare => Keep::Nowhere,
-            Some(_) => Keep::Aside,
-            None => Keep::Recorded,
-        };
+        let keep = Keep::of(context, &project, wanted.revision.is_some());
         let (mode, _) = asks.mode(context);
         let allowance = Allowance::new(asks.max_calls, asks.max_cost);
         let how = Asks { mode, keep, jobs: asks.jobs, allow_exec: asks.allow_exec, allowance: &allowance };

@@ -67,21 +67,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-impl Args {
-    /// Where new answers go.
-    fn keep(&self, context: &Context, project: &Project) -> Keep {
-        match &self.at {
-            _ if context.is_ci() || project.is_bare => Keep::Nowhere,
-            Some(_) => Keep::Aside,
-            None => Keep::Recorded,
-        }
-    }
-}
-
 pub(super) fn run(context: &mut Context, args: &Args) -> Result<Exit, Failure> {
     let reports = Reports::open(context, &args.reports, args.json)?;
     let project = Project::find(context, args.at.as_deref())?;
-    let keep = args.keep(context, &project);
+    let keep = Keep::of(context, &project, args.at.is_some());
     let (mut prepared, warnings) = project.load()?;
     write_problems(&mut context.err(), &warnings, context.error_style())?;
     let selected = args.selection.selection(context)?;

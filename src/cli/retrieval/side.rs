@@ -58,12 +58,7 @@ impl Side {
 
     /// Where what is asked for goes.
     pub(super) fn keep(&self, context: &Context) -> Keep {
-        match &self.revision {
-            _ if context.is_ci() || self.project.is_bare => Keep::Nowhere,
-            Some(_) => Keep::Aside,
-            None if self.is_tried => Keep::Aside,
-            None => Keep::Recorded,
-        }
+        Keep::of(context, &self.project, self.revision.is_some() || self.is_tried)
     }
 
     /// The retriever of this name.
